@@ -1,0 +1,159 @@
+# sinkholed: `make help` lists the targets.
+MAKEFLAGS += --no-builtin-rules
+VARIANT ?= release
+BUILD ?= build/$(VARIANT)
+CC = gcc
+SAN ?=
+WERROR ?=
+prefix ?= /usr/local
+sysconfdir ?= /etc
+localstatedir ?= /var
+mandir ?= $(prefix)/share/man
+
+PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
+PACKAGES = ldns libuv lmdb yaml-0.1 jansson libcrypto
+DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
+	libjansson-dev libssl-dev
+DEBS_CHECK = nsd dnsperf unbound bind9-dnsutils python3 python3-dnspython procps util-linux \
+	clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck mandoc valgrind
+
+WARN = -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
+	-Wmissing-prototypes -Wcast-qual -Wconversion
+HARDEN = -fstack-protector-strong -fstack-clash-protection -fcf-protection \
+	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(findstring clang,$(CC)),2,3) -fPIE
+OPT = $(if $(SAN),-O1 -fno-omit-frame-pointer $(SAN),-O2 -Wconversion $(HARDEN))
+PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
+PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -g $(filter-out $(if $(SAN),-Wconversion),$(WARN)) \
+	$(OPT) $(WERROR) -I. $(PKG_CFLAGS) -pthread $(CFLAGS)
+ALL_LDFLAGS = $(if $(SAN),$(SAN),-pie -Wl,-z,relro,-z,now) -pthread $(LDFLAGS)
+
+LIB_SRC = $(filter-out resolver/main.c,$(wildcard zones/*.c resolver/*.c))
+TOOL_SRC = $(filter-out $(PROGRAMS:%=tools/%.c),$(wildcard tools/*.c))
+UNIT_SRC = $(filter-out tests/unit/runner.c tests/unit/support.c,$(wildcard tests/unit/*.c))
+FUZZ_SRC = $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
+HELPER_SRC = $(wildcard tests/integration/*.c tests/bench/*.c tests/scenarios/*.c)
+ALL_SRC = $(LIB_SRC) resolver/main.c $(wildcard tools/*.c) $(wildcard tests/*/*.c)
+
+LIB = $(BUILD)/libsinkholed.a
+TOOL_LIB = $(BUILD)/libtools.a
+BIN = $(PROGRAMS:%=$(BUILD)/%)
+UNIT = $(UNIT_SRC:tests/%.c=$(BUILD)/%)
+FUZZ = $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
+HELPERS = $(HELPER_SRC:tests/%.c=$(BUILD)/%)
+obj = $(1:%.c=$(BUILD)/obj/%.o)
+
+.PHONY: all help deps run lab lab-down check check-full unit integration fuzz-replay fuzz \
+	asan tsan bench layers lint format format-check install uninstall clean
+all: $(BIN)  ## build the programs
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{sub(/:.*/,"",$$1); printf "  %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
+
+$(BUILD)/obj/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+$(LIB): $(call obj,$(LIB_SRC))
+	@rm -f $@
+	ar rcs $@ $^
+$(TOOL_LIB): $(call obj,$(TOOL_SRC))
+	@rm -f $@
+	ar rcs $@ $^
+$(BUILD)/sinkholed: $(call obj,resolver/main.c) $(LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(filter-out $(BUILD)/sinkholed,$(BIN)): $(BUILD)/%: $(BUILD)/obj/tools/%.o $(TOOL_LIB) $(LIB)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(UNIT): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/unit/runner.o \
+		$(BUILD)/obj/tests/unit/support.o $(TOOL_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $$(pkg-config --libs check)
+$(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(if $(LIBFUZZER),,$(BUILD)/obj/tests/fuzz/replay.o) \
+		$(TOOL_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) $(LIBFUZZER) -o $@ $^ $(PKG_LIBS)
+$(HELPERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+-include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
+
+deps:  ## install the Debian packages that building and testing need
+	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
+
+run:  ## build, import the sample list, serve on 127.0.0.1@5300 and [::1]@5300
+	@tests/deps.sh $(DEBS)
+	@$(MAKE) --no-print-directory all
+	@tests/run.sh $(BUILD)
+
+lab:  ## a small Internet on loopback with the resolver in it
+	@tests/deps.sh $(DEBS) nsd bind9-dnsutils python3
+	@$(MAKE) --no-print-directory all $(HELPERS)
+	@tests/integration/lab.sh up $(BUILD)
+
+lab-down:  ## stop and remove the lab
+	@tests/integration/lab.sh down $(BUILD)
+
+check:  ## everything a change must pass, under five minutes
+	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
+	@$(MAKE) --no-print-directory all $(UNIT) $(FUZZ) $(HELPERS)
+	@tests/check.sh $(BUILD)
+
+check-full:  ## check, and the long tests
+	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
+	@$(MAKE) --no-print-directory all $(UNIT) $(FUZZ) $(HELPERS)
+	@tests/check.sh --full $(BUILD)
+
+unit: $(UNIT)  ## unit tests only
+	@tests/check.sh --only unit $(BUILD)
+
+integration: $(BIN) $(HELPERS)  ## integration tests only
+	@tests/check.sh --only integration $(BUILD)
+
+fuzz-replay: $(FUZZ)  ## run the fuzz corpora through their targets
+	@tests/check.sh --only fuzz $(BUILD)
+
+fuzz:  ## fuzz every parser for FUZZ_SECONDS each (default 60) with libFuzzer
+	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang-14 LIBFUZZER=-fsanitize=fuzzer \
+		SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-bin
+	@tests/fuzz/run.sh build/fuzz
+fuzz-bin: $(FUZZ)
+
+asan:  ## unit, scenario, fuzz corpora and integration tests under ASan and UBSan
+	@$(MAKE) --no-print-directory BUILD=build/asan CC=clang-14 \
+		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitized
+tsan:  ## the same under TSan
+	@$(MAKE) --no-print-directory BUILD=build/tsan CC=clang-14 SAN=-fsanitize=thread sanitized
+sanitized: $(BIN) $(UNIT) $(FUZZ) $(HELPERS)
+	@tests/check.sh --sanitized $(BUILD)
+
+bench: $(BIN) $(HELPERS)  ## measure beside Debian's unbound
+	@tests/bench/run.sh $(BUILD)
+
+layers:  ## folders depend in one direction only
+	@tests/layers.sh
+
+lint:  ## cppcheck and mandoc
+	@tests/lint.sh
+
+format:  ## clang-format in place
+	clang-format-14 -i $$(git ls-files '*.[ch]')
+format-check:
+	@clang-format-14 --dry-run -Werror $$(git ls-files '*.[ch]')
+
+install: all  ## to DESTDIR and prefix
+	install -d $(DESTDIR)$(prefix)/sbin $(DESTDIR)$(prefix)/bin $(DESTDIR)$(sysconfdir)/sinkholed \
+		$(DESTDIR)$(mandir)/man8 $(DESTDIR)$(mandir)/man5
+	install -m 755 $(BUILD)/sinkholed $(DESTDIR)$(prefix)/sbin/
+	install -m 755 $(filter-out $(BUILD)/sinkholed,$(BIN)) $(DESTDIR)$(prefix)/bin/
+	install -m 644 $(wildcard tools/*.8) $(DESTDIR)$(mandir)/man8/
+	install -m 644 $(wildcard tools/*.5) $(DESTDIR)$(mandir)/man5/
+	test -e $(DESTDIR)$(sysconfdir)/sinkholed/sinkholed.yaml || \
+		install -m 644 tools/packaging/sinkholed.yaml $(DESTDIR)$(sysconfdir)/sinkholed/
+
+uninstall:  ## what install put there, but not the configuration
+	rm -f $(DESTDIR)$(prefix)/sbin/sinkholed \
+		$(patsubst %,$(DESTDIR)$(prefix)/bin/%,$(filter-out sinkholed,$(PROGRAMS))) \
+		$(patsubst tools/%,$(DESTDIR)$(mandir)/man8/%,$(wildcard tools/*.8)) \
+		$(patsubst tools/%,$(DESTDIR)$(mandir)/man5/%,$(wildcard tools/*.5))
+
+clean:  ## remove build/
+	rm -rf build

@@ -1,0 +1,207 @@
+/* blocklist.h: the LMDB store of all rules, read by the resolver, written by the tool.
+ * Shape    readers: blocklist > view > rules found; writers: one import or one edit
+ *          at a time, under a lock per list
+ * Units    times in seconds since 1970, UTC
+ * Memory   a view hands out copies; nothing of the map leaves this module
+ * Threads  one struct blocklist per process; a view belongs to one thread at a
+ *          time, any number of views
+ * Errors   ERR_*; "nothing found" is a count of 0
+ * Source   DESIGN.md "The blocklist store", SECURITY.md 3
+ *
+ * P4 rests on blocklist_view_renew(): whatever a writer committed before that call
+ * is seen after it. Receive first, then renew, then judge. */
+#ifndef SINKHOLED_BLOCKLIST_H
+#define SINKHOLED_BLOCKLIST_H
+
+#include "include/hit.h"
+#include "include/rule.h"
+
+enum {
+	BLOCKLIST_LISTS_MAX = 1024, /* list ids; operators use tens */
+	BLOCKLIST_MATCHES_MAX = 64, /* records that one look-up hands out; policy needs
+				     * the best of each list, rarely more than 5 */
+	BLOCKLIST_TXN_CHANGES =
+		50000, /* more go in several transactions, see DESIGN.md */
+	BLOCKLIST_PUBLIC_MAX = 128,
+	BLOCKLIST_TEXT_MAX = 256,   /* reason, authority, operator, reference */
+	BLOCKLIST_WORD_MAX = 48,    /* category, family */
+	BLOCKLIST_PRECEDENCE = 100, /* of a list that names none */
+	BLOCKLIST_LEASE_S = 30 * 86400,
+};
+
+enum blocklist_mode { BLOCKLIST_LIVE = 0, BLOCKLIST_MONITOR = 1, BLOCKLIST_OFF = 2 };
+
+/* One list. precedence: the lower number wins, ties go by name. */
+struct blocklist_list {
+	char name[HIT_LIST_MAX];
+	char public_text[BLOCKLIST_PUBLIC_MAX]; /* may be shown to clients, in the EDE */
+	uint16_t id;
+	uint16_t precedence;
+	uint8_t action;	  /* enum rule_action; RULE_GIVEN = each entry's own */
+	uint8_t mode;	  /* enum blocklist_mode */
+	uint16_t ede;	  /* code for its answers, 15 unless told */
+	uint32_t lease;	  /* its rules do not match after this time; 0 = never lapses */
+	uint32_t lease_s; /* what each good import adds to now */
+	uint32_t version; /* of the content, flips when a large import becomes visible */
+	uint32_t serial;  /* SOA serial of the source, 0 = none */
+	uint32_t loaded;  /* time of the last good import */
+	uint64_t names, addresses; /* visible records */
+};
+
+/* One entry: why something is listed. Empty strings are unknown. */
+struct blocklist_entry {
+	uint64_t id;
+	uint32_t first_listed, expires;
+	uint8_t confidence; /* 0..100, 255 = unknown */
+	char family[BLOCKLIST_WORD_MAX], category[BLOCKLIST_WORD_MAX];
+	char reason[BLOCKLIST_TEXT_MAX], reference[BLOCKLIST_TEXT_MAX];
+	char authority[BLOCKLIST_TEXT_MAX], operator_name[BLOCKLIST_TEXT_MAX];
+};
+
+/* What a rule is about: a name (prefix.addr.family 0) or a prefix. */
+struct blocklist_key {
+	uint8_t name[DNS_NAME_MAX]; /* lower case */
+	struct prefix prefix;
+};
+
+/* State of the store as one view sees it. */
+struct blocklist_stamp {
+	uint64_t epoch;	     /* new for each created or restored store */
+	uint64_t generation; /* grows with each visible change of rules */
+};
+
+struct blocklist;
+struct blocklist_view;
+
+/* ---- opening ---- */
+
+enum blocklist_open_mode {
+	BLOCKLIST_READ,	 /* the resolver and reading tools; the store must exist */
+	BLOCKLIST_WRITE, /* the tool; creates the store where there is none */
+};
+
+/* dir is the folder that holds data.mdb and lock.mdb. *why (may be NULL) gets one
+ * static sentence for a person that says what to do. The quick checks are made here:
+ * format stamp, size against the last page, counts; the full one is
+ * blocklist_verify(). Network file systems are refused. */
+MUST_CHECK int blocklist_open(struct blocklist **out, const char *dir,
+			      enum blocklist_open_mode mode, const char **why);
+void blocklist_close(struct blocklist *bl);
+
+/* ---- reading ---- */
+
+/* The view starts without a snapshot: renew before the first look-up. */
+MUST_CHECK int blocklist_view_open(struct blocklist_view **out, struct blocklist *bl);
+void blocklist_view_close(struct blocklist_view *v);
+/* Sees the newest commit from here on. A failure leaves the view without snapshot:
+ * the caller must not answer listed or clean, only SERVFAIL. */
+MUST_CHECK int blocklist_view_renew(struct blocklist_view *v);
+/* Lets go of the snapshot, so that the writer can reuse pages. */
+void blocklist_view_reset(struct blocklist_view *v);
+struct blocklist_stamp blocklist_view_stamp(const struct blocklist_view *v);
+
+/* Every visible record on the way from name up to the root, deepest first, whatever
+ * its time, list mode or lease: policy decides. Records of kind exact and
+ * wildcard are handed out only where they cover name (exact: name itself; wildcard: an
+ * ancestor), and wildcards that an empty non-terminal of their list hides are left out.
+ * Returns the count (at most max; when there are more, those of the best precedence are
+ * kept) or ERR_*. */
+MUST_CHECK int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
+				   const uint8_t *name);
+/* Every visible record of a prefix that covers a, longest first. use is a RULE_ADDR_*
+ * bit. a must have been through addr_unmap(). */
+MUST_CHECK int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max,
+				   unsigned use, const struct addr *a);
+/* The list of that id, or NULL. Lives until the next renew. */
+const struct blocklist_list *blocklist_list(const struct blocklist_view *v, uint16_t id);
+/* The list of that name, or NULL. Lives until the next renew. */
+const struct blocklist_list *blocklist_list_named(const struct blocklist_view *v,
+						  const char *name);
+/* Why key is on that list. ERR_NOENT when it is not. */
+MUST_CHECK int blocklist_entry_get(struct blocklist_view *v, struct blocklist_entry *out,
+				   uint16_t list, const struct blocklist_key *key);
+/* Whether a subscriber opted out (P6); -1..: ERR_*. Groups come later. */
+MUST_CHECK int blocklist_client_opted_out(struct blocklist_view *v,
+					  const struct addr *client);
+
+/* Walks all visible records in key order, names first; list 0xffff = of all lists.
+ * each() returns 0 to go on, anything else ends the walk and is returned. */
+typedef int blocklist_each_fn(void *arg, const struct blocklist_key *key,
+			      const struct rule *rule);
+MUST_CHECK int blocklist_walk(struct blocklist_view *v, uint16_t list,
+			      blocklist_each_fn *each, void *arg);
+
+struct blocklist_stats {
+	struct blocklist_stamp stamp;
+	uint64_t names, addresses, entries, clients, bytes_used, map_size;
+	uint32_t lists;
+	uint8_t digest[16];
+};
+MUST_CHECK int blocklist_stats_get(struct blocklist_view *v, struct blocklist_stats *out);
+
+/* Reads everything and compares counts, record checks and the running digest.
+ * ERR_DAMAGED when they differ. May crash on a damaged file: call it in a child
+ * process. progress (may be NULL) is called with done and total records. */
+typedef void blocklist_progress_fn(void *arg, uint64_t done, uint64_t total);
+MUST_CHECK int blocklist_verify(struct blocklist_view *v, blocklist_progress_fn *progress,
+				void *arg);
+
+/* ---- writing ---- */
+
+/* One record to be listed. entry.id is given by the store. expires 0 = with the lease. */
+struct blocklist_item {
+	struct blocklist_key key;
+	uint8_t kind, action; /* as in struct rule */
+	uint32_t starts, expires;
+	struct blocklist_entry entry;
+};
+
+struct blocklist_changes {
+	uint64_t added, changed, removed, unchanged;
+};
+
+/* Settings for a list that is made or renewed; only set fields are taken. */
+struct blocklist_list_set {
+	const char *public_text;	   /* NULL = keep */
+	int precedence, action, mode, ede; /* -1 = keep, or the default for a new list */
+	int64_t lease_s, serial;	   /* -1 = keep */
+};
+
+/* An import: all items of a list, in any order, then commit or diff. Items are sorted
+ * outside the store (memory is bounded; a spill file lies beside the store), the last
+ * of two items for one key and kind wins. Nothing is visible before import_commit()
+ * returns 0; then all is. Abort, crash and SIGKILL leave the store as it was. */
+struct blocklist_import;
+MUST_CHECK int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,
+				     const char *list,
+				     const struct blocklist_list_set *set);
+MUST_CHECK int blocklist_import_put(struct blocklist_import *im,
+				    const struct blocklist_item *item);
+/* What commit would change; each item that would is shown to each(), how is '+', '-'
+ * or '~'. May be called before commit; NULL each only counts. */
+typedef int blocklist_diff_fn(void *arg, char how, const struct blocklist_item *item);
+MUST_CHECK int blocklist_import_diff(struct blocklist_import *im,
+				     struct blocklist_changes *out,
+				     blocklist_diff_fn *each, void *arg);
+/* *stop (may be NULL) is looked at often; non-zero ends with ERR_STOPPED. */
+MUST_CHECK int blocklist_import_commit(struct blocklist_import *im,
+				       struct blocklist_changes *out,
+				       blocklist_progress_fn *progress, void *arg,
+				       const volatile int *stop);
+void blocklist_import_close(struct blocklist_import *im);
+
+/* One record in, at once; makes the list with defaults when it is new. */
+MUST_CHECK int blocklist_add(struct blocklist *bl, const char *list,
+			     const struct blocklist_item *item);
+/* Removes every kind of record that the list has for key. ERR_NOENT when there is none.
+ */
+MUST_CHECK int blocklist_remove(struct blocklist *bl, const char *list,
+				const struct blocklist_key *key);
+/* Changes a list's settings; ERR_NOENT when there is no such list. */
+MUST_CHECK int blocklist_list_change(struct blocklist *bl, const char *list,
+				     const struct blocklist_list_set *set);
+MUST_CHECK int blocklist_list_remove(struct blocklist *bl, const char *list);
+MUST_CHECK int blocklist_client_set(struct blocklist *bl, const struct prefix *p,
+				    bool opt_out);
+
+#endif

@@ -1,0 +1,106 @@
+/* conf.h: the configuration as the programs use it.
+ * Shape    one flat struct, filled from YAML by a table of keys in resolver/conf.c that
+ *          also prints --help-config; immutable once loaded
+ * Units    in each field's name
+ * Memory   conf_free() frees all of it; strings are never NULL unless said
+ * Threads  read by all
+ * Errors   ERR_FORMAT, ERR_INVAL, ERR_NOENT; conf_error tells file, line and key */
+#ifndef SINKHOLED_CONF_H
+#define SINKHOLED_CONF_H
+
+#include <stdio.h>
+
+#include "include/addr.h"
+#include "include/rule.h"
+
+enum {
+	CONF_LISTEN_MAX = 64,
+	CONF_WORKERS_MAX = 256,
+	CONF_NET_MAX = 4096,   /* allow, permit_private */
+	CONF_ZONES_MAX = 256,  /* stub, forward */
+	CONF_SERVERS_MAX = 13, /* per stub or forward zone */
+	CONF_PATH_MAX = 1024,
+	CONF_NODE_MAX = 64, /* as HIT_NODE_MAX */
+};
+
+struct conf_zone {
+	uint8_t zone[DNS_NAME_MAX];
+	struct addr servers[CONF_SERVERS_MAX]; /* port set: 53 unless told */
+	int servers_n;
+};
+
+struct conf_nets {
+	struct prefix *net;
+	int n;
+};
+
+struct conf {
+	struct addr listen[CONF_LISTEN_MAX];
+	bool listen_proxy[CONF_LISTEN_MAX];
+	int listen_n;
+	int workers; /* at least 1 */
+	struct conf_nets allow;
+	char state[CONF_PATH_MAX], runtime[CONF_PATH_MAX];
+	char user[64], node[CONF_NODE_MAX];
+	struct {
+		enum rule_action action;
+		struct addr ipv4, ipv6; /* port 0 */
+		uint32_t ttl_s;
+	} sinkhole;
+	struct {
+		char root_hints[CONF_PATH_MAX];	  /* "" = built in */
+		char trust_anchor[CONF_PATH_MAX]; /* file; see validate */
+		bool validate;			  /* false: trust_anchor was "" */
+		uint8_t (*negative_trust_anchors)[DNS_NAME_MAX];
+		int negative_trust_anchors_n;
+		uint16_t port;
+		bool ipv4, ipv6;
+		struct addr source4, source6; /* family 0 = any */
+		enum {
+			CONF_QMIN_OFF,
+			CONF_QMIN_RELAXED,
+			CONF_QMIN_STRICT
+		} qname_minimisation;
+		bool case_randomisation;
+		struct conf_nets permit_private;
+		bool local_zones;
+		struct conf_zone *stub, *forward;
+		int stub_n, forward_n;
+	} recursion;
+	struct {
+		bool minimal;
+		uint32_t max_wait_ms;
+	} answers;
+	struct {
+		bool enabled;
+		uint32_t client_timeout_ms, ttl_s, max_age_s;
+	} serve_stale;
+	struct {
+		uint64_t size_bytes;
+		uint32_t min_ttl_s, max_ttl_s;
+	} cache;
+	struct {
+		uint32_t retention_s;
+		uint64_t max_size_bytes;
+	} hits;
+};
+
+struct conf_error {
+	char text[512]; /* "FILE:LINE: key: what is wrong and what to do" */
+};
+
+/* Reads path, or gives the defaults when path is NULL. Where *err is filled, *out is
+ * NULL. */
+MUST_CHECK int conf_load(struct conf **out, const char *path, struct conf_error *err);
+/* The same from memory; name stands for the file in errors. */
+MUST_CHECK int conf_parse(struct conf **out, const char *text, size_t len,
+			  const char *name, struct conf_error *err);
+void conf_free(struct conf *c);
+/* Every key with type, default, unit and help, as a table for a person. */
+void conf_help(FILE *out);
+/* The same as mdoc, for the man page. */
+void conf_help_mdoc(FILE *out);
+
+bool conf_nets_cover(const struct conf_nets *nets, const struct addr *a);
+
+#endif

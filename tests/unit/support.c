@@ -1,0 +1,42 @@
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "tests/unit/unit.h"
+
+static char dir[64];
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st, (void)flag, (void)ftw;
+	return remove(path);
+}
+
+static void remove_dir(void)
+{
+	if (dir[0])
+		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *unit_dir(void)
+{
+	static pid_t owner;
+	if (owner != getpid()) { /* Check forks for each test */
+		owner = getpid();
+		snprintf(dir, sizeof dir, "/tmp/sinkholed-unit-XXXXXX");
+		if (!mkdtemp(dir))
+			abort();
+		atexit(remove_dir);
+	}
+	return dir;
+}
+
+const char *unit_path(const char *name)
+{
+	static char paths[16][256];
+	static unsigned at;
+	char *p = paths[at++ % 16];
+	snprintf(p, sizeof paths[0], "%s/%s", unit_dir(), name);
+	return p;
+}

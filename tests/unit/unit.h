@@ -1,0 +1,30 @@
+/* unit.h: what every unit test file shares.
+ * Each tests/unit/NAME.c is a program of its own: it defines unit_suite(), runner.c has
+ * main(). Test data goes below unit_dir(), which is new, empty and removed at the end. */
+#ifndef SINKHOLED_UNIT_H
+#define SINKHOLED_UNIT_H
+
+#include <check.h>
+
+Suite *unit_suite(void);
+
+/* A folder for this process; NUL-terminated path without a slash at the end. */
+const char *unit_dir(void);
+/* unit_dir()/name, in one of 16 rotating static buffers. */
+const char *unit_path(const char *name);
+
+/* One suite with one test case of these functions; time-out 30 s a test. */
+#define UNIT_SUITE(name, ...)                                                            \
+	Suite *unit_suite(void)                                                          \
+	{                                                                                \
+		static const TTest *const tests[] = {__VA_ARGS__};                       \
+		Suite *s = suite_create(name);                                           \
+		TCase *c = tcase_create(name);                                           \
+		tcase_set_timeout(c, 30);                                                \
+		for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                \
+			tcase_add_test(c, tests[i]);                                     \
+		suite_add_tcase(s, c);                                                   \
+		return s;                                                                \
+	}
+
+#endif
