@@ -1,0 +1,64 @@
+/* conf_keys.h: the table of configuration keys, private to conf.c and conf_keys.c.
+ * Shape    one row per key; parsing, range checks, --help-config, the sample file and
+ *          the man page all read it, so a new key is one row
+ * Units    min, max: of the stored value; for texts their length
+ * Memory   constant
+ * Threads  any */
+#ifndef SINKHOLED_CONF_KEYS_H
+#define SINKHOLED_CONF_KEYS_H
+
+#include <stddef.h>
+
+#include "include/conf.h"
+
+enum conf_type {
+	CONF_BOOL,
+	CONF_NUMBER,
+	CONF_SIZE,    /* bytes; 256M */
+	CONF_SECONDS, /* 90d */
+	CONF_MS,      /* 1900ms */
+	CONF_TEXT,
+	CONF_CHOICE,  /* one of .words */
+	CONF_IPV4,
+	CONF_IPV6,
+	CONF_LISTEN,  /* [ADDRESS@PORT, {address:, proxy:}] */
+	CONF_SOURCES, /* [ADDRESS], one of each family */
+	CONF_NETS,    /* [PREFIX] */
+	CONF_NAMES,   /* [ZONE] */
+	CONF_ZONES,   /* [{zone:, servers: [ADDRESS@PORT]}] */
+};
+
+struct conf_word {
+	const char *text;
+	unsigned value;
+};
+
+struct conf_key {
+	const char *path;
+	enum conf_type type;
+	size_t at, size; /* of the field in struct conf */
+	size_t count_at; /* names and zones: of the int that counts them */
+	uint64_t min, max;
+	const char *def;	       /* as YAML; NULL: worked out, as def_note says */
+	const char *def_note;	       /* for a person, where def alone does not tell */
+	const struct conf_word *words; /* ended by a NULL text */
+	const char *later; /* what is not built yet; such a key, given and not off, warns */
+	bool restart;	   /* a running sinkholed cannot take a new value */
+	const char *help;
+};
+
+extern const struct conf_key conf_keys[];
+extern const int conf_keys_n;
+
+/* Text of one scalar to its value in number-like types; ERR_FORMAT (no such value),
+ * ERR_RANGE (above 2^64 or not a whole number of the key's unit). Range is not
+ * checked here. */
+MUST_CHECK int conf_number(uint64_t *out, const struct conf_key *k, const char *text);
+/* What a value of this key looks like, for errors and help: "a size such as 256M". */
+void conf_describe(char *out, size_t size, const struct conf_key *k);
+/* "1M to 1T"; empty where there is no range to tell. */
+void conf_range(char *out, size_t size, const struct conf_key *k);
+/* The known key or group that path was probably meant to be, or NULL. */
+const char *conf_nearest(char *out, size_t size, const char *path);
+
+#endif

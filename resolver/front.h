@@ -1,0 +1,43 @@
+/* front.h: what both fronts (UDP, TCP) and the worker agree on.
+ * Shape    a front receives messages and hands each to serve(); an answer that comes
+ *          later goes back through the asker it was given
+ * Memory   message and answer buffers are the front's, borrowed for the call
+ * Threads  one worker; everything happens on its loop
+ * Source   RFC 1035 4.2, 7766
+ *
+ * Order (P4): receive a batch, then begin() (renews the policy view), serve() for each
+ * message, send, end() (drops view and scratch memory). */
+#ifndef SINKHOLED_FRONT_H
+#define SINKHOLED_FRONT_H
+
+#include "include/addr.h"
+#include "include/hit.h"
+
+/* Who asked, and where the answer goes. A copy may be kept as long as one likes: a TCP
+ * connection that is gone by then is recognised by its serial. */
+struct asker {
+	struct addr client;   /* with port */
+	struct addr listener; /* the address it asked, with port */
+	uint8_t transport;    /* enum hit_transport */
+	uint32_t slot;	      /* UDP: index of the socket; TCP: of the connection */
+	uint64_t serial;      /* TCP: of the connection, never used twice */
+};
+
+enum serve_result {
+	SERVE_ANSWER, /* *len bytes stand in out */
+	SERVE_LATER,  /* a task will answer through front_*_send() */
+	SERVE_NONE,   /* no answer ever; over TCP the connection stays */
+	SERVE_CLOSE,  /* no answer; over TCP the connection is closed */
+};
+
+struct front_hooks {
+	void *arg;
+	void (*begin)(void *arg);
+	/* out has room for DNS_MESSAGE_MAX bytes over TCP, DNS_UDP_MAX over UDP. */
+	enum serve_result (*serve)(void *arg, const struct asker *from,
+				   const uint8_t *msg, size_t msg_len, uint8_t *out,
+				   size_t *len);
+	void (*end)(void *arg);
+};
+
+#endif

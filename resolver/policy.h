@@ -1,0 +1,72 @@
+/* policy.h: every decision about rules, the only file that makes one.
+ * Shape    a question with its class in, one struct verdict out
+ * Units    now_s in seconds since 1970, UTC, wall clock
+ * Memory   no allocation; verdicts are copies
+ * Threads  a struct policy belongs to one worker
+ * Errors   ERR_* of the store: the caller must answer SERVFAIL and send nothing
+ * Source   POLICY.md "Our decision order"; RPZ draft PR1 to PR9, deviation "no-contact"
+ *
+ * Order among the records that cover a name: lists by precedence (lower number first,
+ * ties by list name); within a list exact beats subtree and wildcard, more labels beat
+ * fewer. Records not begun, past expiry, past their list's lease, of a disabled list or
+ * with action disabled do not match. A monitor record is remembered and the search goes
+ * on; the first other record decides. passthru decides too: VERDICT_PASSTHRU. */
+#ifndef SINKHOLED_POLICY_H
+#define SINKHOLED_POLICY_H
+
+#include "include/blocklist.h"
+
+/* The set of lists that apply to a group of clients. */
+enum policy_class {
+	POLICY_ALL = 0,	 /* every list */
+	POLICY_NONE = 1, /* opted out: no list */
+};
+
+struct policy {
+	struct blocklist_view *view;  /* renewed by the owner at each batch edge */
+	struct blocklist_stamp stamp; /* of that view */
+	uint32_t now_s;
+};
+
+/* On whose behalf something is asked; travels with a task. */
+struct policy_subject {
+	uint8_t class; /* enum policy_class */
+	bool passthru; /* the client's question passed by a passthru rule: its names are
+			  free */
+	bool own;      /* our own question (name-server address): subtree rules only */
+};
+
+/* The verdict about a name: the question, or a CNAME or DNAME target (trigger
+ * RULE_ON_QNAME). monitor (may be NULL) gets the first monitor rule that matched. */
+MUST_CHECK int policy_name(struct verdict *out, struct verdict *monitor,
+			   const struct policy *p, const struct policy_subject *s,
+			   const uint8_t *name);
+
+/* The verdict about a name server: its name, then its address (family 0 or name NULL =
+ * not known). */
+MUST_CHECK int policy_server(struct verdict *out, struct verdict *monitor,
+			     const struct policy *p, const struct policy_subject *s,
+			     const uint8_t *server, const struct addr *addr);
+
+/* The verdict about an address in an answer. */
+MUST_CHECK int policy_answer(struct verdict *out, struct verdict *monitor,
+			     const struct policy *p, const struct policy_subject *s,
+			     const struct addr *addr);
+
+/* Asked by the one sending function at every transmission: may a packet about qname go
+ * to that server now? VERDICT_ACT = no, with the rule that forbids it. */
+MUST_CHECK int policy_send(struct verdict *out, const struct policy *p,
+			   const struct policy_subject *s, const uint8_t *qname,
+			   const uint8_t *server, const struct addr *addr);
+
+/* All records that cover a name or (name NULL) an address, in the order of decision, with
+ * *winner the index of the deciding one or -1: for `explain`. Returns the count. */
+struct policy_reason {
+	struct rule rule;
+	const char *lost; /* why it does not decide; NULL for the winner */
+};
+MUST_CHECK int policy_explain(struct policy_reason *out, int max, int *winner,
+			      const struct policy *p, const uint8_t *name,
+			      const struct addr *addr);
+
+#endif

@@ -1,0 +1,95 @@
+/* reply.h: RRsets and finished replies, the same from cache, iterator and validator.
+ * Shape    flat structs; RDATA as uncompressed wire blobs
+ * Units    TTL in s, as left at the moment the struct was made
+ * Memory   an arena's, with all they point to; valid until it is reset
+ * Source   RFC 2181 5 (RRsets, ranks), 2308 (negative answers), 9499 (words) */
+#ifndef SINKHOLED_REPLY_H
+#define SINKHOLED_REPLY_H
+
+#include "include/rule.h"
+#include "include/wire.h"
+
+/* How much a source is to be believed, RFC 2181 5.4.1; more replaces less. */
+enum rrset_rank {
+	RANK_NONE = 0,
+	RANK_ADDITIONAL =
+		1,	    /* glue and other additional data: for finding servers only */
+	RANK_REFERRAL = 2,  /* NS in the authority section of a referral */
+	RANK_AUTHORITY = 3, /* authority section of an authoritative answer */
+	RANK_ANSWER = 4,    /* answer section, not authoritative */
+	RANK_AUTH_ANSWER = 5, /* answer section, authoritative */
+};
+
+/* RFC 4035 4.3; everything is UNCHECKED while validation is off. */
+enum rrset_security {
+	SECURITY_UNCHECKED = 0,
+	SECURITY_BOGUS,
+	SECURITY_INDETERMINATE,
+	SECURITY_INSECURE,
+	SECURITY_SECURE
+};
+
+enum rrset_kind {
+	RRSET_DATA,	/* records */
+	RRSET_NODATA,	/* the name has no such type: data is the zone's SOA */
+	RRSET_NXDOMAIN, /* there is no such name: data is the zone's SOA */
+};
+
+/* Where an RRset came from; a rule on any of these acts on what is cached (P1). */
+struct origin {
+	const uint8_t *zone;   /* the zone cut that was asked; NULL = unknown */
+	const uint8_t *server; /* name of its server; NULL = unknown */
+	struct addr addr;
+};
+
+struct rrset {
+	const uint8_t *owner; /* lower case */
+	uint16_t type;	      /* the type asked for; negative kinds too */
+	uint8_t kind, rank, security;
+	uint16_t rr_n, sig_n; /* records, then signatures over them */
+	uint32_t ttl;
+	uint32_t data_len;
+	const uint8_t
+		*data; /* rr_n + sig_n times: 16-bit length, RDATA without compression */
+	const uint8_t *soa_owner; /* negative kinds with an SOA (rr_n 1), else NULL */
+	struct origin from;
+};
+
+/* Steps through an RRset's records: start with *at = 0; false at the end. */
+static inline bool rrset_next(const struct rrset *s, uint32_t *at, const uint8_t **rdata,
+			      uint16_t *len)
+{
+	if (*at + 2 > s->data_len)
+		return false;
+	*len = wire_get16(s->data + *at);
+	*rdata = s->data + *at + 2;
+	*at += 2U + *len;
+	return true;
+}
+
+enum {
+	REPLY_CHAIN_MAX = 11, /* CNAMEs followed for one question; Unbound and BIND: 11 */
+	REPLY_ANSWER_MAX =
+		REPLY_CHAIN_MAX + 21, /* the chain, then RRsets of an ANY answer */
+};
+
+struct reply {
+	uint16_t rcode;
+	uint8_t security;
+	bool authenticated_denial;
+	int16_t ede;	      /* enum dns_ede */
+	const char *ede_text; /* static or in the arena; NULL = none */
+	const struct rrset *answer[REPLY_ANSWER_MAX]; /* chain in order, then the end */
+	int answer_n;
+	const struct rrset
+		*negative; /* its SOA goes into the authority section, or NULL */
+	/* What policy said of the chain. With VERDICT_ACT the answer is the chain up to
+	 * target and then the action under the name target. */
+	struct verdict verdict;
+	struct verdict monitor; /* kind VERDICT_ACT when a monitor rule is to be logged */
+	const uint8_t *target;
+	uint32_t change; /* when time alone may change the verdict, 0 = never */
+	bool cacheable;	 /* may stand in the answer cache */
+};
+
+#endif

@@ -1,0 +1,74 @@
+/* rrset_cache.h: RRsets and delegations shared by all workers.
+ * Shape    key: wire name + type; value: records, rank, security, provenance, expiry
+ * Units    TTL in s; now_s is wall time, RFC 1982 order
+ * Memory   put copies in, get copies into the caller's arena; one hard byte limit over
+ *          everything the cache holds, its own tables too
+ * Threads  any; one lock per shard, held for the copy
+ * Errors   ERR_NOMEM (arena full); a miss is RRSET_CACHE_MISS
+ * Source   RFC 2308, 2181 5.4.1, 8767, 9520; S3-FIFO or CLOCK against floods */
+#ifndef SINKHOLED_RRSET_CACHE_H
+#define SINKHOLED_RRSET_CACHE_H
+
+#include "include/arena.h"
+#include "resolver/reply.h"
+
+enum rrset_cache_result { RRSET_CACHE_MISS = 0, RRSET_CACHE_HIT = 1 };
+
+enum {
+	RRSET_ENTRY_MAX = 8192,	 /* a larger RRset is used, not cached */
+	RRSET_RECORDS_MAX = 256, /* per RRset, SECURITY.md 1A */
+	DELEGATION_SERVERS_MAX = 13,
+	DELEGATION_ADDRS_MAX = 6, /* per server */
+};
+
+struct rrset_cache_conf {
+	uint64_t size_bytes;
+	uint32_t min_ttl_s, max_ttl_s;
+};
+
+struct rrset_cache;
+
+MUST_CHECK int rrset_cache_open(struct rrset_cache **out,
+				const struct rrset_cache_conf *conf);
+void rrset_cache_close(struct rrset_cache *c);
+
+/* Stores s when nothing better stands: a lower rank never replaces a living higher one.
+ * Negative kinds: NXDOMAIN answers every type of the name. */
+void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s);
+/* Data, NODATA or NXDOMAIN for name and type, of at least that rank. */
+MUST_CHECK int rrset_cache_get(struct rrset_cache *c, struct rrset *out,
+			       struct arena *arena, const uint8_t *name, uint16_t type,
+			       enum rrset_rank least, uint32_t now_s);
+
+/* A zone cut as its parent gave it: never replaced or renewed by what the child says
+ * (ghost and phoenix domains), only by the parent once it has expired. */
+struct delegation {
+	const uint8_t *zone;
+	int servers_n;
+	struct delegation_server {
+		const uint8_t *name;
+		struct addr addr[DELEGATION_ADDRS_MAX]; /* glue, port 0 */
+		int addr_n;
+	} server[DELEGATION_SERVERS_MAX];
+	uint32_t ttl;
+	struct origin from;
+};
+
+void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *d,
+				uint32_t now_s);
+/* The deepest living cut at or above name (above only, when strictly_above). */
+MUST_CHECK int rrset_cache_get_delegation(struct rrset_cache *c, struct delegation *out,
+					  struct arena *arena, const uint8_t *name,
+					  bool strictly_above, uint32_t now_s);
+
+/* Forgets name, with subtree all below it; NULL forgets everything. Returns how many. */
+uint64_t rrset_cache_flush(struct rrset_cache *c, const uint8_t *name, bool subtree);
+/* A wall clock that was set back by more than 10 s: what is dated after now_s goes. */
+uint64_t rrset_cache_drop_future(struct rrset_cache *c, uint32_t now_s);
+
+struct rrset_cache_stats {
+	uint64_t bytes, limit, entries, hits, misses, evicted;
+};
+void rrset_cache_stats(struct rrset_cache *c, struct rrset_cache_stats *out);
+
+#endif
