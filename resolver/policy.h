@@ -26,6 +26,7 @@ struct policy {
 	struct blocklist_view *view;  /* renewed by the owner at each batch edge */
 	struct blocklist_stamp stamp; /* of that view */
 	uint32_t now_s;
+	enum rule_action default_action; /* of an entry and list that name none */
 };
 
 /* On whose behalf something is asked; travels with a task. */
