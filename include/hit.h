@@ -2,7 +2,8 @@
  * Shape    flat struct, the closed list of what may be remembered (P3); strings end
  *          with NUL and are cut to fit
  * Units    time in microseconds since 1970, UTC; ports in host order
- * Memory   no pointers: a hit is copied into the ring, the segment and the tools
+ * Memory   no pointers: a hit is copied into the ring, the segment and the tools; only
+ *          the used part of a string is read, so nothing needs clearing beforehand
  * Source   RFC 6302 (the port is logged), DESIGN.md "The hit log" */
 #ifndef SINKHOLED_HIT_H
 #define SINKHOLED_HIT_H
@@ -19,12 +20,12 @@ enum hit_transport { HIT_UDP = 0, HIT_TCP = 1, HIT_TLS = 2, HIT_HTTPS = 3 };
 
 struct hit {
 	uint64_t time_us;
-	uint64_t boot;	     /* one start of sinkholed */
-	uint64_t sequence;   /* per boot and worker, no gaps */
+	uint64_t boot;	     /* one start of sinkholed; given by the ring */
+	uint64_t sequence;   /* per boot and worker, from 1, no gaps; given by the ring */
 	uint64_t entry;	     /* rule.entry */
 	uint64_t generation; /* of the blocklist that decided */
-	uint32_t count;	     /* this many identical questions; 1 unless folded */
-	uint16_t worker;
+	uint32_t count;	 /* this many identical questions; 1 unless folded; the ring's */
+	uint16_t worker; /* given by the ring */
 	uint16_t qtype;
 	uint8_t transport;    /* enum hit_transport */
 	uint8_t trigger;      /* enum rule_trigger */
@@ -39,5 +40,11 @@ struct hit {
 	char list[HIT_LIST_MAX];
 	char family[HIT_FAMILY_MAX];
 };
+
+static inline const char *hit_transport_text(enum hit_transport t)
+{
+	static const char *const text[] = {"udp", "tcp", "tls", "https"};
+	return (unsigned)t <= HIT_HTTPS ? text[t] : "?";
+}
 
 #endif
