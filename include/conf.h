@@ -1,10 +1,11 @@
 /* conf.h: the configuration as the programs use it.
- * Shape    one flat struct, filled from YAML by a table of keys in resolver/conf.c that
- *          also prints --help-config; immutable once loaded
+ * Shape    one flat struct, filled from YAML by the table of keys in
+ *          resolver/conf_keys.c that also prints --help-config; immutable once loaded
  * Units    in each field's name
- * Memory   conf_free() frees all of it; strings are never NULL unless said
+ * Memory   conf_free() frees all of it; strings are never NULL
  * Threads  read by all
- * Errors   ERR_FORMAT, ERR_INVAL, ERR_NOENT; conf_error tells file, line and key */
+ * Errors   ERR_FORMAT, ERR_INVAL, ERR_NOENT, ERR_ACCESS, ERR_IO, ERR_NOMEM;
+ *          conf_error tells file, line, key and what to do */
 #ifndef SINKHOLED_CONF_H
 #define SINKHOLED_CONF_H
 
@@ -16,11 +17,14 @@
 enum {
 	CONF_LISTEN_MAX = 64,
 	CONF_WORKERS_MAX = 256,
-	CONF_NET_MAX = 4096,   /* allow, permit_private */
-	CONF_ZONES_MAX = 256,  /* stub, forward */
-	CONF_SERVERS_MAX = 13, /* per stub or forward zone */
+	CONF_NET_MAX = 4096,   /* allow, permit_private: an ISP's prefixes are hundreds */
+	CONF_ZONES_MAX = 256,  /* stub, forward, negative_trust_anchors */
+	CONF_SERVERS_MAX = 13, /* per stub or forward zone, as for a delegation */
 	CONF_PATH_MAX = 1024,
-	CONF_NODE_MAX = 64, /* as HIT_NODE_MAX */
+	CONF_NODE_MAX = 64,	 /* as HIT_NODE_MAX */
+	CONF_FILE_MAX = 1 << 20, /* 4096 prefixes are 200 KB */
+	CONF_WARNINGS_MAX = 16,	 /* at most one per key whose feature comes later */
+	CONF_WARNING_LEN = 192,
 };
 
 struct conf_zone {
@@ -29,6 +33,7 @@ struct conf_zone {
 	int servers_n;
 };
 
+/* Sorted, none inside another; ask with conf_nets_cover(). */
 struct conf_nets {
 	struct prefix *net;
 	int n;
@@ -49,13 +54,13 @@ struct conf {
 	} sinkhole;
 	struct {
 		char root_hints[CONF_PATH_MAX];	  /* "" = built in */
-		char trust_anchor[CONF_PATH_MAX]; /* file; see validate */
-		bool validate;			  /* false: trust_anchor was "" */
+		char trust_anchor[CONF_PATH_MAX]; /* "" = built in, if validate */
+		bool validate; /* false: trust_anchor was given as "" */
 		uint8_t (*negative_trust_anchors)[DNS_NAME_MAX];
 		int negative_trust_anchors_n;
 		uint16_t port;
 		bool ipv4, ipv6;
-		struct addr source4, source6; /* family 0 = any */
+		struct addr source4, source6; /* family 0 = any; port 0 */
 		enum {
 			CONF_QMIN_OFF,
 			CONF_QMIN_RELAXED,
@@ -69,7 +74,7 @@ struct conf {
 	} recursion;
 	struct {
 		bool minimal;
-		uint32_t max_wait_ms;
+		uint32_t max_wait_ms; /* 0 = any */
 	} answers;
 	struct {
 		bool enabled;
@@ -83,24 +88,31 @@ struct conf {
 		uint32_t retention_s;
 		uint64_t max_size_bytes;
 	} hits;
+	/* What the file asks for and this version does not do: to be told at each start.
+	 */
+	char warnings[CONF_WARNINGS_MAX][CONF_WARNING_LEN];
+	int warnings_n;
 };
 
 struct conf_error {
-	char text[512]; /* "FILE:LINE: key: what is wrong and what to do" */
+	char text[512]; /* "FILE:LINE: key: what is wrong; what to do" */
 };
 
-/* Reads path, or gives the defaults when path is NULL. Where *err is filled, *out is
- * NULL. */
+/* Reads path, or gives the defaults when path is NULL. On failure *out is NULL and *err
+ * is filled. Nothing but that one file is opened: that other files, folders, users and
+ * addresses exist is for the caller to find out. */
 MUST_CHECK int conf_load(struct conf **out, const char *path, struct conf_error *err);
 /* The same from memory; name stands for the file in errors. */
 MUST_CHECK int conf_parse(struct conf **out, const char *text, size_t len,
 			  const char *name, struct conf_error *err);
 void conf_free(struct conf *c);
-/* Every key with type, default, unit and help, as a table for a person. */
+/* Every key with type, range, default and help, as a configuration file with comments:
+ * what --help-config prints. */
 void conf_help(FILE *out);
-/* The same as mdoc, for the man page. */
+/* The same as the list of the man page, in mdoc. */
 void conf_help_mdoc(FILE *out);
 
+/* a is taken as it is: unmap it first where that matters. */
 bool conf_nets_cover(const struct conf_nets *nets, const struct addr *a);
 
 #endif

@@ -34,7 +34,8 @@ const struct conf_key conf_keys[] = {
 		.max = CONF_LISTEN_MAX,
 		.def = "[127.0.0.1@5300, \"::1@5300\"]",
 		.restart = true,
-		.help = "Addresses to answer on, over UDP and TCP; port 53 unless told. An "
+		.help = "Addresses to answer on, over UDP and TCP; port 53 unless told. "
+			"An "
 			"element may be {address: ADDRESS@PORT, proxy: false}.",
 	},
 	{
@@ -73,8 +74,10 @@ const struct conf_key conf_keys[] = {
 		.max = CONF_PATH_MAX - 1,
 		.def_note = "the folder of state",
 		.restart = true,
-		.help = "Folder of control.sock and of the hit rings. It must outlive the "
-			"process: hits not yet in the log are read from there at the next "
+		.help = "Folder of control.sock and of the hit rings. It must outlive "
+			"the "
+			"process: hits not yet in the log are read from there at the "
+			"next "
 			"start.",
 	},
 	{
@@ -84,7 +87,8 @@ const struct conf_key conf_keys[] = {
 		.max = 63,
 		.def = "sinkholed",
 		.restart = true,
-		.help = "User to become once the addresses are bound, when started as root; "
+		.help = "User to become once the addresses are bound, when started as "
+			"root; "
 			"\"\" to stay root.",
 	},
 	{
@@ -103,7 +107,8 @@ const struct conf_key conf_keys[] = {
 		FIELD(sinkhole.action),
 		.words = sink_actions,
 		.def = "address",
-		.help = "What a listed name is answered with when neither its entry nor its "
+		.help = "What a listed name is answered with when neither its entry nor "
+			"its "
 			"list says.",
 	},
 	{
@@ -111,7 +116,8 @@ const struct conf_key conf_keys[] = {
 		.type = CONF_IPV4,
 		FIELD(sinkhole.ipv4),
 		.def = "192.0.2.1",
-		.help = "The address in A answers; the default is a documentation address "
+		.help = "The address in A answers; the default is a documentation "
+			"address "
 			"that leads nowhere.",
 	},
 	{
@@ -138,7 +144,8 @@ const struct conf_key conf_keys[] = {
 		.def = "\"\"",
 		.def_note = "built in",
 		.restart = true,
-		.help = "File in zone format with the root servers' NS, A and AAAA records; "
+		.help = "File in zone format with the root servers' NS, A and AAAA "
+			"records; "
 			"nothing built in is used beside it.",
 	},
 	{
@@ -149,7 +156,8 @@ const struct conf_key conf_keys[] = {
 		.def_note = "built in",
 		.restart = true,
 		.later = "validation is not built yet; answers are not validated",
-		.help = "File of DS or DNSKEY lines of any zones; \"\" for no validation.",
+		.help = "File of DS or DNSKEY lines of any zones; \"\" for no "
+			"validation.",
 	},
 	{
 		.path = "recursion.negative_trust_anchors",
@@ -215,7 +223,8 @@ const struct conf_key conf_keys[] = {
 		FIELD(recursion.permit_private),
 		.max = CONF_NET_MAX,
 		.def = "[]",
-		.help = "Prefixes of name servers that are asked though private, loopback or "
+		.help = "Prefixes of name servers that are asked though private, "
+			"loopback or "
 			"reserved.",
 	},
 	{
@@ -232,7 +241,8 @@ const struct conf_key conf_keys[] = {
 		COUNT(recursion.stub_n),
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
-		.later = "stub zones are not built yet; the names are looked up from the root",
+		.later = "stub zones are not built yet; the names are looked up from the "
+			 "root",
 		.help = "Zones whose servers are given: {zone: corp.example, servers: "
 			"[192.0.2.53]}. These servers need no permit_private.",
 	},
@@ -243,8 +253,10 @@ const struct conf_key conf_keys[] = {
 		COUNT(recursion.forward_n),
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
-		.later = "forwarding is not built yet; the names are looked up from the root",
-		.help = "Zones asked of other resolvers: {zone: ., servers: [192.0.2.1@53]}.",
+		.later = "forwarding is not built yet; the names are looked up from the "
+			 "root",
+		.help = "Zones asked of other resolvers: {zone: ., servers: "
+			"[192.0.2.1@53]}.",
 	},
 	{
 		.path = "answers.minimal",
@@ -267,7 +279,8 @@ const struct conf_key conf_keys[] = {
 		FIELD(serve_stale.enabled),
 		.def = "false",
 		.later = "serving stale data is not built yet",
-		.help = "Answer from expired data when no server can be reached (RFC 8767).",
+		.help = "Answer from expired data when no server can be reached (RFC "
+			"8767).",
 	},
 	{
 		.path = "serve_stale.client_timeout",
@@ -349,19 +362,15 @@ struct unit {
 };
 
 static const struct unit sizes[] = {
-	{"", 1},       {"B", 1},       {"K", KIB},	   {"M", MIB}, {"G", 1024 * MIB},
-	{"T", TIB},    {"KiB", KIB},   {"MiB", MIB},	   {"GiB", 1024 * MIB},
-	{"TiB", TIB},  {NULL, 0},
+	{"", 1},    {"B", 1},	  {"K", KIB},	{"M", MIB},	     {"G", 1024 * MIB},
+	{"T", TIB}, {"KiB", KIB}, {"MiB", MIB}, {"GiB", 1024 * MIB}, {"TiB", TIB},
+	{NULL, 0},
 };
 
 /* In milliseconds; a bare number is in the key's own unit. */
 static const struct unit durations[] = {
-	{"ms", 1},
-	{"s", 1000},
-	{"m", 1000 * MINUTE},
-	{"h", 1000 * HOUR},
-	{"d", 1000 * DAY},
-	{"w", UINT64_C(7000) * DAY},
+	{"ms", 1},	    {"s", 1000},       {"m", 1000 * MINUTE},
+	{"h", 1000 * HOUR}, {"d", 1000 * DAY}, {"w", UINT64_C(7000) * DAY},
 	{NULL, 0},
 };
 
@@ -590,7 +599,8 @@ void conf_help(FILE *out)
 	const char *group = NULL;
 	fputs("# sinkholed configuration: every key with its default. JSON works too.\n"
 	      "# Sizes: K, M, G and T are powers of 1024. Durations: ms, s, m, h, d, w.\n"
-	      "# IPv6 addresses need quotes. Try a file with: sinkholed --check -c FILE\n",
+	      "# IPv6 addresses need quotes. Try a file with: sinkholed --check -c "
+	      "FILE\n",
 	      out);
 	for (int i = 0; i < conf_keys_n; i++) {
 		const struct conf_key *k = &conf_keys[i];

@@ -18,7 +18,7 @@ enum conf_type {
 	CONF_SECONDS, /* 90d */
 	CONF_MS,      /* 1900ms */
 	CONF_TEXT,
-	CONF_CHOICE,  /* one of .words */
+	CONF_CHOICE, /* one of .words */
 	CONF_IPV4,
 	CONF_IPV6,
 	CONF_LISTEN,  /* [ADDRESS@PORT, {address:, proxy:}] */
@@ -42,8 +42,9 @@ struct conf_key {
 	const char *def;	       /* as YAML; NULL: worked out, as def_note says */
 	const char *def_note;	       /* for a person, where def alone does not tell */
 	const struct conf_word *words; /* ended by a NULL text */
-	const char *later; /* what is not built yet; such a key, given and not off, warns */
-	bool restart;	   /* a running sinkholed cannot take a new value */
+	const char
+		*later; /* what is not built yet; such a key, given and not off, warns */
+	bool restart;	/* a running sinkholed cannot take a new value */
 	const char *help;
 };
 

@@ -1,0 +1,947 @@
+/* The loader: YAML events in, struct conf out, led by the table of keys. It asks libyaml
+ * for one event at a time and goes down only where the table says that a list or a
+ * mapping belongs, so a deep document is refused at its first wrong bracket; aliases
+ * are refused, so a small file cannot stand for a large one. */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#include "include/control.h"
+#include "resolver/conf_keys.h"
+
+enum {
+	PATH_LEN =
+		160, /* "recursion.forward[255].servers[12]", and what a user makes up */
+	SHOWN = 40,  /* characters of a wrong value that an error repeats */
+};
+
+struct loader {
+	yaml_parser_t yaml;
+	yaml_event_t event;
+	struct conf *conf;
+	struct conf_error *err;
+	const char *name; /* of the file */
+	char path[PATH_LEN];
+	unsigned long line;
+	int key_lines[64];   /* by key: line where it was given, 0 = not */
+	int group_lines[64]; /* the same, by the first key of the group */
+};
+
+static int fail(struct loader *l, int code, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+static int fail(struct loader *l, int code, const char *fmt, ...)
+{
+	char *out = l->err->text;
+	size_t size = sizeof l->err->text;
+	int n = snprintf(out, size, "%s:%lu: %s%s", l->name, l->line, l->path,
+			 *l->path ? ": " : "");
+	va_list ap;
+	va_start(ap, fmt);
+	if (n > 0 && (size_t)n < size)
+		vsnprintf(out + n, size - (size_t)n, fmt, ap);
+	va_end(ap);
+	for (char *p = out; *p; p++) /* a value must not steer the terminal */
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+	return code;
+}
+
+/* Lengthens the path by one element and returns its length before that. */
+static size_t enter(struct loader *l, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+static size_t enter(struct loader *l, const char *fmt, ...)
+{
+	size_t n = strlen(l->path);
+	va_list ap;
+	va_start(ap, fmt);
+	vsnprintf(l->path + n, sizeof l->path - n, fmt, ap);
+	va_end(ap);
+	return n;
+}
+
+static void leave(struct loader *l, size_t n)
+{
+	l->path[n] = 0;
+}
+
+/* ---- events ---- */
+
+static const char *event_text(const struct loader *l)
+{
+	return (const char *)l->event.data.scalar.value;
+}
+
+static int yaml_failed(struct loader *l)
+{
+	const char *what = l->yaml.problem ? l->yaml.problem : "unreadable";
+	if (l->yaml.error == YAML_MEMORY_ERROR)
+		return fail(l, ERR_NOMEM, "out of memory");
+	l->line = l->yaml.problem_mark.line + 1;
+	l->path[0] = 0;
+	return fail(l, ERR_FORMAT,
+		    "this is not YAML: %s at column %lu; look for a wrong indentation or "
+		    "a missing quote or bracket",
+		    what, (unsigned long)l->yaml.problem_mark.column + 1);
+}
+
+/* Anchors, aliases and tags have no use here and are the known ways to make a small
+ * document grow. */
+static int check_plain(struct loader *l)
+{
+	const unsigned char *anchor = NULL, *tag = NULL;
+	switch (l->event.type) {
+	case YAML_ALIAS_EVENT:
+		anchor = l->event.data.alias.anchor;
+		break;
+	case YAML_SCALAR_EVENT:
+		anchor = l->event.data.scalar.anchor;
+		tag = l->event.data.scalar.tag;
+		break;
+	case YAML_SEQUENCE_START_EVENT:
+		anchor = l->event.data.sequence_start.anchor;
+		tag = l->event.data.sequence_start.tag;
+		break;
+	case YAML_MAPPING_START_EVENT:
+		anchor = l->event.data.mapping_start.anchor;
+		tag = l->event.data.mapping_start.tag;
+		break;
+	default:
+		break;
+	}
+	if (anchor)
+		return fail(
+			l, ERR_FORMAT,
+			"anchors and aliases (& and *) are not taken; write the value "
+			"out, in quotes if it begins with such a character");
+	if (tag)
+		return fail(
+			l, ERR_FORMAT,
+			"tags (!) are not taken; remove it, or put the value in quotes");
+	return ERR_OK;
+}
+
+static int next(struct loader *l)
+{
+	yaml_event_delete(&l->event);
+	if (!yaml_parser_parse(&l->yaml, &l->event))
+		return yaml_failed(l);
+	l->line = l->event.start_mark.line + 1;
+	return check_plain(l);
+}
+
+static const char *event_kind(const struct loader *l)
+{
+	switch (l->event.type) {
+	case YAML_SCALAR_EVENT:
+		return "a single value";
+	case YAML_SEQUENCE_START_EVENT:
+		return "a list";
+	case YAML_MAPPING_START_EVENT:
+		return "a mapping (KEY: VALUE)";
+	default:
+		return "nothing";
+	}
+}
+
+static int expect(struct loader *l, yaml_event_type_t type, const struct conf_key *k)
+{
+	char want[160] = "keys below it, such as ttl: 30s";
+	if (l->event.type == type)
+		return ERR_OK;
+	if (k)
+		conf_describe(want, sizeof want, k);
+	return fail(l, ERR_FORMAT, "here stands %s; give %s%s", event_kind(l), want,
+		    type == YAML_SCALAR_EVENT || k == NULL
+			    ? ""
+			    : " (in brackets, IPv6 addresses in quotes)");
+}
+
+/* Nothing written, or YAML's and JSON's words for it. */
+static bool is_null(const struct loader *l)
+{
+	return l->event.type == YAML_SCALAR_EVENT &&
+	       l->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
+	       (!*event_text(l) || !strcmp(event_text(l), "~") ||
+		!strcmp(event_text(l), "null"));
+}
+
+/* The current event is a scalar with a value. */
+static int expect_scalar(struct loader *l, const struct conf_key *k)
+{
+	char want[160];
+	int err = expect(l, YAML_SCALAR_EVENT, k);
+	if (err)
+		return err;
+	conf_describe(want, sizeof want, k);
+	if (strlen(event_text(l)) != l->event.data.scalar.length)
+		return fail(l, ERR_FORMAT, "a NUL byte stands in the value; give %s",
+			    want);
+	if (is_null(l))
+		return fail(l, ERR_FORMAT, "the value is missing; give %s", want);
+	return ERR_OK;
+}
+
+static int wrong(struct loader *l, int code, const struct conf_key *k)
+{
+	char want[160];
+	conf_describe(want, sizeof want, k);
+	return fail(l, code, "'%.*s' is not right here; give %s", SHOWN, event_text(l),
+		    want);
+}
+
+/* ---- single values ---- */
+
+static void store(struct loader *l, const struct conf_key *k, uint64_t v)
+{
+	void *at = (char *)l->conf + k->at;
+	uint32_t v32 = (uint32_t)v;
+	uint16_t v16 = (uint16_t)v;
+	switch (k->size) {
+	case sizeof v:
+		memcpy(at, &v, sizeof v);
+		break;
+	case sizeof v32:
+		memcpy(at, &v32, sizeof v32);
+		break;
+	case sizeof v16:
+		memcpy(at, &v16, sizeof v16);
+		break;
+	default:
+		*(uint8_t *)at = (uint8_t)v;
+	}
+}
+
+static int read_number(struct loader *l, const struct conf_key *k)
+{
+	char range[80];
+	uint64_t v;
+	int err = conf_number(&v, k, event_text(l));
+	if (err == ERR_FORMAT)
+		return wrong(l, err, k);
+	conf_range(range, sizeof range, k);
+	if (err || v < k->min || v > k->max)
+		return fail(l, ERR_INVAL, "'%.*s' is out of range; give %s", SHOWN,
+			    event_text(l), range);
+	store(l, k, v);
+	return ERR_OK;
+}
+
+static int read_bool(struct loader *l, const struct conf_key *k)
+{
+	static const struct conf_word words[] = {{"true", 1},  {"yes", 1}, {"on", 1},
+						 {"false", 0}, {"no", 0},  {"off", 0},
+						 {NULL, 0}};
+	for (const struct conf_word *w = words; w->text; w++) {
+		if (!strcasecmp(event_text(l), w->text)) {
+			store(l, k, w->value);
+			return ERR_OK;
+		}
+	}
+	return wrong(l, ERR_FORMAT, k);
+}
+
+static int read_choice(struct loader *l, const struct conf_key *k)
+{
+	for (const struct conf_word *w = k->words; w->text; w++) {
+		if (!strcmp(event_text(l), w->text)) {
+			store(l, k, w->value);
+			return ERR_OK;
+		}
+	}
+	return wrong(l, ERR_FORMAT, k);
+}
+
+static int read_text(struct loader *l, const struct conf_key *k)
+{
+	const char *text = event_text(l);
+	size_t len = strlen(text);
+	if (len < k->min)
+		return fail(l, ERR_INVAL,
+			    "the value is empty; give a text or leave the "
+			    "key out");
+	if (len > k->max)
+		return fail(l, ERR_INVAL,
+			    "%zu characters are too many; give at most %llu", len,
+			    (unsigned long long)k->max);
+	for (const char *p = text; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			return fail(l, ERR_FORMAT,
+				    "a control character stands in the "
+				    "value; remove it");
+	memcpy((char *)l->conf + k->at, text, len + 1);
+	return ERR_OK;
+}
+
+static int read_addr(struct loader *l, const struct conf_key *k)
+{
+	struct addr a;
+	const char *text = event_text(l);
+	uint8_t family = k->type == CONF_IPV4 ? 4 : 6;
+	if (addr_from_text(&a, text, strlen(text)) || a.family != family)
+		return wrong(l, ERR_FORMAT, k);
+	memcpy((char *)l->conf + k->at, &a, sizeof a);
+	return ERR_OK;
+}
+
+/* ---- lists ---- */
+
+/* One element of a list, the current event. n is its place. */
+typedef int element_fn(struct loader *l, const struct conf_key *k, int n);
+
+/* From the event that should begin a list to the one that ends it. */
+static int read_list(struct loader *l, const struct conf_key *k, int min, int max,
+		     element_fn *element, int *count)
+{
+	int err = expect(l, YAML_SEQUENCE_START_EVENT, k), n = 0;
+	while (!err && !(err = next(l)) && l->event.type != YAML_SEQUENCE_END_EVENT) {
+		size_t at = enter(l, "[%d]", n);
+		if (n == max)
+			return fail(l, ERR_INVAL, "too many elements; give at most %d",
+				    max);
+		err = element(l, k, n);
+		if (err)
+			return err;
+		leave(l, at);
+		n++;
+	}
+	if (!err && n < min)
+		return fail(l, ERR_INVAL, "the list is empty; give at least %d element",
+			    min);
+	*count = n;
+	return err;
+}
+
+/* Makes room for element n in the array that the key's field points to; it doubles. */
+static int grow_field(struct loader *l, const struct conf_key *k, int n, size_t size)
+{
+	void *field = (char *)l->conf + k->at, *array;
+	if (n & (n - 1))
+		return ERR_OK;
+	memcpy(&array, field, sizeof array);
+	array = realloc(array, (size_t)(n ? 2 * n : 1) * size);
+	if (!array)
+		return fail(l, ERR_NOMEM, "out of memory");
+	memcpy(field, &array, sizeof array);
+	return ERR_OK;
+}
+
+static int read_addr_port(struct loader *l, const struct conf_key *k, struct addr *out)
+{
+	int err = expect_scalar(l, k);
+	if (err)
+		return err;
+	if (addr_port_from_text(out, event_text(l), DNS_PORT) || out->port == 0)
+		return wrong(l, ERR_FORMAT, k);
+	return ERR_OK;
+}
+
+/* {address: ADDRESS@PORT, proxy: false} */
+static int read_listen_map(struct loader *l, const struct conf_key *k, int n)
+{
+	static const struct conf_key proxy = {.path = "proxy",
+					      .type = CONF_BOOL,
+					      .at = offsetof(struct conf, listen_proxy),
+					      .size = sizeof(bool)};
+	struct conf_key here = proxy;
+	bool have_address = false, have_proxy = false;
+	unsigned long begin = l->line;
+	int err;
+	here.at += (size_t)n * sizeof(bool);
+	while (!(err = next(l)) && l->event.type == YAML_SCALAR_EVENT) {
+		bool is_proxy = !strcmp(event_text(l), "proxy");
+		bool *have = is_proxy ? &have_proxy : &have_address;
+		size_t at = enter(l, ".%.*s", SHOWN, event_text(l));
+		if (!is_proxy && strcmp(event_text(l), "address") != 0)
+			return fail(l, ERR_FORMAT,
+				    "unknown key; known are address and proxy");
+		if (*have)
+			return fail(l, ERR_FORMAT, "given twice; remove one");
+		*have = true;
+		err = next(l);
+		if (!err && is_proxy)
+			err = expect_scalar(l, &here);
+		if (!err)
+			err = is_proxy ? read_bool(l, &here)
+				       : read_addr_port(l, k, &l->conf->listen[n]);
+		if (err)
+			return err;
+		if (is_proxy && l->conf->listen_proxy[n])
+			return fail(
+				l, ERR_INVAL,
+				"PROXYv2 is not supported yet in this version; set it "
+				"to false or remove it");
+		leave(l, at);
+	}
+	l->line = have_address ? l->line : begin;
+	if (!err && !have_address)
+		return fail(l, ERR_FORMAT,
+			    "the address is missing; give {address: "
+			    "192.0.2.1@53}");
+	return err;
+}
+
+static int read_listen(struct loader *l, const struct conf_key *k, int n)
+{
+	struct conf *c = l->conf;
+	int err;
+	c->listen_proxy[n] = false;
+	if (l->event.type == YAML_MAPPING_START_EVENT)
+		err = read_listen_map(l, k, n);
+	else
+		err = read_addr_port(l, k, &c->listen[n]);
+	for (int i = 0; !err && i < n; i++)
+		if (addr_equal(&c->listen[i], &c->listen[n]))
+			return fail(l, ERR_INVAL,
+				    "the address stands in the list twice; "
+				    "remove one");
+	return err;
+}
+
+static int read_source(struct loader *l, const struct conf_key *k, int n)
+{
+	struct addr a;
+	int err = expect_scalar(l, k);
+	(void)n;
+	if (err)
+		return err;
+	if (addr_from_text(&a, event_text(l), strlen(event_text(l))))
+		return wrong(l, ERR_FORMAT, k);
+	struct addr *at =
+		a.family == 4 ? &l->conf->recursion.source4 : &l->conf->recursion.source6;
+	if (at->family)
+		return fail(l, ERR_INVAL,
+			    "a second IPv%d address; give at most one of "
+			    "each family",
+			    a.family);
+	*at = a;
+	return ERR_OK;
+}
+
+static int read_net(struct loader *l, const struct conf_key *k, int n)
+{
+	struct conf_nets *nets = (void *)((char *)l->conf + k->at);
+	struct prefix p;
+	int err = expect_scalar(l, k);
+	if (err)
+		return err;
+	err = prefix_from_text(&p, event_text(l), strlen(event_text(l)));
+	if (err == ERR_INVAL) {
+		char text[PREFIX_TEXT_MAX];
+		return fail(l, err, "'%.*s' has bits set behind its length; give %s",
+			    SHOWN, event_text(l), prefix_to_text(text, &p));
+	}
+	if (err)
+		return wrong(l, err, k);
+	err = grow_field(l, k, n, sizeof p); /* net is the first field */
+	if (err)
+		return err;
+	nets->net[n] = p;
+	nets->n = n + 1;
+	return ERR_OK;
+}
+
+static int read_zone_name(struct loader *l, const struct conf_key *k,
+			  uint8_t out[DNS_NAME_MAX])
+{
+	int err = expect_scalar(l, k);
+	if (err)
+		return err;
+	return name_from_str(out, event_text(l)) ? wrong(l, ERR_FORMAT, k) : ERR_OK;
+}
+
+static int read_name(struct loader *l, const struct conf_key *k, int n)
+{
+	uint8_t *names;
+	int err = grow_field(l, k, n, DNS_NAME_MAX);
+	if (err)
+		return err;
+	memcpy(&names, (char *)l->conf + k->at, sizeof names);
+	return read_zone_name(l, k, names + n * DNS_NAME_MAX);
+}
+
+static struct conf_zone *zone_at(struct loader *l, const struct conf_key *k, int n)
+{
+	struct conf_zone *zones;
+	memcpy(&zones, (char *)l->conf + k->at, sizeof zones);
+	return zones + n;
+}
+
+/* The zone being filled is the last one, and its own count says which. */
+static int read_server(struct loader *l, const struct conf_key *k, int n)
+{
+	int zones = *(int *)(void *)((char *)l->conf + k->count_at);
+	struct conf_zone *z = zone_at(l, k, zones);
+	z->servers_n = n + 1;
+	return read_addr_port(l, k, &z->servers[n]);
+}
+
+/* {zone: NAME, servers: [ADDRESS@PORT]} */
+static int read_zone_map(struct loader *l, const struct conf_key *k, int n)
+{
+	bool have_zone = false, have_servers = false;
+	unsigned long begin = l->line;
+	int err, servers;
+	while (!(err = next(l)) && l->event.type == YAML_SCALAR_EVENT) {
+		bool is_zone = !strcmp(event_text(l), "zone");
+		bool *have = is_zone ? &have_zone : &have_servers;
+		size_t at = enter(l, ".%.*s", SHOWN, event_text(l));
+		if (!is_zone && strcmp(event_text(l), "servers") != 0)
+			return fail(l, ERR_FORMAT,
+				    "unknown key; known are zone and servers");
+		if (*have)
+			return fail(l, ERR_FORMAT, "given twice; remove one");
+		*have = true;
+		err = next(l);
+		if (!err)
+			err = is_zone ? read_zone_name(l, k, zone_at(l, k, n)->zone)
+				      : read_list(l, k, 1, CONF_SERVERS_MAX, read_server,
+						  &servers);
+		if (err)
+			return err;
+		leave(l, at);
+	}
+	if (err)
+		return err;
+	l->line = begin;
+	if (!have_zone || !have_servers)
+		return fail(l, ERR_FORMAT,
+			    "%s is missing; give {zone: corp.example, "
+			    "servers: [192.0.2.53]}",
+			    have_zone ? "servers" : "zone");
+	return ERR_OK;
+}
+
+static int read_zone(struct loader *l, const struct conf_key *k, int n)
+{
+	int *count = (void *)((char *)l->conf + k->count_at);
+	int err = expect(l, YAML_MAPPING_START_EVENT, k);
+	if (!err)
+		err = grow_field(l, k, n, sizeof(struct conf_zone));
+	if (err)
+		return err;
+	*count = n;
+	*zone_at(l, k, n) = (struct conf_zone){0};
+	err = read_zone_map(l, k, n);
+	for (int i = 0; !err && i < n; i++)
+		if (name_equal(zone_at(l, k, i)->zone, zone_at(l, k, n)->zone))
+			return fail(l, ERR_INVAL,
+				    "the zone stands in the list twice; "
+				    "remove one");
+	return err;
+}
+
+/* A list replaces the default whole. */
+static int read_key_list(struct loader *l, const struct conf_key *k)
+{
+	void *at = (char *)l->conf + k->at;
+	int unused,
+		*count = k->count_at ? (void *)((char *)l->conf + k->count_at) : &unused;
+	struct conf_nets *nets = at;
+	element_fn *element = NULL;
+	switch (k->type) {
+	case CONF_LISTEN:
+		element = read_listen;
+		break;
+	case CONF_SOURCES:
+		element = read_source;
+		break;
+	case CONF_NETS:
+		nets->n = 0;
+		element = read_net;
+		break;
+	case CONF_NAMES:
+		element = read_name;
+		break;
+	default:
+		element = read_zone;
+		break;
+	}
+	return read_list(l, k, (int)k->min, (int)k->max, element, count);
+}
+
+static int read_value(struct loader *l, const struct conf_key *k)
+{
+	int err;
+	if (k->type >= CONF_LISTEN)
+		return read_key_list(l, k);
+	err = expect_scalar(l, k);
+	if (err)
+		return err;
+	switch (k->type) {
+	case CONF_BOOL:
+		return read_bool(l, k);
+	case CONF_TEXT:
+		return read_text(l, k);
+	case CONF_CHOICE:
+		return read_choice(l, k);
+	case CONF_IPV4:
+	case CONF_IPV6:
+		return read_addr(l, k);
+	default:
+		return read_number(l, k);
+	}
+}
+
+/* ---- sets of prefixes ---- */
+
+/* By family and address, the wider one first. */
+static int net_order(const void *left, const void *right)
+{
+	const struct prefix *a = left, *b = right;
+	int d = a->addr.family - b->addr.family;
+	if (!d)
+		d = memcmp(a->addr.bytes, b->addr.bytes, sizeof a->addr.bytes);
+	return d ? d : a->bits - b->bits;
+}
+
+/* Sorted and with nothing inside another, one binary search finds the only candidate. */
+static void nets_settle(struct conf_nets *nets)
+{
+	int n = 0;
+	if (nets->n)
+		qsort(nets->net, (size_t)nets->n, sizeof *nets->net, net_order);
+	for (int i = 0; i < nets->n; i++)
+		if (n == 0 || !prefix_covers(&nets->net[n - 1], &nets->net[i].addr))
+			nets->net[n++] = nets->net[i];
+	nets->n = n;
+}
+
+bool conf_nets_cover(const struct conf_nets *nets, const struct addr *a)
+{
+	struct prefix key = {.addr = *a, .bits = UINT8_MAX};
+	int lo = 0, hi = nets->n;
+	key.addr.port = 0;
+	while (lo < hi) { /* the last one at or before a is net[lo - 1] */
+		int mid = lo + (hi - lo) / 2;
+		if (net_order(&nets->net[mid], &key) <= 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo > 0 && prefix_covers(&nets->net[lo - 1], a);
+}
+
+/* ---- the document ---- */
+
+static int find_key(const char *path)
+{
+	for (int i = 0; i < conf_keys_n; i++)
+		if (!strcmp(conf_keys[i].path, path))
+			return i;
+	return -1;
+}
+
+/* The first key of that group, or -1. */
+static int find_group(const char *path)
+{
+	size_t n = strlen(path);
+	for (int i = 0; i < conf_keys_n; i++)
+		if (!strncmp(conf_keys[i].path, path, n) && conf_keys[i].path[n] == '.')
+			return i;
+	return -1;
+}
+
+static int unknown_key(struct loader *l)
+{
+	char near[PATH_LEN];
+	if (strchr(event_text(l), '.'))
+		return fail(l, ERR_FORMAT,
+			    "unknown key; a key has no dots, write a group "
+			    "and its keys below it in lines of their own");
+	if (conf_nearest(near, sizeof near, l->path))
+		return fail(l, ERR_FORMAT, "unknown key; did you mean %s?", near);
+	return fail(l, ERR_FORMAT,
+		    "unknown key; sinkholed --help-config lists those there are");
+}
+
+/* Marks a key or a group as given in this line. */
+static int once(struct loader *l, int *line)
+{
+	if (*line)
+		return fail(l, ERR_FORMAT, "given twice, first in line %d; remove one",
+			    *line);
+	*line = (int)l->line;
+	return ERR_OK;
+}
+
+static int read_mapping(struct loader *l, int depth);
+
+/* The current event is a key; reads it and its value. Groups stand at depth 0 only. */
+static int read_key(struct loader *l, int depth)
+{
+	int i, err = expect(l, YAML_SCALAR_EVENT, NULL);
+	if (err)
+		return err;
+	bool dotted = strchr(event_text(l), '.');
+	size_t at = enter(l, "%s%.*s", depth ? "." : "", SHOWN, event_text(l));
+	if (!dotted && (i = find_key(l->path)) >= 0) {
+		err = once(l, &l->key_lines[i]);
+		if (!err)
+			err = next(l);
+		if (!err)
+			err = read_value(l, &conf_keys[i]);
+	} else if (!dotted && depth == 0 && (i = find_group(l->path)) >= 0) {
+		err = once(l, &l->group_lines[i]);
+		if (!err)
+			err = next(l);
+		if (!err && !is_null(l))
+			err = read_mapping(l, depth + 1);
+	} else {
+		err = unknown_key(l);
+	}
+	if (!err)
+		leave(l, at);
+	return err;
+}
+
+static int read_mapping(struct loader *l, int depth)
+{
+	int err = expect(l, YAML_MAPPING_START_EVENT, NULL);
+	while (!err && !(err = next(l)) && l->event.type != YAML_MAPPING_END_EVENT)
+		err = read_key(l, depth);
+	return err;
+}
+
+static void start(struct loader *l, const char *name, const char *text, size_t len)
+{
+	if (!yaml_parser_initialize(&l->yaml))
+		abort(); /* it asks for a few kilobytes, at start */
+	yaml_parser_set_input_string(&l->yaml, (const unsigned char *)text, len);
+	l->name = name;
+	l->line = 1;
+	l->path[0] = 0;
+}
+
+static void finish(struct loader *l)
+{
+	yaml_event_delete(&l->event);
+	yaml_parser_delete(&l->yaml);
+	memset(&l->event, 0, sizeof l->event);
+}
+
+/* An empty document leaves every default as it is. */
+static int read_document(struct loader *l)
+{
+	int err = next(l); /* stream start */
+	if (!err)
+		err = next(l); /* document start */
+	if (err || l->event.type == YAML_STREAM_END_EVENT)
+		return err;
+	err = next(l);
+	if (!err && !is_null(l))
+		err = read_mapping(l, 0);
+	if (!err)
+		err = next(l); /* document end */
+	if (!err)
+		err = next(l);
+	if (!err && l->event.type != YAML_STREAM_END_EVENT)
+		return fail(l, ERR_FORMAT,
+			    "a second document begins here; keep one, and "
+			    "remove the --- or ... before it");
+	return err;
+}
+
+/* The table's defaults are read by the same code as the file. */
+static int read_default(struct loader *l, const struct conf_key *k)
+{
+	int err;
+	start(l, "default", k->def, strlen(k->def));
+	enter(l, "%s", k->path);
+	err = next(l);
+	for (int i = 0; !err && i < 2; i++)
+		err = next(l); /* stream start, document start */
+	if (!err)
+		err = read_value(l, k);
+	finish(l);
+	return err;
+}
+
+static int read_defaults(struct loader *l)
+{
+	for (int i = 0; i < conf_keys_n; i++) {
+		int err = conf_keys[i].def ? read_default(l, &conf_keys[i]) : ERR_OK;
+		if (err)
+			return err;
+	}
+	l->conf->recursion.validate = true;
+	return ERR_OK;
+}
+
+/* ---- after the file: what depends on several keys, or on the machine ---- */
+
+/* By affinity, so that a container's or taskset's share counts. */
+static int processors(void)
+{
+	cpu_set_t set;
+	int n = 1;
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		n = CPU_COUNT(&set);
+	return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : n;
+}
+
+static void work_out(struct loader *l)
+{
+	struct conf *c = l->conf;
+	if (!c->runtime[0])
+		memcpy(c->runtime, c->state, sizeof c->runtime);
+	if (c->workers == 0)
+		c->workers = processors();
+	if (!c->node[0] && (gethostname(c->node, sizeof c->node - 1) || !c->node[0]))
+		strcpy(c->node, "localhost");
+	if (l->key_lines[find_key("recursion.trust_anchor")])
+		c->recursion.validate = c->recursion.trust_anchor[0] != 0;
+}
+
+/* Takes the error to a key of the file. */
+static struct loader *about(struct loader *l, const char *path)
+{
+	snprintf(l->path, sizeof l->path, "%s", path);
+	l->line = (unsigned long)l->key_lines[find_key(path)];
+	return l;
+}
+
+static int check_together(struct loader *l)
+{
+	const struct conf *c = l->conf;
+	size_t room =
+		sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" CONTROL_SOCKET;
+	if (!c->recursion.ipv4 && !c->recursion.ipv6)
+		return fail(about(l, "recursion.ipv6"), ERR_INVAL,
+			    "IPv4 and IPv6 are both switched off; leave one on");
+	if (c->cache.min_ttl_s > c->cache.max_ttl_s)
+		return fail(about(l, l->key_lines[find_key("cache.min_ttl")]
+					     ? "cache.min_ttl"
+					     : "cache.max_ttl"),
+			    ERR_INVAL,
+			    "min_ttl is above max_ttl; lower min_ttl to at most "
+			    "%us",
+			    c->cache.max_ttl_s);
+	if (strlen(c->runtime) > room)
+		return fail(
+			about(l, l->key_lines[find_key("runtime")] ? "runtime" : "state"),
+			ERR_INVAL,
+			"the path is too long for the control socket in it; "
+			"give runtime a path of at most %zu characters",
+			room);
+	return ERR_OK;
+}
+
+/* Off, empty or none: then it does not matter that it is not built. */
+static bool is_off(const struct conf *c, const struct conf_key *k)
+{
+	static const char zero[sizeof(uint64_t)];
+	const char *at = (const char *)c + k->at;
+	if (k->count_at)
+		return *(const int *)(const void *)((const char *)c + k->count_at) == 0;
+	return k->type == CONF_TEXT ? !*at : !memcmp(at, zero, k->size);
+}
+
+static void warn_later(struct loader *l)
+{
+	struct conf *c = l->conf;
+	for (int i = 0; i < conf_keys_n; i++) {
+		const struct conf_key *k = &conf_keys[i];
+		if (!k->later || !l->key_lines[i] || is_off(c, k))
+			continue;
+		assert(c->warnings_n < CONF_WARNINGS_MAX);
+		snprintf(c->warnings[c->warnings_n++], CONF_WARNING_LEN, "%s: %s",
+			 k->path, k->later);
+	}
+}
+
+int conf_parse(struct conf **out, const char *text, size_t len, const char *name,
+	       struct conf_error *err)
+{
+	struct loader l = {.err = err, .name = name, .conf = calloc(1, sizeof **out)};
+	int rc;
+	*out = NULL;
+	err->text[0] = 0;
+	if (!l.conf)
+		return fail(&l, ERR_NOMEM, "out of memory");
+	rc = read_defaults(&l);
+	assert(rc == ERR_OK || rc == ERR_NOMEM);
+	if (rc)
+		goto out;
+	start(&l, name, text, len);
+	if (len > CONF_FILE_MAX)
+		rc = fail(&l, ERR_INVAL,
+			  "the file is larger than %d bytes; this is no "
+			  "configuration",
+			  CONF_FILE_MAX);
+	else
+		rc = read_document(&l);
+	finish(&l);
+	if (rc)
+		goto out;
+	work_out(&l);
+	rc = check_together(&l);
+	if (rc)
+		goto out;
+	warn_later(&l);
+	nets_settle(&l.conf->allow);
+	nets_settle(&l.conf->recursion.permit_private);
+	*out = l.conf;
+	l.conf = NULL;
+out:
+	conf_free(l.conf);
+	return rc;
+}
+
+static int cannot_read(const char *path, struct conf_error *err)
+{
+	int e = errno;
+	snprintf(err->text, sizeof err->text, "%.300s: cannot be read: %s; %s", path,
+		 strerror(e),
+		 e == ENOENT   ? "give the configuration with -c FILE"
+		 : e == EACCES ? "make it readable for this user"
+			       : "give a plain file with -c FILE");
+	return e == ENOENT ? ERR_NOENT : e == EACCES ? ERR_ACCESS : ERR_IO;
+}
+
+int conf_load(struct conf **out, const char *path, struct conf_error *err)
+{
+	char *text;
+	size_t len = 0;
+	ssize_t n = 1;
+	int rc, fd;
+	*out = NULL;
+	if (!path)
+		return conf_parse(out, "", 0, "defaults", err);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return cannot_read(path, err);
+	text = malloc(CONF_FILE_MAX + 1);
+	while (text && len <= CONF_FILE_MAX && n > 0) {
+		n = read(fd, text + len, CONF_FILE_MAX + 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	if (!text) {
+		snprintf(err->text, sizeof err->text, "%.300s: out of memory", path);
+		rc = ERR_NOMEM;
+	} else if (n < 0) {
+		rc = cannot_read(path, err);
+	} else {
+		rc = conf_parse(out, text, len, path, err);
+	}
+	free(text);
+	close(fd);
+	return rc;
+}
+
+void conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	free(c->allow.net);
+	free(c->recursion.permit_private.net);
+	free(c->recursion.negative_trust_anchors);
+	free(c->recursion.stub);
+	free(c->recursion.forward);
+	free(c);
+}
