@@ -3,24 +3,38 @@
  *          ten reads need one check
  * Units    integers in host order on this side
  * Memory   the caller's; readers hand out pointers into the message
- * Errors   ERR_RANGE past the end, ERR_FORMAT for a bad name; after an error
- *          reads give 0 or NULL and writes do nothing
+ * Errors   ERR_RANGE past the end, ERR_FORMAT for a bad name, ERR_REFUSED for names
+ *          that cost too much together; after an error reads give 0 or NULL and
+ *          writes do nothing
  * Source   RFC 1035 4.1, RFC 9267 (what goes wrong with compression) */
 #ifndef SINKHOLED_WIRE_H
 #define SINKHOLED_WIRE_H
 
 #include "include/name.h"
 
-enum { WIRE_HOPS_MAX = 16 }; /* pointers in one name; real messages need 3 */
+enum {
+	WIRE_HOPS_MAX = 16, /* pointers in one name; real messages need 3 */
+	/* What all names read through one reader may cost together, so that a message
+	 * full of pointers to long names stays O(bytes): a label costs 1, a pointer 4.
+	 * Records of 34 labels (IPv6 reverse names) need 2.2 a byte; 8 would be 127
+	 * labels in each of the smallest address records. */
+	WIRE_WORK_PER_BYTE = 4,
+	WIRE_WORK_BASE = 4096, /* room for 127-label names in messages up to 1,232 */
+	WIRE_HOP_COST = 4,     /* so pointers in all are about one per byte at most */
+};
 
 struct wire_reader {
 	const uint8_t *base, *at, *end;
+	size_t work; /* left for names */
 	int err;
 };
 
 static inline struct wire_reader wire_reader(const uint8_t *data, size_t len)
 {
-	return (struct wire_reader){.base = data, .at = data, .end = data + len};
+	return (struct wire_reader){.base = data,
+				    .at = data,
+				    .end = data + len,
+				    .work = len * WIRE_WORK_PER_BYTE + WIRE_WORK_BASE};
 }
 
 static inline size_t wire_left(const struct wire_reader *r)
@@ -67,9 +81,20 @@ static inline uint32_t wire_u32(struct wire_reader *r)
 	return p ? wire_get32(p) : 0;
 }
 
-/* Expands a possibly compressed name into out, case kept; returns its length, 0
- * on error. Pointers must go strictly backward and stay behind the header. */
-static inline size_t wire_name(struct wire_reader *r, uint8_t out[DNS_NAME_MAX])
+/* Takes cost off the reader's work; false when that was too much. */
+static inline bool wire_work(struct wire_reader *r, size_t cost)
+{
+	if (cost > r->work)
+		r->err = ERR_REFUSED;
+	else
+		r->work -= cost;
+	return !r->err;
+}
+
+/* Expands a possibly compressed name into out, case kept, or with out NULL checks it
+ * only; returns its length expanded, 0 on error. Pointers must go strictly backward and
+ * stay behind the header. */
+static inline size_t wire_name(struct wire_reader *r, uint8_t *out)
 {
 	const uint8_t *p = r->at, *limit = r->at; /* pointers must land before limit */
 	const uint8_t *after = NULL;
@@ -82,17 +107,22 @@ static inline size_t wire_name(struct wire_reader *r, uint8_t out[DNS_NAME_MAX])
 		if ((len & 0xc0) == 0xc0) {
 			if (r->end - p < 2 || ++hops > WIRE_HOPS_MAX)
 				goto bad;
-			const uint8_t *to = r->base + (wire_get16(p) & 0x3fff);
-			if (to >= limit || to < r->base + DNS_HEADER_LEN)
+			size_t to = wire_get16(p) & 0x3fff;
+			if (to >= (size_t)(limit - r->base) || to < DNS_HEADER_LEN)
 				goto bad;
+			if (!wire_work(r, WIRE_HOP_COST))
+				return 0;
 			after = after ? after : p + 2;
-			p = limit = to;
+			p = limit = r->base + to;
 			continue;
 		}
 		if (len > DNS_LABEL_MAX || r->end - p <= len ||
 		    n + len + 1U > DNS_NAME_MAX)
 			goto bad;
-		memcpy(out + n, p, len + 1U);
+		if (!wire_work(r, 1))
+			return 0;
+		if (out)
+			memcpy(out + n, p, len + 1U);
 		n += len + 1U;
 		p += len + 1U;
 		if (len == 0) {

@@ -1,9 +1,11 @@
 /* rdata.h: the layout of each record type's data.
  * Shape    one table of types and layouts; everything else of the project asks it
  * Units    lengths in bytes
- * Errors   ERR_FORMAT when the data does not have its type's shape
+ * Errors   ERR_FORMAT when the data does not have its type's shape, ERR_REFUSED when it
+ *          has, but holds more than we take (GUARD_STRINGS, GUARD_OPTIONS)
  * Threads  any; pure functions
- * Source   RFC 1035 3.3 and each type's own RFC; 3597 (which names may be compressed) */
+ * Source   RFC 1035 3.3 and each type's own RFC; 3597 4 (which names may be compressed)
+ */
 #ifndef SINKHOLED_RDATA_H
 #define SINKHOLED_RDATA_H
 
@@ -13,9 +15,8 @@
  * to the last byte. r is left behind them. A type that is not in the table is opaque. */
 MUST_CHECK int rdata_check(struct wire_reader *r, unsigned type, size_t len);
 
-/* Copies RDATA that rdata_check() has passed, with its names uncompressed and, in the
- * types of RFC 4034 6.2, in their case as received. Returns the new length or
- * ERR_RANGE. */
+/* Copies RDATA that rdata_check() has passed, its names uncompressed and in their case
+ * as received. Returns the new length or ERR_RANGE. */
 MUST_CHECK int rdata_expand(uint8_t *out, size_t room, const uint8_t *msg, size_t msg_len,
 			    const uint8_t *rdata, uint16_t rdlength, unsigned type);
 
