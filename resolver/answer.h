@@ -1,0 +1,76 @@
+/* answer.h: answers to clients, written as wire bytes.
+ * Shape    either at once into the send buffer (errors, policy), or as a body that serves
+ *          every client with the same question and is finished for each
+ * Units    TTL and age in s
+ * Memory   the caller's buffers; no allocation
+ * Threads  any; pure functions
+ * Errors   an answer that does not fit becomes an empty one with TC; a room below 512
+ *          is a caller's defect
+ * Source   RFC 1035 4.1.4 (compression), 2181 9 (TC), 6891, 8914 (EDE), 2308 3 */
+#ifndef SINKHOLED_ANSWER_H
+#define SINKHOLED_ANSWER_H
+
+#include "include/conf.h"
+#include "resolver/query.h"
+#include "resolver/reply.h"
+
+enum {
+	ANSWER_TTLS_MAX = 1024,	     /* records of an answer that can be cached */
+	ANSWER_COMPRESS_TRIES = 120, /* look-ups per message, then names go uncompressed:
+				      * RFC 9267; the same figure as Unbound */
+	ANSWER_EDE_TEXT_MAX = 160,   /* keeps a sinkhole answer far below 512 bytes */
+};
+
+/* A whole answer without OPT, ID and the client's flags. */
+struct answer_body {
+	const uint8_t *wire;
+	const uint16_t *ttl_at; /* where the TTLs stand */
+	uint16_t len, ttl_n;
+	int16_t ede; /* enum dns_ede, without text: what can be cached */
+};
+
+/* What an answer by policy needs to know beside the verdict. */
+struct answer_policy {
+	const struct verdict *verdict;
+	enum rule_action action;   /* to take; never RULE_GIVEN or RULE_DROP */
+	const struct conf *conf;   /* sinkhole addresses and TTL */
+	uint64_t generation;	   /* serial of the policy SOA */
+	int16_t ede;		   /* code */
+	const char *text;	   /* EXTRA-TEXT */
+	const struct reply *chain; /* answer up to .target, or NULL */
+};
+
+/* Writes the answer for a finished reply (VERDICT_PASS or _PASSTHRU) into buf. ttl_at has
+ * room for ANSWER_TTLS_MAX. ERR_RANGE: over buf, or too many records to be cached. */
+MUST_CHECK int answer_body(struct answer_body *out, uint8_t *buf, size_t room,
+			   uint16_t *ttl_at, const uint8_t *qname, uint16_t qtype,
+			   const struct reply *reply);
+
+/* Copies a body into out as the answer to q, TTLs lowered by age_s. room: q->room over
+ * UDP, DNS_MESSAGE_MAX over TCP. Returns the length. */
+size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
+		     const struct answer_body *body, uint32_t age_s,
+		     const char *ede_text);
+
+/* Header, question when it could be read, OPT. Returns the length. */
+size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned rcode,
+		    int ede, const char *text);
+
+/* The sinkhole answer. Returns the length. */
+size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
+		      const struct answer_policy *how);
+
+/* A local zone's answer: rcode, an optional record, an optional SOA owner (RFC 6303 3).
+ */
+struct answer_local {
+	uint16_t rcode;
+	const uint8_t *zone; /* SOA for a negative answer; NULL = none */
+	uint16_t type;	     /* of the record; 0 = none */
+	const uint8_t *rdata;
+	uint16_t rdata_len;
+	uint32_t ttl;
+};
+size_t answer_local(uint8_t *out, size_t room, const struct query *q,
+		    const struct answer_local *local);
+
+#endif
