@@ -13,25 +13,29 @@
 #include "include/addr.h"
 #include "include/hit.h"
 
+struct stats;
+
 /* Who asked, and where the answer goes. A copy may be kept as long as one likes: a TCP
  * connection that is gone by then is recognised by its serial. */
 struct asker {
 	struct addr client;   /* with port */
-	struct addr listener; /* the address it asked, with port */
+	struct addr listener; /* the address it asked, with port; never a wildcard */
 	uint8_t transport;    /* enum hit_transport */
 	uint32_t slot;	      /* UDP: index of the socket; TCP: of the connection */
-	uint64_t serial;      /* TCP: of the connection, never used twice */
+	uint64_t serial;      /* TCP: of the connection, never used twice; UDP: the zone
+			       * of a link-local client */
 };
 
 enum serve_result {
 	SERVE_ANSWER, /* *len bytes stand in out */
-	SERVE_LATER,  /* a task will answer through front_*_send() */
+	SERVE_LATER,  /* front_*_send() follows, once, with an answer or with none */
 	SERVE_NONE,   /* no answer ever; over TCP the connection stays */
 	SERVE_CLOSE,  /* no answer; over TCP the connection is closed */
 };
 
 struct front_hooks {
 	void *arg;
+	struct stats *stats; /* the worker's */
 	void (*begin)(void *arg);
 	/* out has room for DNS_MESSAGE_MAX bytes over TCP, DNS_UDP_MAX over UDP. */
 	enum serve_result (*serve)(void *arg, const struct asker *from,
@@ -39,5 +43,11 @@ struct front_hooks {
 				   size_t *len);
 	void (*end)(void *arg);
 };
+
+enum { FRONT_WHY_MAX = 256 };
+/* One line for a person: which address cannot be bound, why, and what to do. err and
+ * saved_errno are those of front_udp_bind() or front_tcp_bind(). */
+void front_bind_why(char out[FRONT_WHY_MAX], const struct addr *listen, int err,
+		    int saved_errno);
 
 #endif

@@ -19,19 +19,30 @@
 #include "resolver/resolve.h"
 
 enum {
-	UPSTREAM_UDP_MAX = 8192, /* open UDP sockets per loop; file descriptors: 65,536 */
+	UPSTREAM_UDP_MAX = 8192, /* open UDP sockets per loop; descriptors: 65,536 */
 	UPSTREAM_TCP_MAX = 256,
-	UPSTREAM_PORT_TRIES = 8, /* random ports tried before giving up */
+	UPSTREAM_PORT_MIN = 1024,	 /* below are other services' own ports */
+	UPSTREAM_PORT_TRIES = 8,	 /* random ports tried before giving up */
+	UPSTREAM_TIMEOUT_MAX_MS = 10000, /* longer ones are cut; a question has 6 s */
+	UPSTREAM_QUIET_MS =
+		3000, /* a socket stays open so long after its datagram, or to
+		       * its deadline if that is later, while there are others */
+	UPSTREAM_MESSAGE_MAX = 1232, /* of a question; real ones are below 400 bytes */
+	UPSTREAM_SYN_MS = 900,	   /* a connect is done anew, and judged anew, before the
+				    * kernel repeats its SYN unasked at 1 s */
+	UPSTREAM_REJUDGE_MS = 100, /* open TCP connections: still allowed? */
 };
 
-struct stats_worker;
+struct stats;
 struct upstream;
 
 struct upstream_hooks {
 	void *arg;
-	void (*begin)(
-		void *arg); /* renews the policy view; before any event or retransmit */
-	/* owner is what upstream_send() was given. EVENT_REPLY may come several times. */
+	/* Renews the policy view; before any event or retransmission. */
+	void (*begin)(void *arg);
+	/* owner is what upstream_send() was given. EVENT_REPLY may come several times,
+	 * from the asked address only but not otherwise checked; the owner cancels when
+	 * it is content. EVENT_TIMEOUT is the exchange's last. */
 	void (*event)(void *arg, void *owner, const struct event *ev);
 	void (*end)(void *arg);
 };
@@ -39,15 +50,16 @@ struct upstream_hooks {
 struct upstream_conf {
 	const struct conf *conf;
 	const struct policy *policy; /* the worker's: valid between begin and end */
-	struct stats_worker *stats;
+	struct stats *stats;
 	void (*random)(void *arg, void *out, size_t n);
 	void *random_arg;
+	uint32_t udp_max; /* sockets of this worker; 0 = UPSTREAM_UDP_MAX */
 };
 
 MUST_CHECK int upstream_open(struct upstream **out, uv_loop_t *loop,
 			     const struct upstream_conf *conf,
 			     const struct upstream_hooks *hooks);
-/* Starts closing all handles; free after the loop has run them. */
+/* Starts closing all handles, without events; free after the loop has run them. */
 void upstream_shutdown(struct upstream *u);
 void upstream_free(struct upstream *u);
 
@@ -63,8 +75,12 @@ void upstream_cancel(struct upstream *u, void *owner, uint32_t id);
 /* The same for all exchanges of an owner. */
 void upstream_cancel_all(struct upstream *u, void *owner);
 
+/* Exchanges with events to come. */
+uint32_t upstream_live(const struct upstream *u);
+
 /* Loopback, private, reserved, multicast and unspecified addresses, also in IPv6 dress:
- * never asked unless conf permits (permit_private; stub servers). */
+ * never asked unless conf permits (permit_private; stub and forward servers, with their
+ * port). Our own listeners: never. */
 bool upstream_address_allowed(const struct conf *conf, const struct addr *a);
 
 #endif
