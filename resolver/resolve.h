@@ -92,6 +92,7 @@ struct step_send {
 		*server; /* name of the server; NULL = unknown (hints have names too) */
 	const uint8_t *qname; /* that the bytes ask about: for the sending function */
 	bool own;	      /* qname is not the client's own or a target of it */
+	bool passthru;	      /* policy passed the client's question: names are free */
 	const uint8_t *bytes; /* the message without TCP's length */
 	uint16_t len;
 };

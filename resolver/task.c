@@ -1,0 +1,404 @@
+/* task.c: carries out what resolve_step() asks for.
+ *
+ * Invariants. A task in the table takes joiners; one that has finished is out of it
+ * before anybody is told. run() is never entered for a task that is inside run(): new
+ * sub-questions wait in the ready queue, and what fails at once waits in a list of
+ * run()'s. Tasks wait for each other without a circle: attach() refuses the edge that
+ * would close one. */
+#include "resolver/task.h"
+
+#include "include/hash.h"
+
+enum {
+	BUCKETS = 4096,	   /* twice TASK_MAX */
+	AT_ONCE_MAX = 128, /* events that follow at once from one: at most a send of the
+			    * budget or a sub-question each */
+	CIRCLE_MAX = 512,  /* tasks looked at for a circle; more is taken for one */
+};
+
+/* parent waits for the task that has this in its list. */
+struct edge {
+	struct edge *next;
+	struct task *parent;
+	uint32_t id;		 /* of the parent's STEP_SUB */
+	bool own;		 /* the parent's share is what the task lives on */
+	struct budget give_back; /* else the share comes back as it was */
+};
+
+struct task {
+	struct task *next_in_bucket, *next_ready;
+	struct question question;
+	struct arena arena;
+	struct resolve *resolve;
+	struct waiter *waiters;
+	struct edge *parents;
+	uint64_t hash;
+	uint32_t visit; /* the last circle search that came by */
+	uint32_t waits; /* sub-questions not done */
+	enum event_kind wake;
+	bool ready;
+};
+
+struct task_table {
+	struct task_conf conf;
+	struct task_hooks hooks;
+	struct upstream *upstream;
+	struct task *bucket[BUCKETS];
+	struct task *ready, **ready_end;
+	struct waiter *pool, *free_waiter;
+	struct hash_key key;
+	uint32_t count, visits;
+	bool pumping;
+};
+
+/* An event that follows at once: a send that was refused, a sub-question that cannot be.
+ */
+struct at_once {
+	enum event_kind kind;
+	uint32_t id;
+	enum send_failure why;
+	struct budget left;
+};
+
+static const struct reply no_answer = {.rcode = DNS_SERVFAIL, .ede = DNS_EDE_NONE};
+
+int task_open(struct task_table **out, const struct task_conf *conf,
+	      const struct task_hooks *hooks)
+{
+	struct task_table *t = calloc(1, sizeof *t);
+	if (t)
+		t->pool = calloc(TASK_WAITERS_MAX, sizeof *t->pool);
+	if (!t || !t->pool) {
+		free(t);
+		return ERR_NOMEM;
+	}
+	for (int i = 0; i < TASK_WAITERS_MAX; i++) {
+		t->pool[i].next = t->free_waiter;
+		t->free_waiter = &t->pool[i];
+	}
+	t->conf = *conf;
+	t->hooks = *hooks;
+	t->ready_end = &t->ready;
+	conf->env.random(conf->env.random_arg, &t->key, sizeof t->key);
+	*out = t;
+	return ERR_OK;
+}
+
+void task_set_upstream(struct task_table *t, struct upstream *u)
+{
+	t->upstream = u;
+}
+
+void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s)
+{
+	t->conf.env.now_ms = now_ms;
+	t->conf.env.now_s = now_s;
+}
+
+uint32_t task_count(const struct task_table *t)
+{
+	return t->count;
+}
+
+static void task_free(struct task *k)
+{
+	arena_fini(&k->arena);
+	free(k);
+}
+
+void task_close(struct task_table *t)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < BUCKETS; i++)
+		while (t->bucket[i]) {
+			struct task *k = t->bucket[i];
+			t->bucket[i] = k->next_in_bucket;
+			if (t->upstream)
+				upstream_cancel_all(t->upstream, k);
+			task_free(k);
+		}
+	free(t->pool);
+	free(t);
+}
+
+/* ---- the table ---- */
+
+static uint64_t hash(const struct task_table *t, const struct question *q)
+{
+	struct {
+		uint16_t type;
+		uint8_t class, own;
+	} rest = {q->qtype, q->subject.class, q->subject.own};
+	uint64_t h = hash_bytes(&t->key, q->qname, name_len(q->qname));
+	return h ^ hash_bytes(&t->key, &rest, sizeof rest);
+}
+
+static struct task *find(const struct task_table *t, const struct question *q, uint64_t h)
+{
+	for (struct task *k = t->bucket[h % BUCKETS]; k; k = k->next_in_bucket)
+		if (k->hash == h && k->question.qtype == q->qtype &&
+		    k->question.subject.class == q->subject.class &&
+		    k->question.subject.own == q->subject.own &&
+		    name_equal(k->question.qname, q->qname))
+			return k;
+	return NULL;
+}
+
+static void make_ready(struct task_table *t, struct task *k, enum event_kind wake)
+{
+	k->wake = wake;
+	k->ready = true;
+	k->next_ready = NULL;
+	*t->ready_end = k;
+	t->ready_end = &k->next_ready;
+}
+
+static void leave_ready(struct task_table *t, struct task *k)
+{
+	struct task **p = &t->ready;
+	while (*p && *p != k)
+		p = &(*p)->next_ready;
+	if (!*p)
+		return;
+	*p = k->next_ready;
+	if (t->ready_end == &k->next_ready)
+		t->ready_end = p;
+	k->ready = false;
+}
+
+static struct task *create(struct task_table *t, const struct question *q, uint64_t h,
+			   const struct budget *budget)
+{
+	struct task *k = t->count < TASK_MAX ? calloc(1, sizeof *k) : NULL;
+	if (!k)
+		return NULL;
+	arena_init(&k->arena, TASK_ARENA_BLOCK, TASK_ARENA_MAX);
+	k->question = *q;
+	k->hash = h;
+	k->resolve = resolve_open(&k->arena, &k->question, budget);
+	if (!k->resolve) {
+		task_free(k);
+		return NULL;
+	}
+	k->next_in_bucket = t->bucket[h % BUCKETS];
+	t->bucket[h % BUCKETS] = k;
+	t->count++;
+	stats_count(t->conf.stats, STATS_TASK);
+	make_ready(t, k, EVENT_START);
+	return k;
+}
+
+static void leave_table(struct task_table *t, struct task *k)
+{
+	struct task **p = &t->bucket[k->hash % BUCKETS];
+	while (*p != k)
+		p = &(*p)->next_in_bucket;
+	*p = k->next_in_bucket;
+	t->count--;
+	if (k->ready)
+		leave_ready(t, k);
+}
+
+/* ---- tasks that wait for tasks ---- */
+
+/* Whether k, or a task that waits for k, is sought. *left bounds the search. */
+static bool reaches(struct task *k, const struct task *sought, uint32_t visit, int *left)
+{
+	if (k == sought || --*left < 0)
+		return true;
+	if (k->visit == visit)
+		return false;
+	k->visit = visit;
+	for (struct edge *e = k->parents; e; e = e->next)
+		if (reaches(e->parent, sought, visit, left))
+			return true;
+	return false;
+}
+
+/* Makes parent wait for the sub-question's task; false when it cannot. */
+static bool attach(struct task_table *t, struct task *parent, const struct step *s)
+{
+	uint64_t h = hash(t, &s->sub);
+	struct task *k = find(t, &s->sub, h);
+	int left = CIRCLE_MAX;
+	bool joined = k != NULL;
+	if (k && reaches(parent, k, ++t->visits, &left))
+		return false;
+	if (!k)
+		k = create(t, &s->sub, h, &s->share);
+	struct edge *e = k ? arena_get(&k->arena, sizeof *e) : NULL;
+	if (!e)
+		return false; /* a task just made has nobody and ends by itself */
+	*e = (struct edge){k->parents, parent, s->id, !joined, s->share};
+	k->parents = e;
+	parent->waits++;
+	return true;
+}
+
+/* Nobody tells the parent any more: it is going. */
+static void detach(struct task_table *t, const struct task *parent)
+{
+	for (int i = 0; parent->waits && i < BUCKETS; i++)
+		for (struct task *k = t->bucket[i]; k; k = k->next_in_bucket)
+			for (struct edge **p = &k->parents; *p;)
+				if ((*p)->parent == parent)
+					*p = (*p)->next;
+				else
+					p = &(*p)->next;
+}
+
+/* ---- running ---- */
+
+static void run(struct task_table *t, struct task *k, const struct event *first);
+
+static void give_back_waiters(struct task_table *t, struct waiter *list)
+{
+	while (list) {
+		struct waiter *w = list;
+		list = w->next;
+		w->next = t->free_waiter;
+		t->free_waiter = w;
+	}
+}
+
+static void finish(struct task_table *t, struct task *k, const struct reply *reply)
+{
+	leave_table(t, k);
+	upstream_cancel_all(t->upstream, k);
+	detach(t, k);
+	if (reply->rcode == DNS_SERVFAIL)
+		stats_count(t->conf.stats, STATS_TASK_FAILED);
+	if (k->waiters)
+		t->hooks.done(t->hooks.arg, &k->question, k->waiters, reply);
+	give_back_waiters(t, k->waiters);
+	while (k->parents) {
+		struct edge *e = k->parents;
+		k->parents = e->next;
+		struct event ev = {.kind = EVENT_SUB_DONE, .id = e->id, .reply = reply};
+		ev.left = e->own ? resolve_budget(k->resolve) : e->give_back;
+		e->parent->waits--;
+		run(t, e->parent, &ev);
+	}
+	task_free(k);
+}
+
+/* Carries out one step; false when it failed at once, with the event that follows. */
+static bool carry_out(struct task_table *t, struct task *k, const struct step *s,
+		      struct at_once *follows)
+{
+	int result;
+	switch (s->kind) {
+	case STEP_SEND: {
+		struct policy_subject subject = k->question.subject;
+		subject.passthru = s->send.passthru;
+		subject.own |= s->send.own;
+		result = upstream_send(t->upstream, k, s->id, &subject, &s->send);
+		*follows = (struct at_once){.kind = EVENT_TIMEOUT, .id = s->id};
+		follows->why = (enum send_failure)result;
+		return result == UPSTREAM_SENT;
+	}
+	case STEP_CANCEL:
+		upstream_cancel(t->upstream, k, s->id);
+		return true;
+	case STEP_SUB:
+		*follows = (struct at_once){EVENT_SUB_DONE, s->id, 0, s->share};
+		return attach(t, k, s);
+	case STEP_YIELD:
+		if (!k->ready)
+			make_ready(t, k, EVENT_RESUME);
+		return true;
+	case STEP_DONE:
+		break;
+	}
+	return true;
+}
+
+static void run(struct task_table *t, struct task *k, const struct event *first)
+{
+	struct at_once queue[AT_ONCE_MAX];
+	struct steps steps;
+	struct event ev = *first;
+	int n = 0;
+	for (;;) {
+		resolve_step(k->resolve, &steps, &ev, &t->conf.env);
+		for (int i = 0; i < steps.n; i++) {
+			if (steps.step[i].kind == STEP_DONE) {
+				finish(t, k, steps.step[i].reply);
+				return;
+			}
+			if (n < AT_ONCE_MAX &&
+			    !carry_out(t, k, &steps.step[i], &queue[n]))
+				n++;
+		}
+		if (n == 0)
+			return;
+		const struct at_once *next = &queue[--n];
+		ev = (struct event){.kind = next->kind,
+				    .id = next->id,
+				    .why = next->why,
+				    .reply = &no_answer,
+				    .left = next->left};
+	}
+}
+
+/* Runs what is ready, in order, until nothing is. */
+static void pump(struct task_table *t)
+{
+	if (t->pumping)
+		return;
+	t->pumping = true;
+	while (t->ready) {
+		struct task *k = t->ready;
+		leave_ready(t, k);
+		run(t, k, &(struct event){.kind = k->wake});
+	}
+	t->pumping = false;
+}
+
+/* ---- from outside ---- */
+
+static struct waiter *take_waiter(struct task_table *t, const struct query *q,
+				  const struct asker *from)
+{
+	struct waiter *w = t->free_waiter;
+	t->free_waiter = w->next;
+	w->from = *from;
+	w->query = *q;
+	memcpy(w->raw, q->qname_raw, q->qname_len);
+	w->query.qname_raw = w->raw;
+	w->since_ms = t->conf.env.now_ms;
+	return w;
+}
+
+enum task_result task_ask(struct task_table *t, const struct query *q, uint8_t class,
+			  const struct asker *from, const struct waiter **waiter)
+{
+	struct question question = {.qtype = q->qtype, .subject = {.class = class}};
+	const struct budget budget = {BUDGET_SENDS, BUDGET_BYTES,
+				      t->conf.env.now_ms + BUDGET_MS, BUDGET_DEPTH};
+	name_copy(question.qname, q->qname);
+	uint64_t h = hash(t, &question);
+	if (!t->free_waiter)
+		return TASK_FULL;
+	struct task *k = find(t, &question, h);
+	if (k)
+		stats_count(t->conf.stats, STATS_TASK_JOINED);
+	else
+		k = create(t, &question, h, &budget);
+	if (!k)
+		return TASK_FULL;
+	struct waiter *w = take_waiter(t, q, from);
+	w->next = k->waiters;
+	k->waiters = w;
+	*waiter = w;
+	pump(t);
+	return TASK_ASKED;
+}
+
+void task_event(void *table, void *task, const struct event *ev)
+{
+	struct task_table *t = table;
+	run(t, task, ev);
+	pump(t);
+}
