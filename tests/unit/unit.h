@@ -14,17 +14,17 @@ const char *unit_dir(void);
 const char *unit_path(const char *name);
 
 /* One suite with one test case of these functions; time-out 30 s a test. */
-#define UNIT_SUITE(name, ...)                                                            \
-	Suite *unit_suite(void)                                                          \
-	{                                                                                \
-		static const TTest *const tests[] = {__VA_ARGS__};                       \
-		Suite *s = suite_create(name);                                           \
-		TCase *c = tcase_create(name);                                           \
-		tcase_set_timeout(c, 30);                                                \
-		for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)                \
-			tcase_add_test(c, tests[i]);                                     \
-		suite_add_tcase(s, c);                                                   \
-		return s;                                                                \
+#define UNIT_SUITE(name, ...)                                             \
+	Suite *unit_suite(void)                                           \
+	{                                                                 \
+		const TTest *const tests[] = {__VA_ARGS__};               \
+		Suite *s = suite_create(name);                            \
+		TCase *c = tcase_create(name);                            \
+		tcase_set_timeout(c, 30);                                 \
+		for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) \
+			tcase_add_test(c, tests[i]);                      \
+		suite_add_tcase(s, c);                                    \
+		return s;                                                 \
 	}
 
 #endif
