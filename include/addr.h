@@ -98,7 +98,7 @@ static inline MUST_CHECK int addr_from_text(struct addr *out, const char *text,
 {
 	char buf[INET6_ADDRSTRLEN];
 	*out = (struct addr){0};
-	if (len == 0 || len >= sizeof buf)
+	if (len == 0 || len >= sizeof buf || memchr(text, 0, len))
 		return ERR_FORMAT;
 	memcpy(buf, text, len);
 	buf[len] = 0;

@@ -63,6 +63,8 @@ static inline void *arena_get(struct arena *a, size_t n)
 	if (!a->head || n > a->head->size - a->used) {
 		size_t size = n > a->block_size ? n : a->block_size;
 		if (size > a->limit - a->total)
+			size = a->limit - a->total; /* the last block is what is left */
+		if (size < n)
 			return NULL;
 		struct arena_block *b = malloc(sizeof *b + size);
 		if (!b)

@@ -5,6 +5,7 @@
 #ifndef SINKHOLED_HASH_H
 #define SINKHOLED_HASH_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static inline uint64_t hash_bytes(const struct hash_key *key, const void *data, 
 	for (; n >= 8; n -= 8, p += 8) {
 		uint64_t m;
 		memcpy(&m, p, 8);
+		m = le64toh(m);
 		v[3] ^= m;
 		hash_round(v);
 		v[0] ^= m;
