@@ -235,8 +235,9 @@ int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *tt
 		.len = (uint16_t)wire_written(&a.w),
 		.ttl_n = (uint16_t)(a.ttl_n < 0 ? 0 : a.ttl_n),
 		.ede = reply->ede,
+		.countable = a.ttl_n >= 0,
 	};
-	return a.w.err ? a.w.err : a.ttl_n < 0 ? ERR_RANGE : ERR_OK;
+	return a.w.err;
 }
 
 /* The answer of a body that is too long for this client. */
@@ -286,7 +287,7 @@ static void put_action(struct writer *a, const struct query *q,
 		       const struct answer_policy *how)
 {
 	const struct reply *chain = how->chain;
-	const uint8_t *owner = chain ? chain->target : q->qname_raw;
+	const uint8_t *owner = chain && chain->target ? chain->target : q->qname_raw;
 	const struct addr *v4 = &how->conf->sinkhole.ipv4,
 			  *v6 = &how->conf->sinkhole.ipv6;
 	uint32_t ttl = how->conf->sinkhole.ttl_s;
@@ -324,15 +325,16 @@ size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 }
 
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,
-		    const struct answer_local *local)
+		    enum local_kind kind, const struct local_answer *local)
 {
 	struct writer a;
-	start(&a, out, room, q->id, answer_flags(q, local->rcode));
+	unsigned rcode = kind == LOCAL_NXDOMAIN ? DNS_NXDOMAIN : DNS_NOERROR;
+	start(&a, out, room, q->id, answer_flags(q, rcode));
 	put_question(&a, q->qname_raw, q->qtype, q->qclass);
-	if (local->type)
+	if (kind == LOCAL_RECORD)
 		put_record(&a, 1, q->qname_raw, local->type, local->ttl, local->rdata,
 			   local->rdata_len);
-	else if (local->zone)
-		put_soa(&a, local->zone, 1, local->ttl);
-	return finish(&a, q, local->rcode, DNS_EDE_NONE, NULL);
+	else
+		put_soa(&a, local->zone, 1, LOCAL_TTL_S);
+	return finish(&a, q, rcode, DNS_EDE_NONE, NULL);
 }

@@ -13,6 +13,7 @@
 #include "include/conf.h"
 #include "resolver/query.h"
 #include "resolver/reply.h"
+#include "zones/local.h"
 
 enum {
 	ANSWER_TTLS_MAX = 1024,	     /* records of an answer that can be cached */
@@ -26,7 +27,8 @@ struct answer_body {
 	const uint8_t *wire;
 	const uint16_t *ttl_at; /* where the TTLs stand */
 	uint16_t len, ttl_n;
-	int16_t ede; /* enum dns_ede, without text: what can be cached */
+	int16_t ede;	/* enum dns_ede, without text: what can be cached */
+	bool countable; /* ttl_at has them all: the body may be kept and grow older */
 };
 
 /* What an answer by policy needs to know beside the verdict. */
@@ -41,7 +43,7 @@ struct answer_policy {
 };
 
 /* Writes the answer for a finished reply (VERDICT_PASS or _PASSTHRU) into buf. ttl_at has
- * room for ANSWER_TTLS_MAX. ERR_RANGE: over buf, or too many records to be cached. */
+ * room for ANSWER_TTLS_MAX. ERR_RANGE: it is longer than buf. */
 MUST_CHECK int answer_body(struct answer_body *out, uint8_t *buf, size_t room,
 			   uint16_t *ttl_at, const uint8_t *qname, uint16_t qtype,
 			   const struct reply *reply);
@@ -60,17 +62,8 @@ size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned r
 size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 		      const struct answer_policy *how);
 
-/* A local zone's answer: rcode, an optional record, an optional SOA owner (RFC 6303 3).
- */
-struct answer_local {
-	uint16_t rcode;
-	const uint8_t *zone; /* SOA for a negative answer; NULL = none */
-	uint16_t type;	     /* of the record; 0 = none */
-	const uint8_t *rdata;
-	uint16_t rdata_len;
-	uint32_t ttl;
-};
+/* A local zone's answer: the record, or the zone's SOA (RFC 6303 3). */
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,
-		    const struct answer_local *local);
+		    enum local_kind kind, const struct local_answer *local);
 
 #endif

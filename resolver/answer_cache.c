@@ -137,7 +137,8 @@ bool answer_cache_get(struct answer_cache *c, struct answer_body *out, uint32_t 
 		    (e->memory.change && p->now_s >= e->memory.change))
 			return false;
 		*age_s = p->now_s - e->stored;
-		*out = (struct answer_body){wire(e), ttls(e), e->len, e->ttl_n, e->ede};
+		*out = (struct answer_body){wire(e),  ttls(e), e->len,
+					    e->ttl_n, e->ede,  true};
 		return true;
 	}
 	return false;
@@ -176,7 +177,7 @@ void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
 	size_t name = name_len(qname), ttl_len = body->ttl_n * sizeof *body->ttl_at;
 	size_t n = sizeof(struct entry) + ttl_len + body->len;
 	uint64_t pos, h = hash(c, qname, name, qtype, class);
-	if (n > ANSWER_CACHE_ENTRY_MAX || ttl_s == 0)
+	if (!body->countable || n > ANSWER_CACHE_ENTRY_MAX || ttl_s == 0)
 		return;
 	struct slot *s = choose(c, h, qname, name, qtype, class);
 	struct entry *e = append(c, n, &pos);

@@ -128,8 +128,9 @@ static uint64_t hash(const struct task_table *t, const struct question *q)
 {
 	struct {
 		uint16_t type;
-		uint8_t class, own;
-	} rest = {q->qtype, q->subject.class, q->subject.own};
+		uint8_t class, flags;
+	} rest = {q->qtype, q->subject.class,
+		  (uint8_t)(q->subject.own | q->subject.passthru << 1)};
 	uint64_t h = hash_bytes(&t->key, q->qname, name_len(q->qname));
 	return h ^ hash_bytes(&t->key, &rest, sizeof rest);
 }
@@ -140,6 +141,7 @@ static struct task *find(const struct task_table *t, const struct question *q, u
 		if (k->hash == h && k->question.qtype == q->qtype &&
 		    k->question.subject.class == q->subject.class &&
 		    k->question.subject.own == q->subject.own &&
+		    k->question.subject.passthru == q->subject.passthru &&
 		    name_equal(k->question.qname, q->qname))
 			return k;
 	return NULL;
@@ -291,7 +293,7 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 	switch (s->kind) {
 	case STEP_SEND: {
 		struct policy_subject subject = k->question.subject;
-		subject.passthru = s->send.passthru;
+		subject.passthru |= s->send.passthru;
 		subject.own |= s->send.own;
 		result = upstream_send(t->upstream, k, s->id, &subject, &s->send);
 		*follows = (struct at_once){.kind = EVENT_TIMEOUT, .id = s->id};
@@ -371,10 +373,11 @@ static struct waiter *take_waiter(struct task_table *t, const struct query *q,
 	return w;
 }
 
-enum task_result task_ask(struct task_table *t, const struct query *q, uint8_t class,
-			  const struct asker *from, const struct waiter **waiter)
+enum task_result task_ask(struct task_table *t, const struct query *q,
+			  const struct policy_subject *subject, const struct asker *from,
+			  const struct waiter **waiter)
 {
-	struct question question = {.qtype = q->qtype, .subject = {.class = class}};
+	struct question question = {.qtype = q->qtype, .subject = *subject};
 	const struct budget budget = {BUDGET_SENDS, BUDGET_BYTES,
 				      t->conf.env.now_ms + BUDGET_MS, BUDGET_DEPTH};
 	name_copy(question.qname, q->qname);

@@ -57,10 +57,11 @@ void task_close(struct task_table *t);
 void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s);
 
 enum task_result { TASK_ASKED, TASK_FULL };
-/* Starts or joins the task for q. done() may be called before this returns. *waiter (may
- * be NULL) gets the waiter made, to recognise it in done(). */
-enum task_result task_ask(struct task_table *t, const struct query *q, uint8_t class,
-			  const struct asker *from, const struct waiter **waiter);
+/* Starts or joins the task for q. done() may be called before this returns. *waiter
+ * gets the waiter made, first, so that done() can recognise it. */
+enum task_result task_ask(struct task_table *t, const struct query *q,
+			  const struct policy_subject *subject, const struct asker *from,
+			  const struct waiter **waiter);
 
 /* upstream_hooks.event: owner is a task. */
 void task_event(void *table, void *task, const struct event *ev);

@@ -1,0 +1,342 @@
+#include "resolver/serve.h"
+
+#include <stdio.h>
+
+#include "resolver/client.h"
+#include "zones/local.h"
+
+/* One question on its way through, and where its answer goes. */
+struct call {
+	struct serve *s;
+	const struct asker *from;
+	const struct query *q;
+	uint8_t *out;
+	size_t room, len;
+};
+
+static size_t room_for(const struct asker *from, const struct query *q)
+{
+	return from->transport == HIT_UDP ? q->room : DNS_MESSAGE_MAX;
+}
+
+/* Counts what the written answer says. */
+static enum serve_result answered(struct call *c, size_t len)
+{
+	unsigned flags = wire_get16(c->out + 2);
+	stats_count(c->s->stats, stats_of_rcode(flags & DNS_RCODE_MASK));
+	if (flags & DNS_TC)
+		stats_count(c->s->stats, STATS_TRUNCATED);
+	c->len = len;
+	return SERVE_ANSWER;
+}
+
+static enum serve_result say_error(struct call *c, unsigned rcode, int ede,
+				   const char *text)
+{
+	return answered(c, answer_error(c->out, c->room, c->q, rcode, ede, text));
+}
+
+static enum serve_result store_failed(struct call *c)
+{
+	return say_error(c, DNS_SERVFAIL, DNS_EDE_NOT_READY,
+			 "the blocklist cannot be read");
+}
+
+/* ---- a verdict: the hit first, then the answer ---- */
+
+static enum rule_action action_of(const struct call *c, const struct verdict *v)
+{
+	return v->action == RULE_GIVEN ? c->s->conf->sinkhole.action : v->action;
+}
+
+/* What the store says of the rule that acts; unknown fields stay empty. */
+struct cause {
+	const struct blocklist_list *list;
+	struct blocklist_entry entry;
+};
+
+static void find_cause(struct cause *out, const struct call *c, const struct verdict *v)
+{
+	struct blocklist_key key = {.prefix = v->prefix};
+	out->list = blocklist_list(c->s->policy.view, v->rule.list);
+	if (!v->prefix.addr.family)
+		name_copy(key.name, v->matched);
+	if (blocklist_entry_get(c->s->policy.view, &out->entry, v->rule.list, &key))
+		out->entry.family[0] = 0;
+}
+
+static void copy_text(char *out, size_t room, const char *text)
+{
+	size_t n = strnlen(text, room - 1);
+	memcpy(out, text, n);
+	out[n] = 0;
+}
+
+/* Whether the hit is where a SIGKILL cannot lose it. */
+static bool put_hit(const struct call *c, const struct verdict *v,
+		    enum rule_action action, const struct cause *why)
+{
+	struct hit h = {
+		.time_us = c->s->now_us,
+		.entry = v->rule.entry,
+		.generation = c->s->policy.stamp.generation,
+		.count = 1,
+		.qtype = c->q->qtype,
+		.transport = c->from->transport,
+		.trigger = (uint8_t)v->trigger,
+		.action = (uint8_t)action,
+		.clock_synced = c->s->clock_synced,
+		.client = c->from->client,
+		.listener = c->from->listener,
+		.prefix = v->prefix,
+	};
+	name_copy(h.qname, c->q->qname);
+	name_copy(h.matched, v->matched);
+	copy_text(h.list, sizeof h.list, why->list ? why->list->name : "");
+	copy_text(h.family, sizeof h.family, why->entry.family);
+	if (hit_ring_put(c->s->ring, &h) == HIT_NO_ROOM) {
+		stats_count(c->s->stats, STATS_DROP_UNLOGGED);
+		return false;
+	}
+	stats_count(c->s->stats, stats_of_action(action));
+	return true;
+}
+
+/* EXTRA-TEXT: the list's public words or its name, and the entry to ask about (P8). */
+static void describe(char *out, size_t room, const struct verdict *v,
+		     const struct cause *why)
+{
+	const char *list = !why->list		     ? "?"
+			   : *why->list->public_text ? why->list->public_text
+						     : why->list->name;
+	snprintf(out, room, "%s, entry %llu", list, (unsigned long long)v->rule.entry);
+}
+
+static enum serve_result act(struct call *c, const struct verdict *v,
+			     const struct reply *chain)
+{
+	char text[ANSWER_EDE_TEXT_MAX];
+	struct cause why;
+	enum rule_action action = action_of(c, v);
+	find_cause(&why, c, v);
+	if (!put_hit(c, v, action, &why))
+		return SERVE_NONE;
+	if (action == RULE_DROP)
+		return SERVE_CLOSE;
+	describe(text, sizeof text, v, &why);
+	const struct answer_policy how = {
+		.verdict = v,
+		.action = action,
+		.conf = c->s->conf,
+		.generation = c->s->policy.stamp.generation,
+		.ede = (int16_t)(why.list ? why.list->ede : DNS_EDE_BLOCKED),
+		.text = text,
+		.chain = chain,
+	};
+	return answered(c, answer_verdict(c->out, c->room, c->q, &how));
+}
+
+/* A monitor rule never hides anything: without room in the log the question goes on. */
+static void note_monitor(const struct call *c, const struct verdict *monitor)
+{
+	struct cause why;
+	if (monitor->kind != VERDICT_ACT)
+		return;
+	find_cause(&why, c, monitor);
+	put_hit(c, monitor, RULE_MONITOR, &why);
+}
+
+/* ---- the stages ---- */
+
+/* A rule at or below a local zone's apex is an operator's wish to override it. */
+static bool overrides(const struct verdict *v, const struct local_answer *local)
+{
+	return v->kind == VERDICT_ACT && v->rule.labels >= name_labels(local->zone);
+}
+
+static enum serve_result from_local(struct call *c, enum local_kind kind,
+				    const struct local_answer *local)
+{
+	stats_count(c->s->stats, STATS_LOCAL);
+	return answered(c, answer_local(c->out, c->room, c->q, kind, local));
+}
+
+static enum serve_result from_cache(struct call *c, const struct answer_body *body,
+				    uint32_t age_s)
+{
+	stats_count(c->s->stats, STATS_CACHED);
+	return answered(c, answer_finish(c->out, c->room, c->q, body, age_s, NULL));
+}
+
+static enum serve_result from_task(struct call *c, const struct policy_subject *subject)
+{
+	struct serve *s = c->s;
+	s->current_out = c->out;
+	s->current_len = 0;
+	s->current_result = SERVE_LATER;
+	enum task_result asked = task_ask(s->tasks, c->q, subject, c->from, &s->current);
+	s->current = NULL;
+	if (asked == TASK_FULL) {
+		stats_count(s->stats, STATS_DROP_OVERLOAD);
+		return say_error(c, DNS_SERVFAIL, DNS_EDE_OTHER,
+				 "too many questions at once");
+	}
+	c->len = s->current_len;
+	return s->current_result;
+}
+
+/* Local zones first, then policy, then what is known, then a look-up. */
+static enum serve_result decide(struct call *c, uint8_t class)
+{
+	struct serve *s = c->s;
+	const struct query *q = c->q;
+	struct policy_subject subject = {.class = class};
+	struct answer_body body;
+	uint32_t age_s;
+	struct verdict v, monitor = {0};
+	struct local_answer local;
+	enum local_kind kind = LOCAL_NONE;
+	bool recursive = q->flags & DNS_RD;
+	if (s->conf->recursion.local_zones)
+		kind = local_find(&local, q->qname, q->qtype);
+	/* The entry remembers that nothing matched: no look-up while that holds. */
+	if (kind == LOCAL_NONE && recursive &&
+	    answer_cache_get(s->answers, &body, &age_s, q->qname, q->qname_len, q->qtype,
+			     class, &s->policy))
+		return from_cache(c, &body, age_s);
+	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
+		return store_failed(c);
+	if (kind != LOCAL_NONE && !overrides(&v, &local))
+		return from_local(c, kind, &local);
+	note_monitor(c, &monitor);
+	/* RPZ draft 4.5: who came over TCP gets the truth. */
+	subject.passthru = v.kind == VERDICT_ACT && v.action == RULE_TCP_ONLY &&
+			   c->from->transport != HIT_UDP;
+	if (v.kind == VERDICT_ACT && !subject.passthru)
+		return act(c, &v, NULL);
+	/* Without RD only what policy says is told: what others asked is theirs. */
+	if (!recursive)
+		return say_error(c, DNS_REFUSED, DNS_EDE_PROHIBITED, "RD=0");
+	return from_task(c, &subject);
+}
+
+static void count_query(const struct serve *s, const struct asker *from)
+{
+	stats_count(s->stats,
+		    from->transport == HIT_UDP ? STATS_QUERY_UDP : STATS_QUERY_TCP);
+}
+
+enum serve_result serve_question(void *arg, const struct asker *from, const uint8_t *msg,
+				 size_t msg_len, uint8_t *out, size_t *len)
+{
+	struct serve *s = arg;
+	struct query q;
+	struct call c = {.s = s, .from = from, .q = &q, .out = out};
+	enum query_result read = query_read(&q, msg, msg_len);
+	enum serve_result result;
+	uint8_t class;
+	c.room = room_for(from, &q);
+	if (read == QUERY_DROP) {
+		bool response = msg_len >= DNS_HEADER_LEN;
+		stats_count(s->stats,
+			    response ? STATS_DROP_RESPONSE : STATS_DROP_MALFORMED);
+		return SERVE_NONE;
+	}
+	if (!client_allowed(s->conf, &from->client)) {
+		stats_count(s->stats, STATS_NOT_ALLOWED);
+		result = say_error(&c, DNS_REFUSED, DNS_EDE_PROHIBITED, NULL);
+	} else if (read == QUERY_ERROR) {
+		result = say_error(&c, q.rcode, DNS_EDE_NONE, NULL);
+	} else {
+		count_query(s, from);
+		result = client_class(&class, s->policy.view, &from->client)
+				 ? store_failed(&c)
+				 : decide(&c, class);
+	}
+	*len = c.len;
+	return result;
+}
+
+/* ---- what comes back from a task ---- */
+
+/* The shortest life among an answer's parts. */
+static uint32_t reply_ttl(const struct reply *r)
+{
+	uint32_t ttl = DNS_TTL_MAX;
+	for (int i = 0; i < r->answer_n; i++)
+		ttl = r->answer[i]->ttl < ttl ? r->answer[i]->ttl : ttl;
+	if (r->negative && r->negative->ttl < ttl)
+		ttl = r->negative->ttl;
+	return r->answer_n || r->negative ? ttl : 0;
+}
+
+static void remember(struct serve *s, const struct question *q, const struct reply *reply,
+		     const struct answer_body *body)
+{
+	const struct answer_memory memory = {s->policy.stamp, reply->change};
+	if (reply->cacheable && reply->monitor.kind == VERDICT_PASS &&
+	    !q->subject.passthru)
+		answer_cache_put(s->answers, body, q->qname, q->qtype, q->subject.class,
+				 &memory, reply_ttl(reply), s->policy.now_s);
+}
+
+static enum serve_result finish_call(struct call *c, const struct reply *reply,
+				     const struct answer_body *body)
+{
+	note_monitor(c, &reply->monitor);
+	if (reply->verdict.kind == VERDICT_ACT)
+		return act(c, &reply->verdict, reply);
+	return answered(c,
+			answer_finish(c->out, c->room, c->q, body, 0, reply->ede_text));
+}
+
+/* A late answer over UDP may be part of an attack (DNSBomb) and helps nobody. */
+static bool too_late(const struct serve *s, const struct waiter *w)
+{
+	uint32_t max = s->conf->answers.max_wait_ms;
+	return max && w->from.transport == HIT_UDP && s->now_ms - w->since_ms > max;
+}
+
+static void deliver(struct serve *s, const struct waiter *w, const struct reply *reply,
+		    const struct answer_body *body)
+{
+	bool here = w == s->current;
+	struct call c = {.s = s, .from = &w->from, .q = &w->query};
+	c.out = here ? s->current_out : s->late_out;
+	c.room = room_for(&w->from, &w->query);
+	if (too_late(s, w)) {
+		stats_count(s->stats, STATS_DROP_LATE);
+		return;
+	}
+	enum serve_result result = finish_call(&c, reply, body);
+	if (here) {
+		s->current_result = result;
+		s->current_len = c.len;
+	} else {
+		s->out.send(s->out.arg, &w->from, c.out, c.len, result == SERVE_CLOSE);
+	}
+}
+
+void serve_done(void *arg, const struct question *q, const struct waiter *list,
+		const struct reply *reply)
+{
+	struct serve *s = arg;
+	struct answer_body body = {0};
+	static const struct reply too_long = {
+		.rcode = DNS_SERVFAIL,
+		.ede = DNS_EDE_INVALID_DATA,
+		.ede_text = "the answer is longer than a message can be",
+	};
+	if (reply->verdict.kind != VERDICT_ACT) {
+		if (answer_body(&body, s->body, sizeof s->body, s->ttl_at, q->qname,
+				q->qtype, reply)) {
+			reply = &too_long;
+			if (answer_body(&body, s->body, sizeof s->body, s->ttl_at,
+					q->qname, q->qtype, reply))
+				return;
+		}
+		remember(s, q, reply, &body);
+	}
+	for (const struct waiter *w = list; w; w = w->next)
+		deliver(s, w, reply, &body);
+}

@@ -1,0 +1,44 @@
+/* worker.h: one thread with its own loop, sockets, answer cache and tasks.
+ * Shape    open, start, stop, join, close; between start and join only the stats may be
+ *          looked at
+ * Memory   the sockets' ownership goes to worker_open(), also when it fails
+ * Threads  worker_stop() and worker_stats() any; the others main
+ * Source   DESIGN.md "Threads", "Batch edge" */
+#ifndef SINKHOLED_WORKER_H
+#define SINKHOLED_WORKER_H
+
+#include <stdatomic.h>
+
+#include "resolver/hit_log.h"
+#include "resolver/rrset_cache.h"
+#include "resolver/server.h"
+#include "resolver/stats.h"
+#include "zones/root.h"
+
+/* What all workers share; main owns it. */
+struct shared {
+	const struct conf *conf;
+	struct blocklist *blocklist;
+	struct rrset_cache *cache;
+	struct server_table *servers;
+	struct hit_log *hits;
+	struct root_hints hints;
+	_Atomic uint64_t flushes;  /* the answer caches forget everything when it grows */
+	_Atomic bool clock_synced; /* as the kernel says */
+};
+
+enum { WORKER_ANSWER_SHARE = 4 }; /* all answer caches: a quarter of cache.size */
+
+struct worker;
+
+/* fds of this worker's sockets, one for each address of conf->listen. */
+MUST_CHECK int worker_open(struct worker **out, struct shared *shared, int index,
+			   const int *udp_fds, const int *tcp_fds);
+MUST_CHECK int worker_start(struct worker *w);
+/* Takes no more questions; returns at once. */
+void worker_stop(struct worker *w);
+void worker_join(struct worker *w);
+void worker_close(struct worker *w);
+const struct stats *worker_stats(const struct worker *w);
+
+#endif
