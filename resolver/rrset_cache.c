@@ -1,0 +1,457 @@
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "include/hash.h"
+#include "resolver/cache_shard.h"
+#include "resolver/rrset_cache.h"
+
+/* Key of an entry: the name in lower case, then a 16-bit type. Two type numbers that no
+ * RRset has (RFC 6895 3.1) stand for what is known of the name as a whole. The tag
+ * comes from the name alone but for its last step, so a name has one shard. */
+enum {
+	TYPE_DELEGATION = 0,
+	TYPE_NXDOMAIN = 65535,
+	KEY_MAX = DNS_NAME_MAX + 2,
+	SHARDS_MAX = 64,
+	SHARDS_MIN = 16,
+	SHARD_WANTED = 1 << 20, /* bytes; fewer shards while they would be smaller */
+	NOT_WITHIN = 255,	/* offset of a name that is no end of the owner */
+	/* RFC 2308 5: denials of more than a few hours do harm. */
+	NEGATIVE_TTL_MAX = 3 * 3600,
+};
+
+/* What stands before the data in a value; then data, then the server's name. zone_at and
+ * soa_at are offsets into the owner, whose ends those names are. */
+struct stored {
+	uint32_t stored_s, expires_s;
+	uint32_t sequence; /* tells which of NXDOMAIN and data is newer */
+	uint16_t rr_n, sig_n, data_len, port;
+	uint8_t kind, rank, security;
+	uint8_t zone_at, soa_at;
+	uint8_t server_len, family;
+	uint8_t addr[16];
+};
+
+struct shard {
+	pthread_mutex_t lock;
+	struct cache_shard store;
+	uint64_t hits, misses;
+	uint32_t sequence;
+} __attribute__((aligned(64)));
+
+struct rrset_cache {
+	struct hash_key key;
+	struct rrset_cache_conf conf;
+	unsigned shards;
+	struct shard shard[SHARDS_MAX];
+};
+
+/* ---- opening ---- */
+
+int rrset_cache_open(struct rrset_cache **out, const struct rrset_cache_conf *conf)
+{
+	struct rrset_cache *c = aligned_alloc(64, sizeof *c);
+	*out = NULL;
+	if (!c)
+		return ERR_NOMEM;
+	memset(c, 0, sizeof *c);
+	c->conf = *conf;
+	int err = getrandom(&c->key, sizeof c->key, 0) == sizeof c->key ? 0 : ERR_IO;
+	unsigned want = SHARDS_MAX;
+	while (want > SHARDS_MIN && conf->size_bytes / want < SHARD_WANTED)
+		want /= 2;
+	for (; !err && c->shards < want; c->shards += !err) {
+		struct shard *s = &c->shard[c->shards];
+		pthread_mutex_init(&s->lock, NULL);
+		err = cache_shard_open(&s->store, conf->size_bytes / want);
+	}
+	if (err)
+		rrset_cache_close(c);
+	else
+		*out = c;
+	return err;
+}
+
+void rrset_cache_close(struct rrset_cache *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; i < c->shards; i++) {
+		cache_shard_close(&c->shard[i].store);
+		pthread_mutex_destroy(&c->shard[i].lock);
+	}
+	free(c);
+}
+
+/* ---- keys ---- */
+
+struct key {
+	uint8_t bytes[KEY_MAX];
+	size_t len; /* with the type */
+	uint64_t hash;
+	struct shard *shard;
+};
+
+static void key_name(struct rrset_cache *c, struct key *k, const uint8_t *name)
+{
+	k->len = name_len(name) + 2;
+	memcpy(k->bytes, name, k->len - 2);
+	k->hash = hash_bytes(&c->key, k->bytes, k->len - 2);
+	k->shard = &c->shard[(k->hash >> 32) % c->shards];
+}
+
+static uint32_t key_type(struct key *k, uint16_t type)
+{
+	wire_set16(k->bytes + k->len - 2, type);
+	return (uint32_t)k->hash + type * 0x9e3779b1U; /* odd: types do not collide */
+}
+
+static struct cache_entry *find(struct key *k, uint16_t type)
+{
+	uint32_t tag = key_type(k, type);
+	return cache_shard_find(&k->shard->store, tag, k->bytes, k->len);
+}
+
+static struct stored *entry_stored(struct cache_entry *e)
+{
+	return (struct stored *)(void *)e->bytes;
+}
+
+static bool is_live(const struct stored *s, uint32_t now_s)
+{
+	return (int32_t)(s->expires_s - now_s) > 0;
+}
+
+/* The living entry; one that has expired goes at once. */
+static struct cache_entry *find_live(struct key *k, uint16_t type, uint32_t now_s)
+{
+	struct cache_entry *e = find(k, type);
+	if (e && !is_live(entry_stored(e), now_s)) {
+		cache_shard_remove(&k->shard->store, e);
+		return NULL;
+	}
+	return e;
+}
+
+/* ---- writing ---- */
+
+/* Where in owner the name end begins, when it is an end of owner. */
+static uint8_t offset_within(const uint8_t *owner, const uint8_t *end)
+{
+	if (!end || !name_within(owner, end))
+		return NOT_WITHIN;
+	return (uint8_t)(name_len(owner) - name_len(end));
+}
+
+static void fill_origin(struct stored *st, const uint8_t *owner,
+			const struct origin *from)
+{
+	st->zone_at = offset_within(owner, from->zone);
+	st->server_len = (uint8_t)(from->server ? name_len(from->server) : 0);
+	st->family = from->addr.family;
+	st->port = from->addr.port;
+	memcpy(st->addr, from->addr.bytes, sizeof st->addr);
+}
+
+static uint32_t clip_ttl(const struct rrset_cache *c, uint32_t ttl, bool negative)
+{
+	if (ttl < c->conf.min_ttl_s)
+		ttl = c->conf.min_ttl_s;
+	if (ttl > c->conf.max_ttl_s)
+		ttl = c->conf.max_ttl_s;
+	return negative && ttl > NEGATIVE_TTL_MAX ? NEGATIVE_TTL_MAX : ttl;
+}
+
+/* Puts one value in under the key; the lock is held. */
+static void write_entry(struct key *k, uint16_t type, const struct stored *st,
+			const uint8_t *data, const uint8_t *server)
+{
+	size_t len = sizeof *st + st->data_len + st->server_len;
+	uint32_t tag = key_type(k, type);
+	uint8_t *p = cache_shard_put(&k->shard->store, tag, k->bytes, k->len, len);
+	if (!p)
+		return;
+	memcpy(p, st, sizeof *st);
+	if (st->data_len)
+		memcpy(p + sizeof *st, data, st->data_len);
+	if (st->server_len)
+		memcpy(p + sizeof *st + st->data_len, server, st->server_len);
+}
+
+/* A denial of the name and records of it cannot both stand. Glue proves nothing. */
+static void drop_denial(struct key *k, const struct stored *st, uint32_t now_s)
+{
+	struct cache_entry *e = find_live(k, TYPE_NXDOMAIN, now_s);
+	if (e && st->rank >= RANK_AUTHORITY && st->rank >= entry_stored(e)->rank)
+		cache_shard_remove(&k->shard->store, e);
+}
+
+void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s)
+{
+	bool negative = s->kind != RRSET_DATA;
+	uint32_t ttl = clip_ttl(c, s->ttl, negative);
+	uint16_t type = s->kind == RRSET_NXDOMAIN ? TYPE_NXDOMAIN : s->type;
+	if (ttl == 0 || s->data_len > RRSET_ENTRY_MAX || s->rr_n > RRSET_RECORDS_MAX)
+		return;
+	if (s->kind != RRSET_NXDOMAIN &&
+	    (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
+		return;
+	struct stored st = {.stored_s = now_s,
+			    .expires_s = now_s + ttl,
+			    .rr_n = s->rr_n,
+			    .sig_n = s->sig_n,
+			    .data_len = (uint16_t)s->data_len,
+			    .kind = s->kind,
+			    .rank = s->rank,
+			    .security = s->security,
+			    .soa_at = offset_within(s->owner, s->soa_owner)};
+	if (negative && s->rr_n && st.soa_at == NOT_WITHIN)
+		return; /* a SOA from elsewhere proves nothing about this name */
+	fill_origin(&st, s->owner, &s->from);
+	struct key k;
+	key_name(c, &k, s->owner);
+	pthread_mutex_lock(&k.shard->lock);
+	struct cache_entry *old = find_live(&k, type, now_s);
+	if (!old || entry_stored(old)->rank <= st.rank) {
+		st.sequence = ++k.shard->sequence;
+		if (s->kind != RRSET_NXDOMAIN)
+			drop_denial(&k, &st, now_s);
+		write_entry(&k, type, &st, s->data, s->from.server);
+	}
+	pthread_mutex_unlock(&k.shard->lock);
+}
+
+/* ---- reading ---- */
+
+/* Copies owner, data and server's name into one piece of the arena. */
+static int copy_out(struct rrset *out, struct arena *arena, const struct cache_entry *e,
+		    uint32_t now_s)
+{
+	const struct stored *st = (const struct stored *)(const void *)e->bytes;
+	size_t owner_len = e->key_len - 2U;
+	size_t rest_len = (size_t)st->data_len + st->server_len;
+	uint8_t *p = arena_get(arena, owner_len + rest_len);
+	if (!p)
+		return ERR_NOMEM;
+	memcpy(p, cache_entry_key(e), owner_len);
+	memcpy(p + owner_len, e->bytes + sizeof *st, rest_len);
+	/* now before stored: the clock went back a little; never longer than was given */
+	uint32_t given = st->expires_s - st->stored_s, left = st->expires_s - now_s;
+	*out = (struct rrset){.owner = p,
+			      .kind = st->kind,
+			      .rank = st->rank,
+			      .security = st->security,
+			      .rr_n = st->rr_n,
+			      .sig_n = st->sig_n,
+			      .ttl = left > given ? given : left,
+			      .data_len = st->data_len,
+			      .data = p + owner_len};
+	if (st->soa_at != NOT_WITHIN)
+		out->soa_owner = p + st->soa_at;
+	if (st->zone_at != NOT_WITHIN)
+		out->from.zone = p + st->zone_at;
+	if (st->server_len)
+		out->from.server = p + owner_len + st->data_len;
+	out->from.addr = (struct addr){.family = st->family, .port = st->port};
+	memcpy(out->from.addr.bytes, st->addr, sizeof st->addr);
+	return ERR_OK;
+}
+
+/* The newer one of what is known of the type and of the whole name. */
+static struct cache_entry *find_best(struct key *k, uint16_t type, unsigned least,
+				     uint32_t now_s)
+{
+	struct cache_entry *e = find_live(k, type, now_s);
+	struct cache_entry *nx = find_live(k, TYPE_NXDOMAIN, now_s);
+	e = e && entry_stored(e)->rank >= least ? e : NULL;
+	nx = nx && entry_stored(nx)->rank >= least ? nx : NULL;
+	if (!e || !nx)
+		return e ? e : nx;
+	int32_t newer = (int32_t)(entry_stored(nx)->sequence - entry_stored(e)->sequence);
+	return newer > 0 ? nx : e;
+}
+
+int rrset_cache_get(struct rrset_cache *c, struct rrset *out, struct arena *arena,
+		    const uint8_t *name, uint16_t type, enum rrset_rank least,
+		    uint32_t now_s)
+{
+	int r = RRSET_CACHE_MISS;
+	struct key k;
+	if (type == TYPE_DELEGATION || type == TYPE_NXDOMAIN)
+		return r;
+	key_name(c, &k, name);
+	pthread_mutex_lock(&k.shard->lock);
+	struct cache_entry *e = find_best(&k, type, least, now_s);
+	if (e) {
+		cache_entry_read(e);
+		r = copy_out(out, arena, e, now_s);
+		out->type = type;
+		r = r ? r : RRSET_CACHE_HIT;
+	}
+	k.shard->hits += e != NULL;
+	k.shard->misses += e == NULL;
+	pthread_mutex_unlock(&k.shard->lock);
+	return r;
+}
+
+/* ---- delegations ---- */
+
+enum {
+	DELEGATION_MAX =
+		DELEGATION_SERVERS_MAX * (DNS_NAME_MAX + 1 + DELEGATION_ADDRS_MAX * 17)
+};
+_Static_assert((int)DELEGATION_MAX <= (int)RRSET_ENTRY_MAX,
+	       "every delegation fits one entry");
+
+/* Data of a delegation: per server its name, a count, and per address family and bytes.
+ */
+static size_t pack_delegation(uint8_t data[DELEGATION_MAX], const struct delegation *d)
+{
+	struct wire_writer w = wire_writer(data, DELEGATION_MAX);
+	for (int i = 0; i < d->servers_n; i++) {
+		const struct delegation_server *s = &d->server[i];
+		wire_put_name(&w, s->name);
+		wire_put8(&w, (unsigned)s->addr_n);
+		for (int k = 0; k < s->addr_n; k++) {
+			wire_put8(&w, s->addr[k].family);
+			wire_put(&w, s->addr[k].bytes, addr_len(&s->addr[k]));
+		}
+	}
+	return wire_written(&w);
+}
+
+static void unpack_delegation(struct delegation *out, const struct rrset *s)
+{
+	struct wire_reader r = wire_reader(s->data, s->data_len);
+	*out = (struct delegation){.zone = s->owner, .ttl = s->ttl, .from = s->from};
+	while (wire_left(&r)) {
+		struct delegation_server *d = &out->server[out->servers_n++];
+		d->name = r.at;
+		(void)wire_take(&r, name_len(r.at));
+		d->addr_n = wire_u8(&r);
+		for (int k = 0; k < d->addr_n; k++) {
+			d->addr[k].family = wire_u8(&r);
+			size_t len = addr_len(&d->addr[k]);
+			memcpy(d->addr[k].bytes, wire_take(&r, len), len);
+		}
+	}
+}
+
+void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *d,
+				uint32_t now_s)
+{
+	uint8_t data[DELEGATION_MAX];
+	uint32_t ttl = clip_ttl(c, d->ttl, false);
+	struct key k;
+	if (ttl == 0 || d->servers_n == 0)
+		return;
+	struct stored st = {.stored_s = now_s,
+			    .expires_s = now_s + ttl,
+			    .rr_n = (uint16_t)d->servers_n,
+			    .data_len = (uint16_t)pack_delegation(data, d),
+			    .rank = RANK_REFERRAL,
+			    .soa_at = NOT_WITHIN};
+	fill_origin(&st, d->zone, &d->from);
+	key_name(c, &k, d->zone);
+	pthread_mutex_lock(&k.shard->lock);
+	if (!find_live(&k, TYPE_DELEGATION, now_s))
+		write_entry(&k, TYPE_DELEGATION, &st, data, d->from.server);
+	pthread_mutex_unlock(&k.shard->lock);
+}
+
+/* The cut at exactly that name. */
+static int get_cut(struct rrset_cache *c, struct delegation *out, struct arena *arena,
+		   const uint8_t *zone, uint32_t now_s)
+{
+	int r = RRSET_CACHE_MISS;
+	struct rrset s;
+	struct key k;
+	key_name(c, &k, zone);
+	pthread_mutex_lock(&k.shard->lock);
+	struct cache_entry *e = find_live(&k, TYPE_DELEGATION, now_s);
+	if (e) {
+		cache_entry_read(e);
+		r = copy_out(&s, arena, e, now_s);
+		r = r ? r : RRSET_CACHE_HIT;
+	}
+	pthread_mutex_unlock(&k.shard->lock);
+	if (r == RRSET_CACHE_HIT)
+		unpack_delegation(out, &s);
+	return r;
+}
+
+int rrset_cache_get_delegation(struct rrset_cache *c, struct delegation *out,
+			       struct arena *arena, const uint8_t *name,
+			       bool strictly_above, uint32_t now_s)
+{
+	if (strictly_above && *name == 0)
+		return RRSET_CACHE_MISS;
+	for (name = strictly_above ? name_parent(name) : name;;
+	     name = name_parent(name)) {
+		int r = get_cut(c, out, arena, name, now_s);
+		if (r != RRSET_CACHE_MISS || *name == 0)
+			return r;
+	}
+}
+
+/* ---- forgetting ---- */
+
+struct flush {
+	const uint8_t *name;
+	bool subtree;
+};
+
+static bool drop_named(void *arg, const struct cache_entry *e)
+{
+	const struct flush *f = arg;
+	const uint8_t *owner = cache_entry_key(e);
+	if (!f->name)
+		return true;
+	return f->subtree ? name_within(owner, f->name) : name_equal(owner, f->name);
+}
+
+static bool drop_dated_after(void *arg, const struct cache_entry *e)
+{
+	const struct stored *st = (const struct stored *)(const void *)e->bytes;
+	return (int32_t)(st->stored_s - *(const uint32_t *)arg) > 0;
+}
+
+static uint64_t sweep(struct rrset_cache *c, cache_drop_fn *drop, void *arg)
+{
+	uint64_t n = 0;
+	for (unsigned i = 0; i < c->shards; i++) {
+		pthread_mutex_lock(&c->shard[i].lock);
+		n += cache_shard_sweep(&c->shard[i].store, drop, arg);
+		pthread_mutex_unlock(&c->shard[i].lock);
+	}
+	return n;
+}
+
+uint64_t rrset_cache_flush(struct rrset_cache *c, const uint8_t *name, bool subtree)
+{
+	struct flush f = {name, subtree};
+	return sweep(c, drop_named, &f);
+}
+
+uint64_t rrset_cache_drop_future(struct rrset_cache *c, uint32_t now_s)
+{
+	return sweep(c, drop_dated_after, &now_s);
+}
+
+void rrset_cache_stats(struct rrset_cache *c, struct rrset_cache_stats *out)
+{
+	*out = (struct rrset_cache_stats){.limit = c->conf.size_bytes};
+	out->bytes = sizeof *c;
+	for (unsigned i = 0; i < c->shards; i++) {
+		struct shard *s = &c->shard[i];
+		pthread_mutex_lock(&s->lock);
+		out->bytes += cache_shard_bytes(&s->store);
+		out->entries += s->store.entries;
+		out->evicted += s->store.evicted;
+		out->hits += s->hits;
+		out->misses += s->misses;
+		pthread_mutex_unlock(&s->lock);
+	}
+}

@@ -1,0 +1,482 @@
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "resolver/rrset_cache.h"
+#include "tests/unit/unit.h"
+
+enum { NOW = 1000000, MIB = 1 << 20 };
+
+static struct rrset_cache *cache;
+static struct arena arena;
+
+static void open_cache(uint64_t bytes)
+{
+	struct rrset_cache_conf conf = {bytes, 0, 86400};
+	ck_assert_int_eq(rrset_cache_open(&cache, &conf), 0);
+	arena_init(&arena, 65536, 64 * MIB);
+}
+
+static void close_cache(void)
+{
+	rrset_cache_close(cache);
+	arena_fini(&arena);
+}
+
+static const uint8_t *name(const char *text)
+{
+	static uint8_t names[8][DNS_NAME_MAX];
+	static unsigned at;
+	uint8_t *n = names[at++ % 8];
+	ck_assert_int_eq(name_from_str(n, text), 0);
+	return n;
+}
+
+/* One A record whose last byte is mark. */
+static struct rrset a_record(const char *owner, uint8_t mark, uint32_t ttl, uint8_t rank)
+{
+	static uint8_t data[8][6];
+	static unsigned at;
+	uint8_t *d = data[at++ % 8];
+	memcpy(d, (uint8_t[]){0, 4, 192, 0, 2, mark}, 6);
+	return (struct rrset){.owner = name(owner),
+			      .type = DNS_A,
+			      .rank = rank,
+			      .rr_n = 1,
+			      .ttl = ttl,
+			      .data_len = 6,
+			      .data = d};
+}
+
+static void put_a(const char *owner, uint8_t mark, uint32_t ttl, uint8_t rank)
+{
+	struct rrset s = a_record(owner, mark, ttl, rank);
+	rrset_cache_put(cache, &s, NOW);
+}
+
+static int get(struct rrset *out, const char *owner, uint16_t type, uint32_t now)
+{
+	return rrset_cache_get(cache, out, &arena, name(owner), type, RANK_ADDITIONAL,
+			       now);
+}
+
+/* The mark of the cached A record, 0 when there is none. */
+static int mark(const char *owner, uint32_t now)
+{
+	struct rrset s;
+	int r = get(&s, owner, DNS_A, now);
+	ck_assert_int_ge(r, 0);
+	return r == RRSET_CACHE_HIT && s.kind == RRSET_DATA ? s.data[5] : 0;
+}
+
+START_TEST(keeps_all_of_an_rrset)
+{
+	open_cache(4 * MIB);
+	struct rrset s = a_record("www.example.com", 7, 300, RANK_AUTH_ANSWER), got;
+	s.from.zone = name("example.com");
+	s.from.server = name("ns1.example.net");
+	ck_assert_int_eq(addr_from_text(&s.from.addr, "2001:db8::1", 11), 0);
+	s.from.addr.port = 53;
+	rrset_cache_put(cache, &s, NOW);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW + 10), RRSET_CACHE_HIT);
+	ck_assert(name_equal(got.owner, s.owner));
+	ck_assert_int_eq(got.type, DNS_A);
+	ck_assert_int_eq(got.rank, RANK_AUTH_ANSWER);
+	ck_assert_int_eq(got.ttl, 290);
+	ck_assert_int_eq(got.rr_n, 1);
+	ck_assert_mem_eq(got.data, s.data, 6);
+	ck_assert(name_equal(got.from.zone, s.from.zone));
+	ck_assert(name_equal(got.from.server, s.from.server));
+	ck_assert(addr_equal(&got.from.addr, &s.from.addr));
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_AAAA, NOW), RRSET_CACHE_MISS);
+	ck_assert_int_eq(get(&got, "example.com", DNS_A, NOW), RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
+START_TEST(ttl_is_clipped_and_ends)
+{
+	static const struct {
+		uint32_t min, max, ttl, at, left; /* left 0 = gone */
+	} t[] = {
+		{0, 86400, 60, 0, 60},
+		{0, 86400, 60, 59, 1},
+		{0, 86400, 60, 60, 0},
+		{0, 86400, 60, 61, 0},
+		{0, 86400, 0, 0, 0},
+		{5, 86400, 0, 0, 5},
+		{0, 100, 7 * 86400, 0, 100},
+		{0, 86400, 60, (uint32_t)-5, 60},
+		{0, 86400, DNS_TTL_MAX, 0, 86400},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct rrset_cache_conf conf = {4 * MIB, t[i].min, t[i].max};
+		struct rrset got;
+		ck_assert_int_eq(rrset_cache_open(&cache, &conf), 0);
+		arena_init(&arena, 65536, MIB);
+		put_a("a.example", 1, t[i].ttl, RANK_ANSWER);
+		int r = get(&got, "a.example", DNS_A, NOW + t[i].at);
+		ck_assert_msg(r == (t[i].left ? RRSET_CACHE_HIT : RRSET_CACHE_MISS),
+			      "row %zu", i);
+		if (t[i].left)
+			ck_assert_int_eq(got.ttl, t[i].left);
+		close_cache();
+	}
+}
+END_TEST
+
+START_TEST(time_wraps_round)
+{
+	open_cache(4 * MIB);
+	struct rrset s = a_record("a.example", 1, 100, RANK_ANSWER);
+	rrset_cache_put(cache, &s, 0xffffffe0U);
+	ck_assert_int_eq(mark("a.example", 0xfffffff0U), 1);
+	ck_assert_int_eq(mark("a.example", 50), 1);
+	ck_assert_int_eq(mark("a.example", 100), 0);
+	close_cache();
+}
+END_TEST
+
+START_TEST(lower_rank_never_replaces_higher)
+{
+	open_cache(4 * MIB);
+	put_a("a.example", 1, 100, RANK_AUTH_ANSWER);
+	put_a("a.example", 2, 100, RANK_ADDITIONAL);
+	ck_assert_int_eq(mark("a.example", NOW), 1);
+	put_a("a.example", 3, 100, RANK_AUTH_ANSWER);
+	ck_assert_int_eq(mark("a.example", NOW), 3);
+	struct rrset s = a_record("a.example", 4, 100, RANK_ADDITIONAL);
+	rrset_cache_put(cache, &s, NOW + 100); /* the better one has expired */
+	ck_assert_int_eq(mark("a.example", NOW + 101), 4);
+	ck_assert_int_eq(rrset_cache_get(cache, &s, &arena, name("a.example"), DNS_A,
+					 RANK_ANSWER, NOW + 101),
+			 RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
+static struct rrset denial(const char *owner, uint8_t kind, const char *zone)
+{
+	static const uint8_t soa[] = {0, 22, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1,
+				      0, 0,  0, 1, 0, 0, 0, 1, 0, 0, 0, 60};
+	return (struct rrset){.owner = name(owner),
+			      .type = DNS_A,
+			      .kind = kind,
+			      .rank = RANK_AUTHORITY,
+			      .rr_n = 1,
+			      .ttl = 60,
+			      .data_len = sizeof soa,
+			      .data = soa,
+			      .soa_owner = name(zone)};
+}
+
+START_TEST(nxdomain_answers_every_type)
+{
+	struct rrset got, nx, nodata;
+	open_cache(4 * MIB);
+	nx = denial("gone.example", RRSET_NXDOMAIN, "example");
+	rrset_cache_put(cache, &nx, NOW);
+	ck_assert_int_eq(get(&got, "gone.example", DNS_MX, NOW), RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.kind, RRSET_NXDOMAIN);
+	ck_assert_int_eq(got.type, DNS_MX);
+	ck_assert(name_equal(got.soa_owner, name("example")));
+	/* Glue does not bring a name to life, data does, a new denial ends it again. */
+	put_a("gone.example", 1, 50, RANK_ADDITIONAL);
+	ck_assert_int_eq(get(&got, "gone.example", DNS_MX, NOW), RRSET_CACHE_HIT);
+	put_a("gone.example", 2, 50, RANK_AUTH_ANSWER);
+	ck_assert_int_eq(get(&got, "gone.example", DNS_MX, NOW), RRSET_CACHE_MISS);
+	ck_assert_int_eq(mark("gone.example", NOW), 2);
+	rrset_cache_put(cache, &nx, NOW);
+	ck_assert_int_eq(mark("gone.example", NOW), 0);
+	nodata = denial("a.example", RRSET_NODATA, "example");
+	rrset_cache_put(cache, &nodata, NOW);
+	ck_assert_int_eq(get(&got, "a.example", DNS_A, NOW), RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.kind, RRSET_NODATA);
+	ck_assert_int_eq(get(&got, "a.example", DNS_AAAA, NOW), RRSET_CACHE_MISS);
+	nodata = denial("b.example", RRSET_NODATA, "test");
+	rrset_cache_put(cache, &nodata, NOW);
+	ck_assert_int_eq(get(&got, "b.example", DNS_A, NOW), RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
+START_TEST(odd_types_and_sizes_stay_out)
+{
+	static const uint16_t odd[] = {0, DNS_ANY, DNS_OPT, DNS_AXFR, 65535};
+	struct rrset s, got;
+	open_cache(4 * MIB);
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		s = a_record("a.example", 1, 60, RANK_AUTH_ANSWER);
+		s.type = odd[i];
+		rrset_cache_put(cache, &s, NOW);
+		ck_assert_int_eq(get(&got, "a.example", odd[i], NOW), RRSET_CACHE_MISS);
+	}
+	static uint8_t big[RRSET_ENTRY_MAX + 1];
+	s = a_record("big.example", 1, 60, RANK_AUTH_ANSWER);
+	s.data = big;
+	s.data_len = RRSET_ENTRY_MAX;
+	rrset_cache_put(cache, &s, NOW);
+	ck_assert_int_eq(get(&got, "big.example", DNS_A, NOW), RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.data_len, RRSET_ENTRY_MAX);
+	s.owner = name("bigger.example");
+	s.data_len = RRSET_ENTRY_MAX + 1;
+	rrset_cache_put(cache, &s, NOW);
+	ck_assert_int_eq(get(&got, "bigger.example", DNS_A, NOW), RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
+static struct delegation cut(const char *zone, const char *server, const char *glue)
+{
+	struct delegation d = {.zone = name(zone), .servers_n = 2, .ttl = 3600};
+	d.server[0].name = name(server);
+	d.server[0].addr_n = 2;
+	ck_assert_int_eq(addr_from_text(&d.server[0].addr[0], glue, strlen(glue)), 0);
+	ck_assert_int_eq(addr_from_text(&d.server[0].addr[1], "2001:db8::53", 12), 0);
+	d.server[1].name = name("ns2.example.net");
+	return d;
+}
+
+START_TEST(deepest_living_cut_is_found)
+{
+	struct delegation d = cut("com", "a.example.net", "192.0.2.1"), got;
+	open_cache(4 * MIB);
+	rrset_cache_put_delegation(cache, &d, NOW);
+	d = cut("example.com", "ns1.example.com", "192.0.2.2");
+	d.ttl = 60;
+	rrset_cache_put_delegation(cache, &d, NOW);
+	ck_assert_int_eq(rrset_cache_get_delegation(cache, &got, &arena,
+						    name("x.example.com"), false, NOW),
+			 RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.servers_n, 2);
+	ck_assert(name_equal(got.server[0].name, name("ns1.example.com")));
+	ck_assert_int_eq(got.server[0].addr_n, 2);
+	ck_assert_int_eq(got.server[0].addr[0].bytes[3], 2);
+	ck_assert_int_eq(got.server[0].addr[1].family, 6);
+	ck_assert_int_eq(got.server[1].addr_n, 0);
+	static const struct {
+		const char *name;
+		bool above;
+		uint32_t at;
+		const char *zone; /* NULL = none */
+	} t[] = {
+		{"www.example.com", false, 0, "example.com"},
+		{"example.com", false, 0, "example.com"},
+		{"example.com", true, 0, "com"},
+		{"www.example.com", true, 0, "example.com"},
+		{"example.com", false, 60, "com"},
+		{"com", true, 0, NULL},
+		{"example.org", false, 0, NULL},
+		{".", true, 0, NULL},
+		{".", false, 0, NULL},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		int r = rrset_cache_get_delegation(cache, &got, &arena, name(t[i].name),
+						   t[i].above, NOW + t[i].at);
+		ck_assert_msg(r == (t[i].zone ? RRSET_CACHE_HIT : RRSET_CACHE_MISS),
+			      "row %zu", i);
+		if (t[i].zone)
+			ck_assert_msg(name_equal(got.zone, name(t[i].zone)), "row %zu",
+				      i);
+	}
+	close_cache();
+}
+END_TEST
+
+/* Ghost domains: what the child says may not renew the parent's word. */
+START_TEST(living_cut_is_not_renewed)
+{
+	struct delegation d = cut("example.com", "ns1.example.com", "192.0.2.1"), got;
+	open_cache(4 * MIB);
+	d.ttl = 60;
+	rrset_cache_put_delegation(cache, &d, NOW);
+	d = cut("example.com", "ns.evil.test", "192.0.2.66");
+	d.ttl = 86400;
+	rrset_cache_put_delegation(cache, &d, NOW + 30);
+	ck_assert_int_eq(rrset_cache_get_delegation(cache, &got, &arena,
+						    name("example.com"), false, NOW + 59),
+			 RRSET_CACHE_HIT);
+	ck_assert(name_equal(got.server[0].name, name("ns1.example.com")));
+	ck_assert_int_eq(got.ttl, 1);
+	ck_assert_int_eq(rrset_cache_get_delegation(cache, &got, &arena,
+						    name("example.com"), false, NOW + 60),
+			 RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
+START_TEST(flush_forgets_what_it_says)
+{
+	static const struct {
+		const char *name;
+		bool subtree;
+		int left[4]; /* of the four names below */
+		uint64_t n;
+	} t[] = {
+		{"example.com", false, {0, 1, 1, 1}, 2},
+		{"example.com", true, {0, 0, 1, 1}, 3},
+		{"com", true, {0, 0, 0, 1}, 4},
+		{"b.example.com", true, {1, 1, 1, 1}, 0},
+		{NULL, false, {0, 0, 0, 0}, 5},
+	};
+	static const char *const names[] = {"example.com", "a.example.com",
+					    "bexample.com", "example.org"};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		open_cache(4 * MIB);
+		for (int k = 0; k < 4; k++)
+			put_a(names[k], 1, 600, RANK_ANSWER);
+		struct delegation d = cut("example.com", "ns.example.com", "192.0.2.1");
+		rrset_cache_put_delegation(cache, &d, NOW);
+		const uint8_t *n = t[i].name ? name(t[i].name) : NULL;
+		ck_assert_uint_eq(rrset_cache_flush(cache, n, t[i].subtree), t[i].n);
+		for (int k = 0; k < 4; k++)
+			ck_assert_msg(mark(names[k], NOW) == t[i].left[k],
+				      "row %zu name %d", i, k);
+		close_cache();
+	}
+}
+END_TEST
+
+START_TEST(future_is_dropped)
+{
+	open_cache(4 * MIB);
+	struct rrset s = a_record("old.example", 1, 600, RANK_ANSWER);
+	rrset_cache_put(cache, &s, NOW - 100);
+	put_a("new.example", 1, 600, RANK_ANSWER);
+	ck_assert_uint_eq(rrset_cache_drop_future(cache, NOW - 50), 1);
+	ck_assert_int_eq(mark("old.example", NOW - 50), 1);
+	ck_assert_int_eq(mark("new.example", NOW - 50), 0);
+	close_cache();
+}
+END_TEST
+
+static uint64_t rss_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "r");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(fscanf(f, "%*u %lu", &pages), 1);
+	fclose(f);
+	return (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Names asked once, a hundred times the cache, do not drive out the ones asked often;
+ * and memory stays below the limit. */
+START_TEST(flood_of_names_asked_once)
+{
+	enum { LIMIT = 8 * MIB, HOT = 2000, FLOOD = 400000 };
+	char text[64];
+	struct rrset_cache_stats st;
+	uint64_t before = rss_bytes();
+	open_cache(LIMIT);
+	int hits = 0, asked = 0;
+	for (int i = 0; i < FLOOD; i++) {
+		snprintf(text, sizeof text, "flood-%d.attack.test", i);
+		put_a(text, 1, 600, RANK_AUTH_ANSWER);
+		snprintf(text, sizeof text, "hot-%d.example", i % HOT);
+		int m = mark(text, NOW);
+		if (i >= FLOOD / 2) {
+			asked++;
+			hits += m != 0;
+		}
+		if (!m)
+			put_a(text, 1, 600, RANK_AUTH_ANSWER);
+		arena_reset(&arena);
+	}
+	rrset_cache_stats(cache, &st);
+	ck_assert_uint_le(st.bytes, LIMIT + LIMIT / 100);
+	ck_assert_uint_gt(st.bytes, LIMIT / 2);
+	ck_assert_uint_gt(st.evicted, FLOOD / 2);
+	ck_assert_msg(hits > asked * 99 / 100, "%d of %d hits", hits, asked);
+	if (!getenv("ASAN_OPTIONS") && !getenv("TSAN_OPTIONS"))
+		ck_assert_uint_le(rss_bytes() - before, LIMIT + LIMIT / 4);
+	close_cache();
+}
+END_TEST
+
+/* Every size of entry through small rings, against a plain table of what was put last:
+ * a hit is always the last value. */
+START_TEST(random_work_is_never_wrong)
+{
+	enum { NAMES = 500, ROUNDS = 200000 };
+	static uint8_t data[RRSET_ENTRY_MAX];
+	static uint32_t last_len[NAMES];
+	uint64_t x = 88172645463325252ULL;
+	char text[64];
+	open_cache(MIB);
+	for (int i = 0; i < ROUNDS; i++) {
+		x ^= x << 13, x ^= x >> 7, x ^= x << 17;
+		unsigned n = (unsigned)(x >> 8) % NAMES;
+		snprintf(text, sizeof text, "%u.example", n);
+		struct rrset s;
+		if (x % 3) {
+			if (get(&s, text, DNS_TXT, NOW) != RRSET_CACHE_HIT)
+				continue;
+			ck_assert_uint_eq(s.data_len, last_len[n]);
+			ck_assert_uint_eq(s.data[0], n & 0xff);
+			ck_assert_uint_eq(s.data[s.data_len - 1], n & 0xff);
+			arena_reset(&arena);
+			continue;
+		}
+		s = a_record(text, 1, 600, RANK_ANSWER);
+		s.type = DNS_TXT;
+		s.data = data;
+		s.data_len = last_len[n] = 1 + (uint32_t)(x >> 32) % 3000;
+		memset(data, (int)(n & 0xff), s.data_len);
+		rrset_cache_put(cache, &s, NOW);
+	}
+	close_cache();
+}
+END_TEST
+
+static void *hammer(void *arg)
+{
+	struct arena own;
+	struct rrset got;
+	char text[64];
+	uint8_t n[DNS_NAME_MAX];
+	arena_init(&own, 65536, MIB);
+	for (int i = 0; i < 20000; i++) {
+		uint8_t data[6] = {0, 4, 192, 0, 2, (uint8_t)i};
+		snprintf(text, sizeof text, "%d.example", i % 97);
+		if (name_from_str(n, text))
+			return NULL;
+		struct rrset s = {.owner = n,
+				  .type = DNS_A,
+				  .rank = RANK_ANSWER,
+				  .rr_n = 1,
+				  .ttl = 60,
+				  .data_len = 6,
+				  .data = data};
+		rrset_cache_put(cache, &s, NOW);
+		if (rrset_cache_get(cache, &got, &own, n, DNS_A, RANK_ANSWER, NOW) < 0)
+			return NULL;
+		if (i % 1000 == 0)
+			rrset_cache_flush(cache, n, true);
+		arena_reset(&own);
+	}
+	arena_fini(&own);
+	return arg;
+}
+
+START_TEST(threads_share_it)
+{
+	pthread_t t[4];
+	void *ok;
+	open_cache(MIB);
+	for (int i = 0; i < 4; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, hammer, cache), 0);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(pthread_join(t[i], &ok), 0);
+		ck_assert_ptr_nonnull(ok);
+	}
+	close_cache();
+}
+END_TEST
+
+UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, ttl_is_clipped_and_ends,
+	   time_wraps_round, lower_rank_never_replaces_higher,
+	   nxdomain_answers_every_type, odd_types_and_sizes_stay_out,
+	   deepest_living_cut_is_found, living_cut_is_not_renewed,
+	   flush_forgets_what_it_says, future_is_dropped, flood_of_names_asked_once,
+	   random_work_is_never_wrong, threads_share_it)
