@@ -44,10 +44,21 @@ struct front_hooks {
 	void (*end)(void *arg);
 };
 
+/* A non-blocking socket (SOCK_DGRAM or SOCK_STREAM) bound to one address for each of n
+ * workers, with what both fronts need; see front_udp_bind(). */
+MUST_CHECK int front_bind(int *fds, int n, int type, const struct addr *listen);
+
 enum { FRONT_WHY_MAX = 256 };
 /* One line for a person: which address cannot be bound, why, and what to do. err and
  * saved_errno are those of front_udp_bind() or front_tcp_bind(). */
 void front_bind_why(char out[FRONT_WHY_MAX], const struct addr *listen, int err,
 		    int saved_errno);
+
+/* 0.0.0.0 or ::, any port. */
+static inline bool front_wildcard(const struct addr *a)
+{
+	static const uint8_t none[16];
+	return memcmp(a->bytes, none, sizeof none) == 0;
+}
 
 #endif
