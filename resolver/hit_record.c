@@ -198,6 +198,17 @@ int hit_unpack(struct hit *out, const uint8_t *packed, size_t len)
 	return r.err || wire_left(&r) ? ERR_FORMAT : ERR_OK;
 }
 
+uint64_t hit_packed_time(const uint8_t *packed, size_t len)
+{
+	struct wire_reader r = wire_reader(packed, len);
+	struct addr client;
+	get_addr(&r, &client);
+	wire_take(&r, 2 + 8 + 1);   /* type, entry, action */
+	wire_take(&r, wire_u8(&r)); /* question */
+	wire_take(&r, 2);	    /* port */
+	return get64(&r);
+}
+
 uint32_t hit_check(const uint8_t *packed, size_t len, uint64_t place, uint64_t place2)
 {
 	struct hash_key key = {{place, place2}};

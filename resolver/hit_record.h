@@ -34,6 +34,8 @@ size_t hit_pack(uint8_t *out, size_t *identity_len, const struct hit *h,
 		const struct hit_origin *origin);
 /* The other way; count becomes 1. Every string of *out is a checked one. */
 MUST_CHECK int hit_unpack(struct hit *out, const uint8_t *packed, size_t len);
+/* Only the time; 0 when the bytes are too few. */
+uint64_t hit_packed_time(const uint8_t *packed, size_t len);
 
 /* Binds bytes to the place they stand at: a torn, stale or flipped record fails. */
 uint32_t hit_check(const uint8_t *packed, size_t len, uint64_t place, uint64_t place2);

@@ -380,8 +380,10 @@ int hit_ring_take(struct hit_ring *r, uint64_t *position, struct hit_ring_item *
 {
 	uint64_t head = atomic_load_explicit(&r->header->head, memory_order_acquire);
 	uint64_t at = *position, bad = 0;
-	if (at == head)
+	if (at >= head) { /* beyond it: a power cut set the file back, not the segment */
+		*position = head;
 		return 0;
+	}
 	if (head - at > r->bytes || (at | head) % SLOT_ALIGN) {
 		/* Only a damaged file can say so: nothing here can be trusted. */
 		bad = r->bytes;
