@@ -14,7 +14,7 @@ PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
 PACKAGES = ldns libuv lmdb yaml-0.1 jansson libcrypto
 DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
 	libjansson-dev libssl-dev
-DEBS_CHECK = nsd dnsperf unbound bind9-dnsutils python3 python3-dnspython procps util-linux \
+DEBS_CHECK = nsd dnsperf unbound bind9-dnsutils python3 procps iproute2 util-linux \
 	clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck mandoc valgrind
 
 WARN = -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
@@ -42,10 +42,13 @@ UNIT = $(UNIT_SRC:tests/%.c=$(BUILD)/%)
 FUZZ = $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
 HELPERS = $(HELPER_SRC:tests/%.c=$(BUILD)/%)
 obj = $(1:%.c=$(BUILD)/obj/%.o)
+# A newcomer's plain `make check` uses every processor.
+SUB = --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
-.PHONY: all help deps run lab lab-down check check-full unit integration fuzz-replay fuzz \
+.PHONY: all everything help deps run lab lab-down check check-full unit integration fuzz-replay fuzz \
 	asan tsan bench layers lint format format-check install uninstall clean
 all: $(BIN)  ## build the programs
+everything: $(BIN) $(UNIT) $(FUZZ) $(HELPERS)  ## and all test programs
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{sub(/:.*/,"",$$1); printf "  %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -80,26 +83,26 @@ deps:  ## install the Debian packages that building and testing need
 	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
 
 run:  ## build, import the sample list, serve on 127.0.0.1@5300 and [::1]@5300
-	@tests/deps.sh $(DEBS)
-	@$(MAKE) --no-print-directory all
+	@tests/deps.sh $(DEBS) bind9-dnsutils
+	@$(MAKE) $(SUB) all
 	@tests/run.sh $(BUILD)
 
 lab:  ## a small Internet on loopback with the resolver in it
 	@tests/deps.sh $(DEBS) nsd bind9-dnsutils python3
-	@$(MAKE) --no-print-directory all $(HELPERS)
-	@tests/integration/lab.sh up $(BUILD)
+	@$(MAKE) $(SUB) all $(HELPERS)
+	@python3 tests/integration/lab.py up $(BUILD)
 
 lab-down:  ## stop and remove the lab
-	@tests/integration/lab.sh down $(BUILD)
+	@python3 tests/integration/lab.py down $(BUILD)
 
 check:  ## everything a change must pass, under five minutes
 	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
-	@$(MAKE) --no-print-directory all $(UNIT) $(FUZZ) $(HELPERS)
+	@$(MAKE) $(SUB) everything
 	@tests/check.sh $(BUILD)
 
 check-full:  ## check, and the long tests
 	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
-	@$(MAKE) --no-print-directory all $(UNIT) $(FUZZ) $(HELPERS)
+	@$(MAKE) $(SUB) everything
 	@tests/check.sh --full $(BUILD)
 
 unit: $(UNIT)  ## unit tests only
@@ -112,17 +115,17 @@ fuzz-replay: $(FUZZ)  ## run the fuzz corpora through their targets
 	@tests/check.sh --only fuzz $(BUILD)
 
 fuzz:  ## fuzz every parser for FUZZ_SECONDS each (default 60) with libFuzzer
-	@$(MAKE) --no-print-directory BUILD=build/fuzz CC=clang-14 LIBFUZZER=-fsanitize=fuzzer \
+	@$(MAKE) $(SUB) BUILD=build/fuzz CC=clang-14 LIBFUZZER=-fsanitize=fuzzer \
 		SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all" fuzz-bin
 	@tests/fuzz/run.sh build/fuzz
 fuzz-bin: $(FUZZ)
 
 asan:  ## unit, scenario, fuzz corpora and integration tests under ASan and UBSan
-	@$(MAKE) --no-print-directory BUILD=build/asan CC=clang-14 \
+	@$(MAKE) $(SUB) BUILD=build/asan CC=clang-14 \
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" sanitized
 tsan:  ## the same under TSan
-	@$(MAKE) --no-print-directory BUILD=build/tsan CC=clang-14 SAN=-fsanitize=thread sanitized
-sanitized: $(BIN) $(UNIT) $(FUZZ) $(HELPERS)
+	@$(MAKE) $(SUB) BUILD=build/tsan CC=clang-14 SAN=-fsanitize=thread sanitized
+sanitized: everything
 	@tests/check.sh --sanitized $(BUILD)
 
 bench: $(BIN) $(HELPERS)  ## measure beside Debian's unbound

@@ -22,6 +22,7 @@ ZONES = {
     "c2.example": {"ns1": ("A", 201), "ns2": ("A", 202), "": ("NS", "ns1", "ns2")},
     "crimehost.example": {"ns": ("A", 203), "": ("NS", "ns")},
     "hosted.example": {}, "partner.example": {}, "looked-up.example": {}, "child.alpha.example": {},
+    "mapped.example": {}, "crossing.example": {},
     "byaddr.example": {"ns1": ("A", 205)}, "own-child.alpha.example": {},
     "retry.example": {"ns2": ("A", 206)}, "tcp.example": {"ns1": ("A", 207)}, "slow.example": {"ns1": ("A", 208)},
     "evil6.example": {},
@@ -117,8 +118,8 @@ class Attacker:
             out = None
         if out is None:
             return
-        if host == SLOW:
-            self.later.append((time.monotonic() + 1.0, lambda: send(out)))
+        if host == SLOW or host == TRUNCATES and not over_tcp:
+            self.later.append((time.monotonic() + (1.0 if host == SLOW else 0.5), lambda: send(out)))
         else:
             send(out)
 
