@@ -1,10 +1,20 @@
 /* feed.h: list files of any supported format, read as a stream of items.
- * Shape    options and two callbacks: one for each rule, one for each line left out
+ * Shape    options and callbacks: one call for each rule, one for each line left out
  * Units    lines from 1
  * Memory   flat, whatever the file's size; pointers live for the callback
+ * Threads  one per read; no state is shared
  * Errors   a bad line is never an error of the file; ERR_* is: cannot read, is
  *          another format, or a callback said stop
- * Source   DESIGN.md "The blocklist store", RPZ draft sections 3 to 5 */
+ * Source   DESIGN.md "The blocklist store"; RPZ draft sections 3 to 5; RFC 4180 (CSV);
+ *          hosts(5)
+ *
+ * What a line becomes
+ *   domains  NAME, .NAME: the name and all below it (with exact: only itself);
+ *            *.NAME: all below it, not itself; ADDRESS, PREFIX: an address rule for
+ *            answers and name servers
+ *   hosts    each name behind 0.0.0.0, :: or a loopback address: exactly that name
+ *   csv      as domains, from the column with the names
+ *   rpz      NAME CNAME action: exactly that name; *.NAME: all below it */
 #ifndef SINKHOLED_FEED_H
 #define SINKHOLED_FEED_H
 
@@ -19,7 +29,7 @@ enum feed_format {
 	FEED_FORMAT_N
 };
 
-/* Why a line became no rule. Never guessed into one. */
+/* Why a line, or a word of it, became no rule. Never guessed into one. */
 enum feed_skip {
 	FEED_SKIP_SYNTAX,    /* no domain name and no address */
 	FEED_SKIP_URL,	     /* a URL or path: the host may be shared by many */
@@ -28,22 +38,32 @@ enum feed_skip {
 	FEED_SKIP_SINGLE,    /* one label, or the root: a TLD is never one list line's
 				business */
 	FEED_SKIP_DUPLICATE, /* counted by the importer */
-	FEED_SKIP_RESERVED,  /* hosts file's own names (localhost and such), loopback,
-				0.0.0.0 */
+	FEED_SKIP_RESERVED,  /* localhost and such; loopback, private and other addresses
+				that are nobody's on the Internet */
 	FEED_SKIP_TRIGGER,   /* RPZ trigger that is not supported */
-	FEED_SKIP_ACTION,    /* RPZ action that is not supported */
-	FEED_SKIP_OUTSIDE,   /* RPZ owner outside the zone */
-	FEED_SKIP_TOO_LONG,  /* line over FEED_LINE_MAX */
+	FEED_SKIP_ACTION, /* RPZ action that is not supported, a hosts line that maps to a
+			     real address */
+	FEED_SKIP_OUTSIDE,  /* RPZ owner outside the zone */
+	FEED_SKIP_TOO_LONG, /* line over FEED_LINE_MAX */
+	FEED_SKIP_IDN,	    /* name with other characters than ASCII */
+	FEED_SKIP_ARPA,	    /* below .arpa: reverse look-ups, special use */
+	FEED_SKIP_WIDE,	    /* a prefix shorter than FEED_WIDE_4 or FEED_WIDE_6 */
 	FEED_SKIP_N
 };
 
-enum { FEED_LINE_MAX = 8192 }; /* a longer line is no list line */
+enum {
+	FEED_LINE_MAX = 8192, /* a longer line is no list line */
+	FEED_TEXT_MAX = 160,  /* of a skipped line, as much as a person wants to see */
+	FEED_WIDE_4 = 8,      /* no network owns more than a /8 of IPv4 */
+	FEED_WIDE_6 = 19,     /* the largest IPv6 allocations are /19 */
+};
 
 struct feed_options {
 	enum feed_format format;
 	const char *origin; /* RPZ: zone name when the file does not say it, or NULL */
 	const char *family; /* for items without one, or NULL */
 	bool exact;	    /* domains and CSV: rules cover only the name itself */
+	bool force;	    /* take what feed_skip_forcible() names */
 };
 
 /* Where the reader is, for progress bars. total_bytes 0 = unknown (a pipe). */
@@ -52,10 +72,11 @@ struct feed_position {
 };
 
 struct feed_callbacks {
-	/* 0 to go on; else the read ends and returns it. */
+	/* 0 to go on; else the read ends and returns it. RPZ also hands out items of kind
+	 * RULE_ENT, which stand for no line of their own. */
 	int (*item)(void *arg, const struct blocklist_item *item, uint64_t line);
 	int (*skip)(void *arg, enum feed_skip why, uint64_t line, const char *text);
-	/* About every 4,096 lines; may be NULL. */
+	/* About every 4,096 lines and when a signal came; may be NULL. */
 	int (*progress)(void *arg, const struct feed_position *at);
 	void *arg;
 };
@@ -63,8 +84,10 @@ struct feed_callbacks {
 struct feed_result {
 	enum feed_format format; /* what AUTO found */
 	uint32_t serial;	 /* RPZ: of the SOA */
-	uint64_t lines, items, skipped[FEED_SKIP_N];
-	char error[256]; /* one sentence with the line when feed_read() fails */
+	uint64_t lines, items;	 /* items without RULE_ENT */
+	uint64_t ignored;	 /* lines without a rule: empty, comments, headings */
+	uint64_t skipped[FEED_SKIP_N];
+	char error[512]; /* one sentence, with the line where there is one */
 };
 
 /* path "-" reads standard input. */
@@ -76,8 +99,19 @@ MUST_CHECK int feed_read_memory(struct feed_result *out, const char *data, size_
 				const struct feed_options *options,
 				const struct feed_callbacks *cb);
 
+/* One word of a list or of a command line: a name (kind RULE_SUBTREE, or RULE_WILDCARD
+ * for
+ * "*.NAME") or a prefix (kind RULE_ADDR_ANSWER | RULE_ADDR_SERVER). Returns FEED_WORD, or
+ * why not as enum feed_skip; where that is forcible, key and kind are filled anyway. */
+enum { FEED_WORD = -1 };
+MUST_CHECK int feed_word(struct blocklist_key *key, uint8_t *kind, const char *text,
+			 size_t len);
+/* Left out for safety, not because it is malformed. */
+bool feed_skip_forcible(enum feed_skip s);
+
 const char *feed_format_text(enum feed_format f);
 int feed_format_from_text(const char *text);  /* -1 when unknown */
 const char *feed_skip_text(enum feed_skip s); /* for a person: "URL or path" */
+const char *feed_skip_key(enum feed_skip s);  /* for JSON: "url" */
 
 #endif

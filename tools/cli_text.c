@@ -2,6 +2,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "include/utf8.h"
 #include "tools/cli.h"
 
 /* No span of this project is longer than 1,000 years; this also keeps sums in range. */
@@ -171,45 +172,8 @@ char *cli_size_text(char out[CLI_SIZE_TEXT_MAX], uint64_t bytes)
 	return out;
 }
 
-/* Bytes of the UTF-8 character at p, 0 when it is none (RFC 3629: no overlong forms, no
- * surrogates), or when it is a control character. */
-static size_t utf8_len(const unsigned char *p)
-{
-	if (p[0] < 0x80)
-		return p[0] >= 0x20 && p[0] != 0x7f;
-	size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-	uint32_t c = p[0] & (0xffU >> (n + 1));
-	if (p[0] < 0xc2 || p[0] > 0xf4)
-		return 0;
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-	if (c < least[n] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-		return 0;
-	/* C1 controls, and marks that turn the direction of text around. */
-	if (c < 0xa0 || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
-		return 0;
-	return n;
-}
-
 char *cli_clean(char *out, size_t size, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	size_t at = 0;
-	while (*p) {
-		size_t n = utf8_len(p);
-		if (at + (n ? n : 1) >= size)
-			break;
-		if (n)
-			memcpy(out + at, p, n);
-		else
-			out[at] = '?';
-		at += n ? n : 1;
-		p += n ? n : 1;
-	}
-	out[at] = 0;
+	utf8_clean(out, size, text, strlen(text));
 	return out;
 }

@@ -1,0 +1,674 @@
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "include/feed.h"
+#include "tests/unit/unit.h"
+
+/* What a read handed out, as text: "LINE kind name action" for each rule and "LINE
+ * !reason" for each line left out, separated by "; ". */
+struct transcript {
+	char text[16384];
+	size_t len;
+	struct blocklist_item last;
+	int stop_at; /* item that says stop; 0 = none */
+	int items;
+};
+
+static void add(struct transcript *t, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+static void add(struct transcript *t, const char *format, ...)
+{
+	va_list args;
+	if (t->len)
+		t->len +=
+			(size_t)snprintf(t->text + t->len, sizeof t->text - t->len, "; ");
+	va_start(args, format);
+	t->len += (size_t)vsnprintf(t->text + t->len, sizeof t->text - t->len, format,
+				    args);
+	va_end(args);
+	ck_assert_uint_lt(t->len, sizeof t->text);
+}
+
+static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
+{
+	struct transcript *t = arg;
+	char name[DNS_NAME_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
+	static const char *const kinds[] = {"exact", "subtree", "wildcard", "ent"};
+	t->last = *item;
+	if (item->key.prefix.addr.family)
+		add(t, "%d address %s", (int)line,
+		    prefix_to_text(prefix, &item->key.prefix));
+	else
+		add(t, "%d %s %s", (int)line, kinds[item->kind],
+		    name_to_text(name, item->key.name));
+	if (item->action != RULE_GIVEN)
+		add(t, "%s", rule_action_text((enum rule_action)item->action));
+	return ++t->items == t->stop_at ? ERR_STOPPED : 0;
+}
+
+static int on_skip(void *arg, enum feed_skip why, uint64_t line, const char *text)
+{
+	(void)text;
+	add(arg, "%d !%s", (int)line, feed_skip_key(why));
+	return 0;
+}
+
+static struct transcript seen;
+static struct feed_result result;
+
+static int read_bytes(const char *data, size_t len, struct feed_options options)
+{
+	struct feed_callbacks cb = {.item = on_item, .skip = on_skip, .arg = &seen};
+	memset(&seen, 0, sizeof seen);
+	return feed_read_memory(&result, data, len, &options, &cb);
+}
+
+static int read_as(const char *text, enum feed_format format)
+{
+	return read_bytes(text, strlen(text), (struct feed_options){.format = format});
+}
+
+static void expect(const char *text, enum feed_format format, const char *want)
+{
+	ck_assert_msg(read_as(text, format) == ERR_OK, "%s: %s", text, result.error);
+	ck_assert_msg(strcmp(seen.text, want) == 0, "%s\n got: %s\nwant: %s", text,
+		      seen.text, want);
+}
+
+START_TEST(words)
+{
+	static const struct {
+		const char *word, *becomes;
+	} rows[] = {
+		{"c2.example.net", "1 subtree c2.example.net"},
+		{"C2.Example.NET", "1 subtree c2.example.net"},
+		{"c2.example.net.", "1 subtree c2.example.net"},
+		{".c2.example.net", "1 subtree c2.example.net"},
+		{"*.c2.example.net", "1 wildcard c2.example.net"},
+		{"_dmarc.a_b.example.net", "1 subtree _dmarc.a_b.example.net"},
+		{"-a-.example.net", "1 subtree -a-.example.net"},
+		{"xn--bcher-kva.example", "1 subtree xn--bcher-kva.example"},
+		{"4.example.net", "1 subtree 4.example.net"},
+		{"192.0.2.1", "1 address 192.0.2.1/32"},
+		{"192.0.2.0/24", "1 address 192.0.2.0/24"},
+		{"2001:DB8::1", "1 address 2001:db8::1/128"},
+		{"2001:db8::/32", "1 address 2001:db8::/32"},
+		{"::ffff:192.0.2.1", "1 address 192.0.2.1/32"},
+		{"64:ff9b::c000:200/120", "1 address 192.0.2.0/24"},
+		{"2002:c000:201::/48", "1 address 192.0.2.1/32"},
+		/* not what they look like */
+		{"192.0.2.1/24", "1 !syntax"}, /* host bits */
+		{"192.0.2.0/33", "1 !syntax"},
+		{"192.0.2.256", "1 !syntax"},
+		{"192.0.2", "1 !syntax"},
+		{"example.123", "1 !syntax"},
+		{"foo..example.net", "1 !syntax"},
+		{"..example.net", "1 !syntax"},
+		{"foo.*.example.net", "1 !syntax"},
+		{"*foo.example.net", "1 !syntax"},
+		{"a b.example.net", "1 !syntax"},
+		{"user@example.net", "1 !syntax"},
+		{"||ads.example.net^", "1 !syntax"},
+		{"(a|b)[0-9]\\.example.net", "1 !syntax"},
+		{"2001:db8::xyz", "1 !syntax"},
+		{"c2.example.net:", "1 !syntax"},
+		/* a host that others may share */
+		{"http://c2.example.net", "1 !url"},
+		{"https://192.0.2.1:8080/x", "1 !url"},
+		{"c2.example.net/gate.php", "1 !url"},
+		{"c2.example.net/", "1 !url"},
+		{"192.0.2.1/gate.php", "1 !url"},
+		{"/gate.php", "1 !url"},
+		{"c2.example.net?id=1", "1 !url"},
+		{"c2.example.net:8080", "1 !port"},
+		{"192.0.2.1:443", "1 !port"},
+		{"192.0.2.1:443:8443", "1 !port"},
+		{"[2001:db8::1]:443", "1 !port"},
+		/* too much for one line */
+		{".", "1 !single-label"},
+		{"*", "1 !single-label"},
+		{"*.", "1 !single-label"},
+		{"com", "1 !single-label"},
+		{"*.com", "1 !single-label"},
+		{"COM.", "1 !single-label"},
+		{"2.0.192.in-addr.arpa", "1 !arpa"},
+		{"0.0.0.0/0", "1 !wide"},
+		{"198.0.0.0/7", "1 !wide"},
+		{"2000::/3", "1 !wide"},
+		{"127.0.0.1", "1 !reserved"},
+		{"0.0.0.0", "1 !reserved"},
+		{"::1", "1 !reserved"},
+		{"10.1.2.3", "1 !reserved"},
+		{"::ffff:192.168.0.1", "1 !reserved"},
+		{"fe80::1", "1 !reserved"},
+		{"255.255.255.255", "1 !reserved"},
+		{"localhost.localdomain", "1 !reserved"},
+		{"a.localhost", "1 !reserved"},
+		/* later */
+		{"b\xc3\xbc"
+		 "cher.example",
+		 "1 !idn"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		expect(rows[i].word, FEED_DOMAINS, rows[i].becomes);
+}
+END_TEST
+
+START_TEST(name_lengths)
+{
+	char text[600], label[64];
+	memset(label, 'a', 63);
+	label[63] = 0;
+	snprintf(text, sizeof text, "%s.example", label);
+	ck_assert_int_eq(read_as(text, FEED_DOMAINS), ERR_OK);
+	ck_assert_int_eq(result.items, 1);
+	snprintf(text, sizeof text, "%sa.example", label);
+	expect(text, FEED_DOMAINS, "1 !name-too-long");
+	/* 3 x 64 + 61 + 1 = 254, and one more is 255 octets with the root's. */
+	snprintf(text, sizeof text, "%s.%s.%s.%.61s", label, label, label, label);
+	ck_assert_int_eq(read_as(text, FEED_DOMAINS), ERR_OK);
+	ck_assert_int_eq(result.items, 1);
+	snprintf(text, sizeof text, "%s.%s.%s.%.62s", label, label, label, label);
+	expect(text, FEED_DOMAINS, "1 !name-too-long");
+}
+END_TEST
+
+START_TEST(force_takes_what_is_left_out_for_safety)
+{
+	static const char text[] =
+		"com\n.\n2.0.192.in-addr.arpa\n0.0.0.0/0\n127.0.0.1\n/x\n";
+	struct feed_options options = {.format = FEED_DOMAINS, .force = true};
+	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_OK);
+	ck_assert_str_eq(seen.text,
+			 "1 subtree com; 2 subtree .; "
+			 "3 subtree 2.0.192.in-addr.arpa; 4 address 0.0.0.0/0; "
+			 "5 address 127.0.0.1/32; 6 !url");
+}
+END_TEST
+
+START_TEST(domains_comments_and_ends)
+{
+	expect("\xef\xbb\xbf# head\r\n\r\n c2.example.net \t# why\r\n; x\n// y\n"
+	       "a.example.net // z\nb.example.net ; z\nlast.example.net",
+	       FEED_DOMAINS,
+	       "3 subtree c2.example.net; 6 subtree a.example.net; 7 subtree "
+	       "b.example.net; "
+	       "8 subtree last.example.net");
+	ck_assert_uint_eq(result.lines, 8);
+	ck_assert_uint_eq(result.ignored, 4);
+	ck_assert_uint_eq(result.items, 4);
+	/* A mark inside a word is no comment. */
+	expect("a.example.net#x\na.example.net;x\n", FEED_DOMAINS,
+	       "1 !syntax; 2 !syntax");
+	expect("", FEED_DOMAINS, "");
+	expect("\n\n", FEED_DOMAINS, "");
+}
+END_TEST
+
+START_TEST(domains_exact)
+{
+	static const char text[] = "a.example.net\n*.b.example.net\n192.0.2.1\n";
+	struct feed_options options = {.format = FEED_DOMAINS, .exact = true};
+	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_OK);
+	ck_assert_str_eq(seen.text, "1 exact a.example.net; 2 wildcard b.example.net; "
+				    "3 address 192.0.2.1/32");
+	ck_assert_uint_eq(seen.last.kind, RULE_ADDR_ANSWER | RULE_ADDR_SERVER);
+}
+END_TEST
+
+START_TEST(domains_reference_and_reason)
+{
+	static const struct {
+		const char *text, *reference, *reason;
+	} rows[] = {
+		{"a.example.net", "", ""},
+		{"# Reference: https://x.test/1\n\na.example.net", "https://x.test/1",
+		 ""},
+		{"# Reference: https://x.test/1\na.test.example\nb.example.net # Bot",
+		 "https://x.test/1", "Bot"},
+		{"# Reference: https://x.test/1\n# Reference: "
+		 "https://x.test/2\na.example.net",
+		 "https://x.test/1 https://x.test/2", ""},
+		/* the next comment ends it */
+		{"# Reference: r1\na.example.net\n# Generic\n\nb.example.net", "", ""},
+		{"# Reference: r1\na.example.net\n# References: r2\nb.example.net", "r2",
+		 ""},
+		/* also behind a line that was left out */
+		{"# Reference: r1\n/path.php\n# Generic\nb.example.net", "", ""},
+		/* but a note beside it does not */
+		{"# Reference: r1\n# Note\nb.example.net", "r1", ""},
+		{"# See: x\nb.example.net\t#\ttabs\x1b[2J", "", "tabs?[2J"},
+		{"b.example.net # gr\xc3\xbc\xff", "", "gr\xc3\xbc?"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		ck_assert_int_eq(read_as(rows[i].text, FEED_DOMAINS), ERR_OK);
+		ck_assert_str_eq(seen.last.entry.reference, rows[i].reference);
+		ck_assert_str_eq(seen.last.entry.reason, rows[i].reason);
+		ck_assert_uint_eq(seen.last.entry.confidence, 255);
+	}
+}
+END_TEST
+
+START_TEST(family_from_options)
+{
+	static const char text[] = "domain,malware\na.example.net,\nb.example.net,own\n";
+	struct feed_options options = {.format = FEED_CSV, .family = "given"};
+	struct feed_callbacks cb = {.item = on_item, .arg = &seen};
+	memset(&seen, 0, sizeof seen);
+	seen.stop_at = 1;
+	ck_assert_int_eq(feed_read_memory(&result, text, strlen(text), &options, &cb),
+			 ERR_STOPPED);
+	ck_assert_str_eq(seen.last.entry.family, "given");
+	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_OK);
+	ck_assert_str_eq(seen.last.entry.family, "own");
+}
+END_TEST
+
+START_TEST(hosts)
+{
+	expect("127.0.0.1 localhost\n::1 ip6-localhost ip6-loopback\nfe80::1%lo0 "
+	       "localhost\n"
+	       "0.0.0.0 0.0.0.0\n"
+	       "0.0.0.0 a.example.net b.example.net # c.example.net\n"
+	       "::\ta.example.net\n127.0.0.1 d.example.net\n"
+	       "192.0.2.7 e.example.net\n0.0.0.0\nf.example.net\n"
+	       "0.0.0.0 com http://x.example.net 192.0.2.1 *.g.example.net\n",
+	       FEED_HOSTS,
+	       "1 !reserved; 2 !reserved; 2 !reserved; 3 !reserved; 4 !reserved; "
+	       "5 exact a.example.net; 5 exact b.example.net; 6 exact a.example.net; "
+	       "7 exact d.example.net; 8 !action; 9 !syntax; 10 !syntax; "
+	       "11 !single-label; 11 !url; 11 !syntax; 11 !syntax");
+}
+END_TEST
+
+START_TEST(csv)
+{
+	expect("Domain,Malware,Date added,Source\na.example.net,bot,2024-09-01,Someone\n",
+	       FEED_CSV, "2 subtree a.example.net");
+	ck_assert_str_eq(seen.last.entry.family, "bot");
+	ck_assert_str_eq(seen.last.entry.reference, "Someone");
+	ck_assert_uint_eq(seen.last.entry.first_listed, 1725148800);
+
+	/* order, case, quotes, separators, extra columns, spaces */
+	expect("id;\"FAMILY\";Confidence;IOC;Reference;Source;valid_until\n"
+	       "1;\"a \"\"b\"\"; c\";80%;\" a.example.net\";http://x.test/;me;"
+	       "2026-01-02T03:04:05Z\n",
+	       FEED_CSV, "2 subtree a.example.net");
+	ck_assert_str_eq(seen.last.entry.family, "a \"b\"; c");
+	ck_assert_str_eq(seen.last.entry.reference, "me http://x.test/");
+	ck_assert_uint_eq(seen.last.entry.confidence, 80);
+	ck_assert_uint_eq(seen.last.expires, 1767323045);
+
+	/* a preferred column wins, whatever the order */
+	expect("ip,domain\n192.0.2.1,a.example.net\n", FEED_CSV,
+	       "2 subtree a.example.net");
+	expect("ip,x\n192.0.2.1,a.example.net\n", FEED_CSV, "2 address 192.0.2.1/32");
+	/* a heading written as a comment */
+	expect("# by someone\n# \"id\",\"ioc_value\"\n1,a.example.net\n", FEED_CSV,
+	       "3 subtree a.example.net");
+	/* what is no name stays out; empty lines and comments do not count */
+	expect("domain,x\nhttp://a.example.net/,1\n192.0.2.1:80,1\n,1\n\n# "
+	       "c\ncom,1\n\"\",1\n",
+	       FEED_CSV, "2 !url; 3 !port; 4 !syntax; 7 !single-label; 8 !syntax");
+	/* more and fewer fields than the heading has */
+	expect("x,domain\n1\n1,a.example.net,2,3\n", FEED_CSV,
+	       "2 !syntax; 3 subtree a.example.net");
+}
+END_TEST
+
+START_TEST(csv_records_over_lines)
+{
+	expect("domain,comment\na.example.net,\"one\nevil.example.net,\"\"two\"\"\"\n"
+	       "b.example.net,x\n",
+	       FEED_CSV, "2 subtree a.example.net; 4 subtree b.example.net");
+	/* a quote that nobody closes: its record, not the file */
+	expect("domain,comment\na.example.net,\"one\nb.example.net,x\n", FEED_CSV,
+	       "2 !syntax");
+	/* inside a field a quote is a character */
+	expect("domain,comment\na.example.net,6\" pipe\nb.example.net,x\n", FEED_CSV,
+	       "2 subtree a.example.net; 3 subtree b.example.net");
+
+	size_t lines = 600, at;
+	char *text = malloc(lines * 40);
+	at = (size_t)sprintf(text, "domain,comment\na.example.net,\"open\n");
+	for (size_t i = 0; i < lines; i++)
+		at += (size_t)sprintf(text + at, "n%03zu.example.net,unquoted\n", i);
+	ck_assert_int_eq(read_as(text, FEED_CSV), ERR_OK);
+	ck_assert_uint_eq(result.skipped[FEED_SKIP_TOO_LONG], 1);
+	ck_assert_uint_gt(result.items, 200);
+	free(text);
+}
+END_TEST
+
+START_TEST(csv_without_heading)
+{
+	ck_assert_int_eq(read_as("a.example.net,x\nb.example.net,y\n", FEED_CSV),
+			 ERR_FORMAT);
+	ck_assert_ptr_nonnull(strstr(result.error, "no column is called domain"));
+	ck_assert_ptr_nonnull(strstr(result.error, ":1:"));
+}
+END_TEST
+
+#define ZONE                                                                          \
+	"$TTL 30\n$ORIGIN rpz.example.\n@ SOA ns.example. h.example. 7 1 1 1 1\n NS " \
+	"ns.\n"
+
+START_TEST(rpz_actions)
+{
+	static const struct {
+		const char *line, *becomes;
+	} rows[] = {
+		{"a.test CNAME .", "5 exact a.test; nxdomain"},
+		{"A.TEST 300 IN CNAME .", "5 exact a.test; nxdomain"},
+		{"a.test IN 1h30m cname .", "5 exact a.test; nxdomain"},
+		{"a.test.rpz.example. CNAME .", "5 exact a.test; nxdomain"},
+		{"*.a.test CNAME .", "5 wildcard a.test; nxdomain"},
+		{"a.test CNAME *.", "5 exact a.test; nodata"},
+		{"a.test CNAME rpz-passthru.", "5 exact a.test; passthru"},
+		{"a.test CNAME RPZ-DROP.", "5 exact a.test; drop"},
+		{"a.test CNAME rpz-tcp-only.", "5 exact a.test; tcp-only"},
+		{"a.test CNAME a.test.", "5 exact a.test; passthru"},
+		{"a.test CNAME . ; why", "5 exact a.test; nxdomain"},
+		{"a.test CNAME ( . )", "5 exact a.test; nxdomain"},
+		{"a.test ( 30\n IN\n CNAME ; x ) y\n . )", "5 exact a.test; nxdomain"},
+		{"a\\.b.test CNAME .", "5 exact a\\.b.test; nxdomain"},
+		{"\\097.test CNAME .", "5 exact a.test; nxdomain"},
+		/* not done here, and never guessed */
+		{"a.test CNAME rpz-later.", "5 !action"},
+		{"a.test CNAME rpz-passthru", "5 !action"},
+		{"a.test CNAME garden.example.", "5 !action"},
+		{"a.test CNAME *.garden.example.", "5 !action"},
+		{"a.test A 192.0.2.1", "5 !action"},
+		{"a.test AAAA 2001:db8::1", "5 !action"},
+		{"a.test TXT \"a ; ( b\"", "5 !action"},
+		{"a.test DNAME b.test.", "5 !action"},
+		{"32.1.2.0.192.rpz-ip CNAME .", "5 !rpz-trigger"},
+		{"32.1.2.0.192.rpz-client-ip A 192.0.2.1", "5 !rpz-trigger"},
+		{"ns.test.rpz-nsdname CNAME .", "5 !rpz-trigger"},
+		{"x.RPZ-later CNAME .", "5 !rpz-trigger"},
+		/* apex, outside, too much */
+		{"@ CNAME .", "5 !single-label"},
+		{"rpz.example. A 192.0.2.1", "5 !single-label"},
+		{"* CNAME .", "5 !single-label"},
+		{"*.com CNAME .", "5 !single-label"},
+		{"com CNAME .", "5 !single-label"},
+		{"2.0.192.in-addr.arpa CNAME .", "5 !arpa"},
+		{"a.test. CNAME .", "5 !outside"},
+		{"other. TXT x", "5 !outside"},
+		/* DNSSEC and name servers describe the zone */
+		{"@ NS ns2.", ""},
+		{"a.test NSEC b.test. CNAME", ""},
+		/* malformed */
+		{"a.test CNAME", "5 !syntax"},
+		{"a.test CNAME . .", "5 !syntax"},
+		{"a.test", "5 !syntax"},
+		{"a..test CNAME .", "5 !syntax"},
+		{"a.test A 192.0.2.256", "5 !syntax"},
+		{"a.test FOO bar", "5 !syntax"},
+		{"a.test ) CNAME .", "5 !syntax"},
+		{"a.test ( CNAME .", "5 !syntax"},
+		{"a.test TXT \"open", "5 !syntax"},
+		{"$INCLUDE other", "5 !syntax"},
+		{"$GENERATE 1-9 $ CNAME .", "5 !syntax"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[512];
+		snprintf(text, sizeof text, ZONE "%s\n", rows[i].line);
+		expect(text, FEED_RPZ, rows[i].becomes);
+		ck_assert_uint_eq(result.serial, 7);
+	}
+}
+END_TEST
+
+START_TEST(rpz_zone_name)
+{
+	/* as URLhaus writes it: no origin at all */
+	expect("$TTL 30\n@ SOA ns.example. h.example. 9 1 1 1 1\n NS ns.\na.test CNAME "
+	       ".\n"
+	       "b.test. CNAME .\n",
+	       FEED_AUTO, "4 exact a.test; nxdomain; 5 !outside");
+	ck_assert_int_eq(result.format, FEED_RPZ);
+	ck_assert_uint_eq(result.serial, 9);
+	/* the SOA's owner, absolute */
+	expect("rpz.example. SOA ns. h. 1 1 1 1 1\na.test.rpz.example. CNAME .\n",
+	       FEED_RPZ, "2 exact a.test; nxdomain");
+	/* an origin above the zone, and one inside it */
+	expect("$ORIGIN example.\nrpz SOA ns. h. 1 1 1 1 1\n$ORIGIN test.rpz.example.\n"
+	       "a CNAME .\n$ORIGIN sub\nb CNAME .\n",
+	       FEED_RPZ, "4 exact a.test; nxdomain; 6 exact b.sub.test; nxdomain");
+	/* without SOA; given by the caller */
+	static const char text[] =
+		"a.test CNAME .\nb.test.rpz.example. CNAME .\n CNAME *.\n";
+	struct feed_options options = {.format = FEED_RPZ, .origin = "rpz.example"};
+	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_OK);
+	ck_assert_str_eq(seen.text, "1 exact a.test; nxdomain; 2 exact b.test; nxdomain; "
+				    "3 exact b.test; nodata");
+	options.origin = "rpz..example";
+	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_FORMAT);
+	expect(" CNAME .\n", FEED_RPZ, "1 !syntax");
+}
+END_TEST
+
+/* T2: names of the zone below a wildcard stop it, also the empty ones between. */
+START_TEST(rpz_empty_non_terminals)
+{
+	expect(ZONE "a.b.x.test CNAME rpz-passthru.\n*.x.test CNAME .\n", FEED_RPZ,
+	       "5 exact a.b.x.test; passthru; 5 ent b.x.test; 5 ent a.b.x.test; "
+	       "6 wildcard x.test; nxdomain");
+	ck_assert_uint_eq(result.items, 2);
+	/* a wildcard below a wildcard */
+	expect(ZONE "*.x.test CNAME .\n*.b.x.test CNAME *.\n", FEED_RPZ,
+	       "5 wildcard x.test; nxdomain; 6 wildcard b.x.test; nodata; 6 ent "
+	       "b.x.test");
+	/* handed out once */
+	expect(ZONE "*.x.test CNAME .\na.x.test CNAME .\na.x.test CNAME .\n", FEED_RPZ,
+	       "5 wildcard x.test; nxdomain; 6 exact a.x.test; nxdomain; 6 ent a.x.test; "
+	       "7 exact a.x.test; nxdomain");
+	/* the usual pair needs none, nor does a list without wildcards */
+	expect(ZONE "x.test CNAME .\n*.x.test CNAME .\na.b.c.test CNAME .\n", FEED_RPZ,
+	       "5 exact x.test; nxdomain; 6 wildcard x.test; nxdomain; "
+	       "7 exact a.b.c.test; nxdomain");
+	/* a wildcard that was left out counts for nothing */
+	expect(ZONE "*.x.test CNAME garden.\na.x.test CNAME .\n", FEED_RPZ,
+	       "5 !action; 6 exact a.x.test; nxdomain");
+	/* forced to the top */
+	static const char top[] = ZONE "* CNAME .\na.test CNAME .\n";
+	struct feed_options options = {.format = FEED_RPZ, .force = true};
+	ck_assert_int_eq(read_bytes(top, strlen(top), options), ERR_OK);
+	ck_assert_str_eq(seen.text, "5 wildcard .; nxdomain; 6 exact a.test; nxdomain; "
+				    "6 ent test; 6 ent a.test");
+}
+END_TEST
+
+START_TEST(auto_detection)
+{
+	static const struct {
+		const char *text;
+		enum feed_format format;
+	} rows[] = {
+		{"", FEED_DOMAINS},
+		{"# only\n# comments\n", FEED_DOMAINS},
+		{"# c\n\na.example.net\n192.0.2.1\n/x\n", FEED_DOMAINS},
+		{"a.example.net # c, d\n", FEED_DOMAINS},
+		{"# hosts\n127.0.0.1 localhost\n0.0.0.0 a.example.net\n", FEED_HOSTS},
+		{"0.0.0.0\ta.example.net b.example.net\n", FEED_HOSTS},
+		{"Domain,Malware,Date added,Source\na.example.net,b,c,d\n", FEED_CSV},
+		{"\xef\xbb\xbf\"IOC\";\"x\"\r\n", FEED_CSV},
+		{"# by x\n# id,ioc,y\n1,a.example.net,2\n", FEED_CSV},
+		{"$TTL 30\n@ SOA a. b. 1 1 1 1 1\n", FEED_RPZ},
+		{"; c\n$ORIGIN rpz.example.\n", FEED_RPZ},
+		{"a.example.net CNAME .\n", FEED_RPZ},
+		{"a.example.net 300 IN CNAME .\n", FEED_RPZ},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		ck_assert_int_eq(read_as(rows[i].text, FEED_AUTO), ERR_OK);
+		ck_assert_msg(result.format == rows[i].format, "%s: %s", rows[i].text,
+			      feed_format_text(result.format));
+	}
+}
+END_TEST
+
+START_TEST(other_files_are_named)
+{
+	static const struct {
+		const char *text;
+		size_t len;
+		const char *says;
+	} rows[] = {
+		{"\x1f\x8b\x08\x00", 4, "gzip"},
+		{"PK\x03\x04", 4, "zip"},
+		{"\xff\xfe"
+		 "a\0",
+		 4, "UTF-16"},
+		{"<!DOCTYPE html>\n", 16, "web page"},
+		{"{\"list\": []}", 12, "JSON"},
+		{"a.example.net\0b", 15, "NUL"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		for (int f = FEED_AUTO; f < FEED_FORMAT_N; f++) {
+			struct feed_options o = {.format = (enum feed_format)f};
+			ck_assert_int_eq(read_bytes(rows[i].text, rows[i].len, o),
+					 ERR_FORMAT);
+			ck_assert_ptr_nonnull(strstr(result.error, rows[i].says));
+		}
+}
+END_TEST
+
+START_TEST(long_lines)
+{
+	static const size_t lens[] = {
+		FEED_LINE_MAX, FEED_LINE_MAX + 1, 65535, 65536, 65537, 300000};
+	for (size_t i = 0; i < sizeof lens / sizeof *lens; i++)
+		for (int crlf = 0; crlf < 2; crlf++) {
+			size_t n = lens[i];
+			char *text = malloc(n + 64);
+			strcpy(text, "a.example.net\n");
+			memset(text + 14, 'x', n);
+			strcpy(text + 14 + n,
+			       crlf ? "\r\nb.example.net" : "\nb.example.net");
+			ck_assert_int_eq(read_as(text, FEED_DOMAINS), ERR_OK);
+			const char *want =
+				n + (size_t)crlf <= FEED_LINE_MAX
+					? "1 subtree a.example.net; 2 !name-too-long; "
+					  "3 subtree b.example.net"
+					: "1 subtree a.example.net; 2 !line-too-long; "
+					  "3 subtree b.example.net";
+			ck_assert_str_eq(seen.text, want);
+			ck_assert_uint_eq(result.lines, 3);
+			free(text);
+		}
+}
+END_TEST
+
+static void write_file(const char *name, const char *text)
+{
+	FILE *f = fopen(unit_path(name), "w");
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static int read_path(const char *path, struct feed_options options)
+{
+	struct feed_callbacks cb = {.item = on_item, .skip = on_skip, .arg = &seen};
+	memset(&seen, 0, sizeof seen);
+	return feed_read(&result, path, &options, &cb);
+}
+
+START_TEST(files)
+{
+	struct feed_options any = {.format = FEED_AUTO};
+	write_file("list", "a.example.net\n");
+	ck_assert_int_eq(read_path(unit_path("list"), any), ERR_OK);
+	ck_assert_str_eq(seen.text, "1 subtree a.example.net");
+	ck_assert_int_eq(read_path(unit_path("absent"), any), ERR_NOENT);
+	ck_assert_ptr_nonnull(strstr(result.error, "absent: No such file"));
+	ck_assert_int_eq(read_path(unit_dir(), any), ERR_IO);
+	ck_assert_ptr_nonnull(strstr(result.error, "Is a directory"));
+}
+END_TEST
+
+START_TEST(standard_input)
+{
+	struct feed_options any = {.format = FEED_AUTO};
+	int fd[2];
+	/* a pipe is read twice for RPZ, from a copy */
+	ck_assert_int_eq(pipe(fd), 0);
+	static const char zone[] = ZONE "a.x.test CNAME .\n*.x.test CNAME .\n";
+	ck_assert_int_eq(write(fd[1], zone, strlen(zone)), (int)strlen(zone));
+	close(fd[1]);
+	ck_assert_int_eq(dup2(fd[0], 0), 0);
+	ck_assert_int_eq(read_path("-", any), ERR_OK);
+	ck_assert_str_eq(seen.text, "5 exact a.x.test; nxdomain; 5 ent a.x.test; "
+				    "6 wildcard x.test; nxdomain");
+	/* a file that something was read of already begins there */
+	write_file("part", "first line\n" ZONE "a.x.test CNAME .\n");
+	int file = open(unit_path("part"), O_RDONLY);
+	lseek(file, 11, SEEK_SET);
+	ck_assert_int_eq(dup2(file, 0), 0);
+	ck_assert_int_eq(read_path("-", any), ERR_OK);
+	ck_assert_str_eq(seen.text, "5 exact a.x.test; nxdomain");
+}
+END_TEST
+
+/* Lines that lie across the edge of a buffer, in a pipe that gives a few bytes a time. */
+START_TEST(every_line_arrives)
+{
+	enum { LINES = 20000 };
+	int fd[2];
+	ck_assert_int_eq(pipe(fd), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		close(fd[0]);
+		FILE *f = fdopen(fd[1], "w");
+		setvbuf(f, NULL, _IOFBF, 977);
+		for (int i = 0; i < LINES; i++)
+			fprintf(f, "n%d.example.net\n", i);
+		fclose(f);
+		_exit(0);
+	}
+	close(fd[1]);
+	ck_assert_int_eq(dup2(fd[0], 0), 0);
+	struct feed_options o = {.format = FEED_DOMAINS};
+	struct feed_callbacks cb = {0};
+	ck_assert_int_eq(feed_read(&result, "-", &o, &cb), ERR_OK);
+	ck_assert_uint_eq(result.lines, LINES);
+	ck_assert_uint_eq(result.items, LINES);
+}
+END_TEST
+
+START_TEST(callbacks_stop_the_read)
+{
+	struct feed_options o = {.format = FEED_DOMAINS};
+	struct feed_callbacks cb = {.item = on_item, .skip = on_skip, .arg = &seen};
+	memset(&seen, 0, sizeof seen);
+	seen.stop_at = 2;
+	static const char text[] = "a.example.net\nb.example.net\nc.example.net\n";
+	ck_assert_int_eq(feed_read_memory(&result, text, strlen(text), &o, &cb),
+			 ERR_STOPPED);
+	ck_assert_int_eq(seen.items, 2);
+}
+END_TEST
+
+START_TEST(names_of_things)
+{
+	for (int f = 0; f < FEED_FORMAT_N; f++)
+		ck_assert_int_eq(
+			feed_format_from_text(feed_format_text((enum feed_format)f)), f);
+	ck_assert_int_eq(feed_format_from_text("xml"), -1);
+	for (int s = 0; s < FEED_SKIP_N; s++) {
+		ck_assert_str_ne(feed_skip_text((enum feed_skip)s), "?");
+		ck_assert_str_ne(feed_skip_key((enum feed_skip)s), "?");
+	}
+}
+END_TEST
+
+UNIT_SUITE("feed", words, name_lengths, force_takes_what_is_left_out_for_safety,
+	   domains_comments_and_ends, domains_exact, domains_reference_and_reason,
+	   family_from_options, hosts, csv, csv_records_over_lines, csv_without_heading,
+	   rpz_actions, rpz_zone_name, rpz_empty_non_terminals, auto_detection,
+	   other_files_are_named, long_lines, files, standard_input, every_line_arrives,
+	   callbacks_stop_the_read, names_of_things)

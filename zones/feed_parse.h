@@ -1,0 +1,69 @@
+/* feed_parse.h: what feed.c and the parsers of the formats share.
+ * Shape    feed.c owns the loop over lines and calls one parser for each; a parser hands
+ *          out items and skips through the functions below
+ * Memory   a parser's state is f->state, taken in open() and freed in close()
+ * Errors   functions return 0 to go on; anything else ends the read at once */
+#ifndef SINKHOLED_ZONES_FEED_PARSE_H
+#define SINKHOLED_ZONES_FEED_PARSE_H
+
+#include "include/feed.h"
+
+struct feed {
+	const struct feed_options *options;
+	const struct feed_callbacks *cb;
+	struct feed_result *out;
+	struct blocklist_item item; /* being built; see feed_item_new() */
+	uint64_t line;		    /* the one at work, or where a long record began */
+	bool survey;		    /* first of two readings: nothing is handed out */
+	void *state;
+};
+
+struct feed_parser {
+	bool twice; /* reads the whole input once before it hands anything out */
+	/* Any of these but line may be NULL. */
+	int (*open)(struct feed *f);
+	int (*restart)(struct feed *f); /* between the two readings */
+	int (*line)(struct feed *f, const char *text, size_t len);
+	int (*end)(struct feed *f); /* the input is over: a record may be open */
+	void (*close)(struct feed *f);
+};
+
+extern const struct feed_parser feed_parser_domains, feed_parser_hosts, feed_parser_csv,
+	feed_parser_rpz;
+
+/* A part of a line. */
+struct feed_span {
+	const char *text;
+	size_t len;
+};
+
+/* An item without name, address or texts; its family is that of the options. */
+struct blocklist_item *feed_item_new(struct feed *f);
+/* Hands out f->item as it is. */
+int feed_put(struct feed *f);
+int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len);
+/* feed_word() into f->item, with the options' exact and force: hands it out or skips it.
+ * whole is what a skip shows. */
+int feed_put_word(struct feed *f, const char *text, size_t len);
+
+/* Nobody's rule: an address that stands for "this machine" or for nothing. */
+bool feed_addr_is_here(const struct addr *a);
+/* Whether the first content line names CSV columns. */
+bool feed_csv_is_heading(const char *text, size_t len);
+
+/* What the beginning of an input looks like. ERR_FORMAT and a sentence in why when it is
+ * no list of any format. */
+MUST_CHECK int feed_detect(enum feed_format *out, const char **why, const char *head,
+			   size_t len);
+
+struct feed_span feed_trim(const char *text, size_t len);
+/* The next run of characters that are no white space; len 0 at the end. */
+struct feed_span feed_next_word(const char **at, const char *end);
+bool feed_span_is(struct feed_span s, const char *lower); /* without regard to case */
+
+static inline bool feed_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
+}
+
+#endif

@@ -1,0 +1,526 @@
+#include <ldns/ldns.h>
+
+#include "include/hash.h"
+#include "zones/feed_parse.h"
+
+/* Response policy zones as zone files, RFC 1035 5. The lines that feeds are made of, an
+ * owner and a CNAME, are read here; all other records go through ldns, which knows their
+ * data, and are then skipped or, at the zone's apex, used.
+ *
+ * A wildcard of a zone covers no name below another name of that zone that is closer (RFC
+ * 4592), so names below a wildcard need markers (RULE_ENT) at themselves and at the empty
+ * names above them. Which names those are is known only once all wildcards are: the input
+ * is read twice, and in between all that is kept is a Bloom filter of the wildcards. A
+ * false positive costs a marker that changes nothing. */
+
+enum {
+	BLOOM_BITS = 1 << 23, /* 1 MiB: 1 in 40 is false at a million wildcards */
+	BLOOM_HASHES = 4,
+	MARKERS_KNOWN = 4096, /* markers of late that need not be handed out again */
+	TYPE_TEXT_MAX = 16,
+};
+
+struct rpz {
+	uint8_t zone[DNS_NAME_MAX];   /* root while it is not known */
+	uint8_t origin[DNS_NAME_MAX]; /* $ORIGIN; root while it is not known */
+	bool zone_known, soa_seen;
+	uint8_t owner[DNS_NAME_MAX]; /* absolute; of the last record */
+	bool owner_absolute;	     /* was written with a dot at the end */
+	bool owner_known;
+	uint64_t first_line;
+	unsigned depth; /* of parentheses: the record goes on in the next line */
+	size_t record_len;
+	char record[FEED_LINE_MAX];
+	uint8_t *bloom;
+	bool wildcards;
+	uint64_t marked[MARKERS_KNOWN];
+};
+
+/* One record as text, and what is known about it. */
+struct record {
+	const char *text;
+	size_t len;
+	struct feed_span type, data;
+};
+
+/* ---- words of a zone file ---- */
+
+static bool is_escaped(const char *start, const char *p)
+{
+	unsigned n = 0;
+	while (p > start && p[-1] == '\\')
+		n++, p--;
+	return n % 2 != 0;
+}
+
+/* As feed_next_word(), but a backslash takes the next character along. */
+static struct feed_span next_word(const char **at, const char *end)
+{
+	const char *p = *at;
+	while (p < end && feed_is_space(*p))
+		p++;
+	struct feed_span s = {p, 0};
+	while (p < end && !feed_is_space(*p))
+		p += *p == '\\' && p + 1 < end ? 2 : 1;
+	s.len = (size_t)(p - s.text);
+	*at = p;
+	return s;
+}
+
+/* A name relative to the origin, or absolute. */
+static int read_name(const struct rpz *z, uint8_t out[DNS_NAME_MAX], bool *absolute,
+		     struct feed_span s)
+{
+	*absolute = s.len && s.text[s.len - 1] == '.' &&
+		    !is_escaped(s.text, s.text + s.len - 1);
+	if (s.len == 1 && *s.text == '@') {
+		name_copy(out, z->origin);
+		return ERR_OK;
+	}
+	int err = name_from_text(out, s.text, s.len);
+	if (err || *absolute)
+		return err;
+	size_t have = name_len(out) - 1, more = name_len(z->origin);
+	if (have + more > DNS_NAME_MAX)
+		return ERR_RANGE;
+	memcpy(out + have, z->origin, more);
+	return ERR_OK;
+}
+
+static bool is_ttl(struct feed_span s)
+{
+	bool digit = false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.text[i] >= '0' && s.text[i] <= '9')
+			digit = true;
+		else if (!digit || !memchr("smhdwSMHDW", s.text[i], 10))
+			return false;
+	}
+	return digit;
+}
+
+static bool is_class(struct feed_span s)
+{
+	return feed_span_is(s, "in") || feed_span_is(s, "ch") || feed_span_is(s, "hs");
+}
+
+/* ---- empty non-terminals ---- */
+
+static uint64_t hash_name(const uint8_t *name)
+{
+	static const struct hash_key key;
+	return hash_bytes(&key, name, name_len(name));
+}
+
+static void bloom_add(struct rpz *z, const uint8_t *name)
+{
+	uint64_t h = hash_name(name);
+	uint32_t step = (uint32_t)(h >> 32) | 1, at = (uint32_t)h;
+	for (int i = 0; i < BLOOM_HASHES; i++, at += step)
+		z->bloom[at % BLOOM_BITS / 8] |= (uint8_t)(1U << at % 8);
+	z->wildcards = true;
+}
+
+static bool bloom_has(const struct rpz *z, const uint8_t *name)
+{
+	uint64_t h = hash_name(name);
+	uint32_t step = (uint32_t)(h >> 32) | 1, at = (uint32_t)h;
+	for (int i = 0; i < BLOOM_HASHES; i++, at += step)
+		if (!(z->bloom[at % BLOOM_BITS / 8] & 1U << at % 8))
+			return false;
+	return true;
+}
+
+static int put_marker(struct feed *f, const uint8_t *name)
+{
+	struct rpz *z = f->state;
+	uint64_t h = hash_name(name);
+	if (z->marked[h % MARKERS_KNOWN] == h)
+		return 0;
+	z->marked[h % MARKERS_KNOWN] = h;
+	struct blocklist_item *item = feed_item_new(f);
+	name_copy(item->key.name, name);
+	item->kind = RULE_ENT;
+	return feed_put(f);
+}
+
+/* Markers for a rule that was just handed out: wherever a wildcard stands above. */
+static int put_markers(struct feed *f, const uint8_t *name)
+{
+	const struct rpz *z = f->state;
+	const uint8_t *up[DNS_LABELS_MAX + 1];
+	int n = 0, stop = 0;
+	if (!z->wildcards || f->survey)
+		return 0;
+	for (const uint8_t *p = name; *p; p = name_parent(p))
+		up[n++] = p;
+	bool below = bloom_has(z, (const uint8_t *)"");
+	while (n-- > 0 && !stop) {
+		if (below)
+			stop = put_marker(f, up[n]);
+		below = below || bloom_has(z, up[n]);
+	}
+	return stop;
+}
+
+/* ---- rules ---- */
+
+/* The action that a CNAME's target stands for; -1 for local data and what is unknown. */
+static int action_of(const uint8_t *target, bool absolute, const uint8_t *trigger)
+{
+	static const struct {
+		const char *name;
+		enum rule_action action;
+	} special[] = {
+		{"\x0crpz-passthru", RULE_PASSTHRU},
+		{"\x08rpz-drop", RULE_DROP},
+		{"\x0crpz-tcp-only", RULE_TCP_ONLY},
+	};
+	if (!absolute)
+		return -1;
+	if (!*target)
+		return RULE_NXDOMAIN;
+	if (target[0] == 1 && target[1] == '*' && !target[2])
+		return RULE_NODATA;
+	for (size_t i = 0; i < sizeof special / sizeof *special; i++)
+		if (name_equal(target, (const uint8_t *)special[i].name))
+			return (int)special[i].action;
+	/* The form of the first drafts: a name that is its own alias. */
+	return name_equal(target, trigger) ? RULE_PASSTHRU : -1;
+}
+
+/* Whether the last label is rpz-*: a trigger of another kind than a name. */
+static bool is_special_trigger(const uint8_t *trigger)
+{
+	const uint8_t *last = trigger;
+	while (*name_parent(last))
+		last = name_parent(last);
+	return *last > 4 && memcmp(last + 1, "rpz-", 4) == 0;
+}
+
+/* A trigger that no list line may be about, unless forced. */
+static int check_trigger(const struct feed *f, const uint8_t *name)
+{
+	static const uint8_t arpa[] = "\x04"
+				      "arpa";
+	if (f->options->force)
+		return FEED_WORD;
+	if (name_labels(name) < 2)
+		return FEED_SKIP_SINGLE;
+	return name_within(name, arpa) ? FEED_SKIP_ARPA : FEED_WORD;
+}
+
+static int put_rule(struct feed *f, const struct record *r, const uint8_t *trigger,
+		    int action)
+{
+	struct rpz *z = f->state;
+	bool wildcard = trigger[0] == 1 && trigger[1] == '*';
+	const uint8_t *name = wildcard ? name_parent(trigger) : trigger;
+	int why = check_trigger(f, name);
+	if (why != FEED_WORD)
+		return feed_skip(f, (enum feed_skip)why, r->text, r->len);
+	struct blocklist_item *item = feed_item_new(f);
+	name_copy(item->key.name, name);
+	item->kind = wildcard ? RULE_WILDCARD : RULE_EXACT;
+	item->action = (uint8_t)action;
+	if (f->survey && wildcard)
+		bloom_add(z, name);
+	int stop = feed_put(f);
+	return stop ? stop : put_markers(f, name);
+}
+
+static int cname_rule(struct feed *f, const struct record *r, const uint8_t *trigger)
+{
+	uint8_t target[DNS_NAME_MAX];
+	bool absolute;
+	const char *at = r->data.text, *end = at + r->data.len;
+	struct feed_span word = next_word(&at, end);
+	if (read_name(f->state, target, &absolute, word) ||
+	    feed_trim(at, (size_t)(end - at)).len)
+		return feed_skip(f, FEED_SKIP_SYNTAX, r->text, r->len);
+	int action = action_of(target, absolute, trigger);
+	if (action < 0)
+		return feed_skip(f, FEED_SKIP_ACTION, r->text, r->len);
+	return put_rule(f, r, trigger, action);
+}
+
+/* ---- records that are no CNAME ---- */
+
+/* Never rules and never local data: they describe the zone. */
+static bool describes_zone(ldns_rr_type type)
+{
+	switch (type) {
+	case LDNS_RR_TYPE_SOA:
+	case LDNS_RR_TYPE_NS:
+	case LDNS_RR_TYPE_DS:
+	case LDNS_RR_TYPE_DNSKEY:
+	case LDNS_RR_TYPE_RRSIG:
+	case LDNS_RR_TYPE_NSEC:
+	case LDNS_RR_TYPE_NSEC3:
+	case LDNS_RR_TYPE_NSEC3PARAM:
+	case LDNS_RR_TYPE_CDS:
+	case LDNS_RR_TYPE_CDNSKEY:
+	case LDNS_RR_TYPE_ZONEMD:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Type and data without owner, TTL and class, which were read here: ldns judges them.
+ * NULL when they are malformed. */
+static ldns_rr *read_data(const struct record *r)
+{
+	char text[FEED_LINE_MAX + TYPE_TEXT_MAX + 8];
+	ldns_rr *rr = NULL;
+	int n = snprintf(text, sizeof text, ". 1 IN %.*s %.*s", (int)r->type.len,
+			 r->type.text, (int)r->data.len, r->data.text);
+	if (n < 0 || (size_t)n >= sizeof text || memchr(r->data.text, 0, r->data.len))
+		return NULL;
+	if (ldns_rr_new_frm_str(&rr, text, 0, NULL, NULL) == LDNS_STATUS_OK)
+		return rr;
+	return NULL;
+}
+
+static void take_soa(struct feed *f, const ldns_rr *rr)
+{
+	struct rpz *z = f->state;
+	if (z->soa_seen || ldns_rr_rd_count(rr) < 3)
+		return;
+	z->soa_seen = true;
+	f->out->serial = ldns_rdf2native_int32(ldns_rr_rdf(rr, 2));
+	if (z->zone_known && f->options->origin)
+		return; /* the caller knows better; the owner is checked against it */
+	/* "@" before any $ORIGIN: the zone's name stays unknown. */
+	if (*z->owner) {
+		name_copy(z->zone, z->owner);
+		z->zone_known = true;
+	}
+}
+
+/* ---- the owner ---- */
+
+/* The owner without the zone's name; false when it is outside. */
+static bool trigger_of(const struct rpz *z, uint8_t out[DNS_NAME_MAX])
+{
+	if (!z->zone_known && z->owner_absolute)
+		return false;
+	if (!name_within(z->owner, z->zone))
+		return false;
+	size_t keep = name_len(z->owner) - name_len(z->zone);
+	memcpy(out, z->owner, keep);
+	out[keep] = 0;
+	return true;
+}
+
+static int other_record(struct feed *f, const struct record *r)
+{
+	uint8_t trigger[DNS_NAME_MAX];
+	ldns_rr *rr = read_data(r);
+	if (!rr)
+		return feed_skip(f, FEED_SKIP_SYNTAX, r->text, r->len);
+	ldns_rr_type type = ldns_rr_get_type(rr);
+	if (type == LDNS_RR_TYPE_SOA)
+		take_soa(f, rr);
+	ldns_rr_free(rr);
+	bool inside = trigger_of(f->state, trigger);
+	if (!inside)
+		return feed_skip(f, FEED_SKIP_OUTSIDE, r->text, r->len);
+	if (describes_zone(type)) {
+		f->out->ignored++;
+		return 0;
+	}
+	enum feed_skip why = !*trigger			   ? FEED_SKIP_SINGLE
+			     : is_special_trigger(trigger) ? FEED_SKIP_TRIGGER
+							   : FEED_SKIP_ACTION;
+	return feed_skip(f, why, r->text, r->len);
+}
+
+static int cname_record(struct feed *f, const struct record *r)
+{
+	uint8_t trigger[DNS_NAME_MAX];
+	if (!trigger_of(f->state, trigger))
+		return feed_skip(f, FEED_SKIP_OUTSIDE, r->text, r->len);
+	if (!*trigger)
+		return feed_skip(f, FEED_SKIP_SINGLE, r->text, r->len);
+	if (is_special_trigger(trigger))
+		return feed_skip(f, FEED_SKIP_TRIGGER, r->text, r->len);
+	return cname_rule(f, r, trigger);
+}
+
+static int read_owner(struct rpz *z, struct feed_span word)
+{
+	int err = read_name(z, z->owner, &z->owner_absolute, word);
+	z->owner_known = err == ERR_OK;
+	if (!err)
+		return FEED_WORD;
+	return err == ERR_RANGE ? FEED_SKIP_NAME_LONG : FEED_SKIP_SYNTAX;
+}
+
+/* "[OWNER] [TTL] [CLASS] TYPE DATA", TTL and class in either order. */
+static int one_record(struct feed *f, const char *text, size_t len)
+{
+	struct rpz *z = f->state;
+	struct record r = {.text = text, .len = len};
+	const char *at = text, *end = text + len;
+	if (!feed_is_space(*text)) {
+		int why = read_owner(z, next_word(&at, end));
+		if (why != FEED_WORD)
+			return feed_skip(f, (enum feed_skip)why, text, len);
+	} else if (!z->owner_known) {
+		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
+	}
+	r.type = next_word(&at, end);
+	for (int i = 0; i < 2 && (is_ttl(r.type) || is_class(r.type)); i++)
+		r.type = next_word(&at, end);
+	r.data = feed_trim(at, (size_t)(end - at));
+	if (r.type.len == 0 || r.type.len > TYPE_TEXT_MAX)
+		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
+	if (feed_span_is(r.type, "cname"))
+		return cname_record(f, &r);
+	return other_record(f, &r);
+}
+
+/* ---- directives and lines ---- */
+
+static int directive(struct feed *f, const char *text, size_t len)
+{
+	struct rpz *z = f->state;
+	const char *at = text, *end = text + len;
+	struct feed_span word = next_word(&at, end);
+	if (feed_span_is(word, "$ttl")) {
+		f->out->ignored++;
+		return 0;
+	}
+	uint8_t origin[DNS_NAME_MAX];
+	bool absolute;
+	if (!feed_span_is(word, "$origin") ||
+	    read_name(z, origin, &absolute, next_word(&at, end)))
+		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
+	name_copy(z->origin, origin);
+	if (!z->zone_known && *origin && absolute) {
+		name_copy(z->zone, origin);
+		z->zone_known = true;
+	}
+	f->out->ignored++;
+	return 0;
+}
+
+/* Copies a line into the record without its comment, with spaces for parentheses outside
+ * quotes, and keeps count of their depth. False when it does not fit or does not add up.
+ */
+static bool append(struct rpz *z, const char *text, size_t len)
+{
+	bool quoted = false;
+	if (z->record_len + len + 1 > sizeof z->record)
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		char c = text[i];
+		if (c == '\\' && i + 1 < len) {
+			z->record[z->record_len++] = c;
+			c = text[++i];
+		} else if (c == '"') {
+			quoted = !quoted;
+		} else if (!quoted && c == ';') {
+			break;
+		} else if (!quoted && (c == '(' || c == ')')) {
+			if (c == ')' && z->depth == 0)
+				return false;
+			z->depth += c == '(' ? 1U : -1U;
+			c = ' ';
+		}
+		z->record[z->record_len++] = c;
+	}
+	z->record[z->record_len++] = ' ';
+	return !quoted;
+}
+
+static int begin_or_go_on(struct feed *f, const char *text, size_t len)
+{
+	struct rpz *z = f->state;
+	if (z->depth == 0) {
+		z->record_len = 0;
+		z->first_line = f->line;
+	}
+	bool good = append(z, text, len);
+	if (good && z->depth)
+		return 0;
+	f->line = z->first_line;
+	z->depth = 0;
+	if (!good)
+		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
+	return one_record(f, z->record, z->record_len);
+}
+
+static int rpz_line(struct feed *f, const char *text, size_t len)
+{
+	struct rpz *z = f->state;
+	if (z->depth == 0) {
+		struct feed_span line = feed_trim(text, len);
+		if (line.len == 0 || *line.text == ';') {
+			f->out->ignored++;
+			return 0;
+		}
+		if (*text == '$')
+			return directive(f, text, len);
+		/* The common line has nothing to unfold. */
+		if (!memchr(text, ';', len) && !memchr(text, '(', len) &&
+		    !memchr(text, '"', len) && !memchr(text, ')', len))
+			return one_record(f, text, len);
+	}
+	return begin_or_go_on(f, text, len);
+}
+
+static int rpz_end(struct feed *f)
+{
+	struct rpz *z = f->state;
+	if (z->depth == 0)
+		return 0;
+	f->line = z->first_line;
+	return feed_skip(f, FEED_SKIP_SYNTAX, z->record, z->record_len);
+}
+
+/* ---- opening ---- */
+
+static int rpz_restart(struct feed *f)
+{
+	struct rpz *z = f->state;
+	z->zone_known = z->soa_seen = z->owner_known = false;
+	z->depth = 0;
+	z->zone[0] = z->origin[0] = 0;
+	if (!f->options->origin)
+		return ERR_OK;
+	if (name_from_str(z->zone, f->options->origin)) {
+		snprintf(f->out->error, sizeof f->out->error,
+			 "the origin is no domain name");
+		return ERR_FORMAT;
+	}
+	name_copy(z->origin, z->zone);
+	z->zone_known = *z->zone != 0;
+	return ERR_OK;
+}
+
+static int rpz_open(struct feed *f)
+{
+	struct rpz *z = f->state = calloc(1, sizeof *z);
+	if (!z)
+		return ERR_NOMEM;
+	z->bloom = calloc(1, BLOOM_BITS / 8);
+	return z->bloom ? rpz_restart(f) : ERR_NOMEM;
+}
+
+static void rpz_close(struct feed *f)
+{
+	struct rpz *z = f->state;
+	free(z->bloom);
+	free(z);
+}
+
+const struct feed_parser feed_parser_rpz = {
+	.twice = true,
+	.open = rpz_open,
+	.restart = rpz_restart,
+	.line = rpz_line,
+	.end = rpz_end,
+	.close = rpz_close,
+};
