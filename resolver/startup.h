@@ -1,0 +1,50 @@
+/* startup.h: what must be true of the machine before the resolver serves.
+ * Shape    steps that main() takes in order; each prints its own error
+ * Memory   the caller's
+ * Threads  main, before any other thread
+ * Errors   ERR_*, after one clear line on the log that says what to do */
+#ifndef SINKHOLED_STARTUP_H
+#define SINKHOLED_STARTUP_H
+
+#include <sys/types.h>
+
+#include "include/conf.h"
+
+/* Who the process is to become; uid 0 stays when the configuration says so. */
+struct startup_user {
+	bool change;
+	char name[64];
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Looks conf->user up when started as root; otherwise nothing changes. */
+MUST_CHECK int startup_user(struct startup_user *out, const struct conf *conf);
+/* Makes the state and runtime folders where they are missing, for that user. */
+MUST_CHECK int startup_folders(const struct conf *conf, const struct startup_user *user);
+/* Takes the state folder for this process until it ends; -1 in *fd on failure. */
+MUST_CHECK int startup_lock(int *fd, const struct conf *conf,
+			    const struct startup_user *user);
+
+/* Every worker's sockets for every listen address: udp[worker][listen]. */
+struct startup_sockets {
+	int *udp, *tcp; /* workers x listen_n, row by row */
+};
+MUST_CHECK int startup_bind(struct startup_sockets *out, const struct conf *conf);
+/* Gives up root. */
+MUST_CHECK int startup_become(const struct startup_user *user);
+
+/* Whether the last process that held the state folder did not end in order; from here on
+ * this one counts as running until startup_ended(). */
+MUST_CHECK int startup_begun(bool *unclean, const struct conf *conf);
+void startup_ended(const struct conf *conf);
+
+/* The blocklist must be there unless this state folder is new: then an empty one is
+ * made. */
+MUST_CHECK int startup_blocklist(const struct conf *conf);
+/* Starts the full check of the blocklist in a child process; *pid is it. */
+MUST_CHECK int startup_verify(pid_t *pid, const struct conf *conf);
+/* What the child's wait status means; prints the verdict when it is bad. */
+MUST_CHECK int startup_verified(int wait_status, const struct conf *conf);
+
+#endif

@@ -1,0 +1,266 @@
+#include "resolver/answer.h"
+
+#include "resolver/wire_guard.h"
+#include "tests/unit/unit.h"
+
+enum { SERIAL = 42 };
+
+static struct conf conf;
+
+static void setup(void)
+{
+	memset(&conf, 0, sizeof conf);
+	conf.sinkhole.ttl_s = 30;
+	ck_assert_int_eq(addr_from_text(&conf.sinkhole.ipv4, "192.0.2.1", 9), 0);
+	ck_assert_int_eq(addr_from_text(&conf.sinkhole.ipv6, "2001:db8::1", 11), 0);
+}
+
+/* The query for name and type, as a client would write it. */
+static struct query ask(uint8_t msg[512], const char *name, unsigned type, bool edns)
+{
+	struct query q;
+	uint8_t qname[DNS_NAME_MAX];
+	const uint16_t counts[4] = {1, 0, 0, edns};
+	struct wire_writer w = wire_writer(msg, 512);
+	ck_assert_int_eq(name_from_str(qname, name), 0);
+	wire_put_header(&w, 0x1234, DNS_RD | DNS_CD | DNS_AD, counts);
+	wire_put_name(&w, qname);
+	wire_put16(&w, type);
+	wire_put16(&w, DNS_IN);
+	if (edns) {
+		static const uint8_t opt[] = {0, 0, 41, 4, 208, 0, 0, 0x80, 0, 0, 0};
+		wire_put(&w, opt, sizeof opt);
+	}
+	if (msg[DNS_HEADER_LEN + 1] == 'w')
+		msg[DNS_HEADER_LEN + 1] = 'W'; /* www -> Www: the case must come back */
+	ck_assert_int_eq(query_read(&q, msg, wire_written(&w)), QUERY_OK);
+	return q;
+}
+
+/* What a message says, as text: "RCODE flags | section owner type ttl len | ..." */
+static const char *show(const uint8_t *msg, size_t len)
+{
+	static char text[4096];
+	char name[DNS_NAME_TEXT_MAX];
+	uint8_t qname[DNS_NAME_MAX];
+	uint16_t type, class;
+	struct wire_walk walk;
+	struct wire_rr rr;
+	ck_assert_int_eq(guard_message(msg, len, GUARD_RECORDS_TCP), 0);
+	ck_assert(wire_walk_start(&walk, msg, len, qname, &type, &class));
+	ck_assert_uint_eq(wire_get16(msg), 0x1234);
+	size_t n = (size_t)snprintf(text, sizeof text, "%04x", wire_get16(msg + 2));
+	while (wire_walk_next(&walk, &rr))
+		n += (size_t)snprintf(text + n, sizeof text - n, " | %c %s %u %u %u",
+				      "ANX"[rr.section], name_to_text(name, rr.owner),
+				      rr.type, rr.type == DNS_OPT ? 0 : rr.ttl,
+				      rr.rdlength);
+	return text;
+}
+
+static struct verdict listed(const char *matched)
+{
+	struct verdict v = {.kind = VERDICT_ACT, .trigger = RULE_ON_QNAME};
+	ck_assert_int_eq(name_from_str(v.matched, matched), 0);
+	return v;
+}
+
+START_TEST(policy_answers_by_action_and_type)
+{
+	static const struct {
+		const char *name;
+		unsigned type;
+		enum rule_action action;
+		const char *want;
+	} cases[] = {
+		/* 8190: QR RD RA CD, no AA, no AD; 11+6+4: OPT with the EDE "text" */
+		{"www.bad.example", DNS_A, RULE_ADDRESS,
+		 "8190 | A www.bad.example 1 30 4 | X . 41 0 10"},
+		{"www.bad.example", DNS_AAAA, RULE_ADDRESS,
+		 "8190 | A www.bad.example 28 30 16 | X . 41 0 10"},
+		{"www.bad.example", DNS_ANY, RULE_ADDRESS,
+		 "8190 | A www.bad.example 1 30 4 | A www.bad.example 28 30 16 | X . 41 "
+		 "0 10"},
+		{"www.bad.example", DNS_HTTPS, RULE_ADDRESS,
+		 "8190 | N bad.example 6 30 47 | X . 41 0 10"},
+		{"www.bad.example", DNS_TXT, RULE_ADDRESS,
+		 "8190 | N bad.example 6 30 47 | X . 41 0 10"},
+		{"bad.example", DNS_A, RULE_NXDOMAIN,
+		 "8193 | N bad.example 6 30 47 | X . 41 0 10"},
+		{"bad.example", DNS_A, RULE_NODATA,
+		 "8190 | N bad.example 6 30 47 | X . 41 0 10"},
+		{"bad.example", DNS_A, RULE_REFUSE, "8195 | X . 41 0 10"},
+		{"bad.example", DNS_A, RULE_TCP_ONLY, "8390 | X . 41 0 10"},
+	};
+	setup();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint8_t msg[512], out[512];
+		struct query q = ask(msg, cases[i].name, cases[i].type, true);
+		struct verdict v = listed("bad.example");
+		struct answer_policy how = {&v, cases[i].action, &conf, SERIAL,
+					    15, "text",		 NULL};
+		size_t n = answer_verdict(out, q.room, &q, &how);
+		ck_assert_str_eq(show(out, n), cases[i].want);
+		ck_assert_mem_eq(out + DNS_HEADER_LEN, q.qname_raw, q.qname_len);
+	}
+}
+END_TEST
+
+START_TEST(policy_answer_fits_without_edns)
+{
+	uint8_t msg[512], out[512];
+	setup();
+	struct query q = ask(msg, "bad.example", DNS_A, false);
+	struct verdict v = listed("bad.example");
+	struct answer_policy how = {&v, RULE_ADDRESS, &conf, SERIAL, 15, "text", NULL};
+	size_t n = answer_verdict(out, q.room, &q, &how);
+	ck_assert_str_eq(show(out, n), "8190 | A bad.example 1 30 4");
+}
+END_TEST
+
+/* An RRset of records, each len bytes of RDATA starting with its number. */
+static struct rrset rrset_of(uint8_t *owner, const char *name, unsigned type, int n,
+			     uint16_t len, uint8_t *data)
+{
+	struct rrset s = {
+		.owner = owner, .type = (uint16_t)type, .rr_n = (uint16_t)n, .ttl = 300};
+	ck_assert_int_eq(name_from_str(owner, name), 0);
+	for (int i = 0; i < n; i++, data += len + 2) {
+		wire_set16(data, len);
+		memset(data + 2, i, len);
+		s.data_len += len + 2U;
+	}
+	s.data = data - s.data_len;
+	return s;
+}
+
+static struct rrset cname_of(uint8_t *owner, const char *name, const char *target,
+			     uint8_t *data)
+{
+	uint8_t to[DNS_NAME_MAX];
+	ck_assert_int_eq(name_from_str(to, target), 0);
+	struct rrset s = {
+		.owner = owner, .type = DNS_CNAME, .rr_n = 1, .ttl = 60, .data = data};
+	ck_assert_int_eq(name_from_str(owner, name), 0);
+	wire_set16(data, (unsigned)name_len(to));
+	name_copy(data + 2, to);
+	s.data_len = (uint32_t)name_len(to) + 2;
+	return s;
+}
+
+START_TEST(chain_before_a_listed_target)
+{
+	uint8_t msg[512], out[512], owner[DNS_NAME_MAX], target[DNS_NAME_MAX], data[300];
+	setup();
+	struct query q = ask(msg, "www.good.example", DNS_A, true);
+	struct rrset cname = cname_of(owner, "www.good.example", "cdn.bad.example", data);
+	ck_assert_int_eq(name_from_str(target, "cdn.bad.example"), 0);
+	struct reply chain = {.answer = {&cname}, .answer_n = 1, .target = target};
+	struct verdict v = listed("bad.example");
+	struct answer_policy how = {&v, RULE_ADDRESS, &conf, SERIAL, 15, "text", &chain};
+	size_t n = answer_verdict(out, q.room, &q, &how);
+	ck_assert_str_eq(show(out, n), "8190 | A www.good.example 5 60 10 | "
+				       "A cdn.bad.example 1 30 4 | X . 41 0 10");
+}
+END_TEST
+
+START_TEST(body_is_finished_for_each_client)
+{
+	uint8_t msg[512], out[DNS_UDP_MAX], owner[DNS_NAME_MAX], data[4096];
+	static uint8_t wire[DNS_MESSAGE_MAX];
+	static uint16_t ttl_at[ANSWER_TTLS_MAX];
+	struct answer_body body;
+	setup();
+	struct rrset s = rrset_of(owner, "www.example.com", DNS_A, 40, 4, data);
+	struct reply r = {.answer = {&s}, .answer_n = 1, .ede = DNS_EDE_NONE};
+	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r),
+			 0);
+	ck_assert_uint_eq(body.ttl_n, 40);
+	struct query q = ask(msg, "www.example.com", DNS_A, true);
+	size_t n = answer_finish(out, q.room, &q, &body, 10, NULL);
+	ck_assert_str_eq(strncmp(show(out, n), "8190 | A www.example.com 1 290 4 | ", 35)
+				 ? show(out, n)
+				 : "ok",
+			 "ok");
+	ck_assert_mem_eq(out + DNS_HEADER_LEN, "\3Www", 4);
+	/* 512 bytes are too few for 40 addresses: TC and nothing else, RFC 2181 9 */
+	q = ask(msg, "www.example.com", DNS_A, false);
+	n = answer_finish(out, q.room, &q, &body, 10, NULL);
+	ck_assert_str_eq(show(out, n), "8390");
+	ck_assert_uint_le(n, DNS_UDP_PLAIN);
+	/* TTLs never go below zero */
+	q = ask(msg, "www.example.com", DNS_A, true);
+	n = answer_finish(out, q.room, &q, &body, 1000, NULL);
+	ck_assert_ptr_nonnull(strstr(show(out, n), "www.example.com 1 0 4"));
+}
+END_TEST
+
+START_TEST(body_too_long_or_too_many)
+{
+	uint8_t owner[DNS_NAME_MAX];
+	static uint8_t wire[DNS_MESSAGE_MAX], data[80000];
+	static uint16_t ttl_at[ANSWER_TTLS_MAX];
+	struct answer_body body;
+	struct rrset s = rrset_of(owner, "www.example.com", DNS_TXT, 300, 256, data);
+	struct reply r = {.answer = {&s}, .answer_n = 1};
+	ck_assert_int_eq(
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_TXT, &r),
+		ERR_RANGE);
+	s = rrset_of(owner, "www.example.com", DNS_A, ANSWER_TTLS_MAX + 1, 4, data);
+	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r),
+			 0);
+	ck_assert(!body.countable);
+}
+END_TEST
+
+/* Names of answers point back to what stands before; a bound ends the search (RFC 9267).
+ */
+START_TEST(compression_is_bounded)
+{
+	static uint8_t wire[DNS_MESSAGE_MAX], data[DNS_MESSAGE_MAX];
+	static uint16_t ttl_at[ANSWER_TTLS_MAX];
+	uint8_t owner[DNS_NAME_MAX], target[DNS_NAME_MAX];
+	struct answer_body body;
+	char text[300], *p;
+	struct rrset s = {.owner = owner, .type = DNS_MX, .ttl = 1, .data = data};
+	ck_assert_int_eq(name_from_str(owner, "example.com"), 0);
+	for (int i = 0; i < 200; i++) {
+		p = text;
+		for (int k = 0; k < 60; k++)
+			p += sprintf(p, "%c%c.", 'a' + i % 26, 'a' + (i + k) % 26);
+		sprintf(p, "m%d.test", i);
+		ck_assert_int_eq(name_from_str(target, text), 0);
+		uint8_t *at = data + s.data_len;
+		wire_set16(at, (unsigned)name_len(target) + 2);
+		wire_set16(at + 2, 10);
+		name_copy(at + 4, target);
+		s.data_len += (uint32_t)name_len(target) + 4;
+		s.rr_n++;
+	}
+	struct reply r = {.answer = {&s}, .answer_n = 1};
+	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_MX, &r),
+			 0);
+	ck_assert_int_eq(guard_message(wire, body.len, GUARD_RECORDS_TCP), 0);
+}
+END_TEST
+
+START_TEST(errors_echo_what_was_read)
+{
+	uint8_t msg[512], out[512];
+	struct query q = ask(msg, "www.example.com", DNS_A, true);
+	size_t n = answer_error(out, q.room, &q, DNS_SERVFAIL, 22, "no server answered");
+	ck_assert_str_eq(show(out, n), "8192 | X . 41 0 24");
+	n = answer_error(out, q.room, &q, DNS_BADVERS, DNS_EDE_NONE, NULL);
+	ck_assert_str_eq(show(out, n), "8190 | X . 41 0 0");
+	ck_assert_uint_eq(out[n - 6], 1); /* upper bits of the code */
+	q.qname_len = 0;
+	q.edns = false;
+	n = answer_error(out, q.room, &q, DNS_FORMERR, DNS_EDE_NONE, NULL);
+	ck_assert_uint_eq(n, DNS_HEADER_LEN);
+	ck_assert_uint_eq(out[5], 0);
+}
+END_TEST
+
+UNIT_SUITE("answer", policy_answers_by_action_and_type, policy_answer_fits_without_edns,
+	   chain_before_a_listed_target, body_is_finished_for_each_client,
+	   body_too_long_or_too_many, compression_is_bounded, errors_echo_what_was_read)

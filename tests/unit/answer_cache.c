@@ -1,0 +1,158 @@
+#include "resolver/answer_cache.h"
+
+#include "tests/unit/unit.h"
+
+enum { CACHE_BYTES = 256 * 1024, NOW = 1000000, STALE_GENERATION = 8 };
+
+static struct policy policy = {.stamp = {.epoch = 5, .generation = 7}, .now_s = NOW};
+static const struct answer_memory memory = {.stamp = {5, 7}};
+
+/* An answer body of len bytes whose question is name and whose one TTL stands at the end.
+ */
+static struct answer_body body_of(uint8_t *wire, uint16_t *ttl_at, const char *name,
+				  uint16_t len, uint8_t *qname)
+{
+	ck_assert_int_eq(name_from_str(qname, name), 0);
+	memset(wire, 0xab, len);
+	name_copy(wire + DNS_HEADER_LEN, qname);
+	ttl_at[0] = (uint16_t)(len - 4);
+	wire_set32(wire + len - 4, 60);
+	return (struct answer_body){wire, ttl_at, len, 1, DNS_EDE_NONE, true};
+}
+
+static struct answer_cache *open_cache(void)
+{
+	struct answer_cache *c;
+	policy.now_s = NOW;
+	ck_assert_int_eq(answer_cache_open(&c, CACHE_BYTES), 0);
+	return c;
+}
+
+static void put(struct answer_cache *c, const char *name, uint16_t len, uint8_t class)
+{
+	uint8_t wire[8192], qname[DNS_NAME_MAX];
+	uint16_t ttl_at[1];
+	struct answer_body b = body_of(wire, ttl_at, name, len, qname);
+	answer_cache_put(c, &b, qname, DNS_A, class, &memory, 60, policy.now_s);
+}
+
+static bool get(struct answer_cache *c, const char *name, uint16_t type, uint8_t class,
+		struct answer_body *out, uint32_t *age)
+{
+	uint8_t qname[DNS_NAME_MAX];
+	ck_assert_int_eq(name_from_str(qname, name), 0);
+	return answer_cache_get(c, out, age, qname, name_len(qname), type, class,
+				&policy);
+}
+
+START_TEST(keeps_what_was_put)
+{
+	struct answer_cache *c = open_cache();
+	struct answer_body b;
+	uint32_t age;
+	put(c, "www.example.com", 100, POLICY_ALL);
+	policy.now_s += 9;
+	ck_assert(get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
+	ck_assert_uint_eq(age, 9);
+	ck_assert_uint_eq(b.len, 100);
+	ck_assert_uint_eq(b.ttl_n, 1);
+	ck_assert_uint_eq(wire_get32(b.wire + b.ttl_at[0]), 60);
+	ck_assert(!get(c, "www.example.com", DNS_AAAA, POLICY_ALL, &b, &age));
+	ck_assert(!get(c, "www.example.com", DNS_A, POLICY_NONE, &b, &age));
+	ck_assert(!get(c, "example.com", DNS_A, POLICY_ALL, &b, &age));
+	answer_cache_flush(c);
+	ck_assert(!get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
+	answer_cache_close(c);
+}
+END_TEST
+
+/* Each change of rules or time that could turn the verdict makes the entry unusable. */
+START_TEST(forgets_with_its_verdict)
+{
+	static const struct {
+		struct blocklist_stamp stamp;
+		uint32_t now, change;
+		bool found;
+	} cases[] = {
+		{{5, 7}, NOW, 0, true},
+		{{5, STALE_GENERATION}, NOW, 0, false},
+		{{6, 7}, NOW, 0, false},
+		{{0, 0}, NOW, 0, false}, /* no view */
+		{{5, 7}, NOW + 59, 0, true},
+		{{5, 7}, NOW + 60, 0, false}, /* TTL */
+		{{5, 7}, NOW - 1, 0, false},  /* clock set back */
+		{{5, 7}, NOW + 10, NOW + 11, true},
+		{{5, 7}, NOW + 10, NOW + 10, false}, /* a rule begins or ends */
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct answer_cache *c = open_cache();
+		uint8_t wire[100], qname[DNS_NAME_MAX];
+		uint16_t ttl_at[1];
+		uint32_t age;
+		struct answer_body b = body_of(wire, ttl_at, "a.example", 100, qname);
+		struct answer_memory m = {{5, 7}, cases[i].change};
+		answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, &m, 60, NOW);
+		struct policy p = {.stamp = cases[i].stamp, .now_s = cases[i].now};
+		ck_assert_msg(answer_cache_get(c, &b, &age, qname, name_len(qname), DNS_A,
+					       POLICY_ALL, &p) == cases[i].found,
+			      "case %zu", i);
+		answer_cache_close(c);
+	}
+}
+END_TEST
+
+START_TEST(refuses_what_cannot_age)
+{
+	struct answer_cache *c = open_cache();
+	struct answer_body b;
+	uint8_t wire[100], qname[DNS_NAME_MAX];
+	uint16_t ttl_at[1];
+	uint32_t age;
+	put(c, "large.example", ANSWER_CACHE_ENTRY_MAX, POLICY_ALL);
+	ck_assert(!get(c, "large.example", DNS_A, POLICY_ALL, &b, &age));
+	b = body_of(wire, ttl_at, "b.example", 100, qname);
+	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, &memory, 0, NOW);
+	b.countable = false;
+	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, &memory, 60, NOW);
+	ck_assert(!get(c, "b.example", DNS_A, POLICY_ALL, &b, &age));
+	answer_cache_close(c);
+}
+END_TEST
+
+/* Many times the cache's size through it: what is found is whole, the newest is found. */
+START_TEST(overwrites_the_oldest)
+{
+	struct answer_cache *c = open_cache();
+	int found = 0;
+	for (int i = 0; i < 20000; i++) {
+		char name[64];
+		struct answer_body b;
+		uint32_t age;
+		snprintf(name, sizeof name, "n%d.example.com", i);
+		put(c, name, (uint16_t)(100 + i * 37 % 3000), POLICY_ALL);
+		ck_assert(get(c, name, DNS_A, POLICY_ALL, &b, &age));
+		ck_assert_uint_eq(b.len, 100 + i * 37 % 3000);
+		ck_assert_uint_eq(wire_get32(b.wire + b.ttl_at[0]), 60);
+		snprintf(name, sizeof name, "n%d.example.com", i - 20);
+		found += get(c, name, DNS_A, POLICY_ALL, &b, &age);
+	}
+	ck_assert_int_gt(found, 18000);
+	answer_cache_close(c);
+}
+END_TEST
+
+START_TEST(replaces_the_same_question)
+{
+	struct answer_cache *c = open_cache();
+	struct answer_body b;
+	uint32_t age;
+	for (uint16_t i = 0; i < 50; i++)
+		put(c, "same.example", (uint16_t)(100 + i), POLICY_ALL);
+	ck_assert(get(c, "same.example", DNS_A, POLICY_ALL, &b, &age));
+	ck_assert_uint_eq(b.len, 149);
+	answer_cache_close(c);
+}
+END_TEST
+
+UNIT_SUITE("answer_cache", keeps_what_was_put, forgets_with_its_verdict,
+	   refuses_what_cannot_age, overwrites_the_oldest, replaces_the_same_question)
