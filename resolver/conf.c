@@ -80,14 +80,19 @@ static const char *event_text(const struct loader *l)
 static int yaml_failed(struct loader *l)
 {
 	const char *what = l->yaml.problem ? l->yaml.problem : "unreadable";
+	char where[80] = "";
 	if (l->yaml.error == YAML_MEMORY_ERROR)
 		return fail(l, ERR_NOMEM, "out of memory");
 	l->line = l->yaml.problem_mark.line + 1;
 	l->path[0] = 0;
+	/* What was never closed began at the context, not where the file ended. */
+	if (l->yaml.context)
+		snprintf(where, sizeof where, ", %s in line %lu", l->yaml.context,
+			 (unsigned long)l->yaml.context_mark.line + 1);
 	return fail(l, ERR_FORMAT,
-		    "this is not YAML: %s at column %lu; look for a wrong indentation or "
-		    "a missing quote or bracket",
-		    what, (unsigned long)l->yaml.problem_mark.column + 1);
+		    "this is not YAML: %s at column %lu%s; look for a wrong indentation "
+		    "or a missing quote or bracket",
+		    what, (unsigned long)l->yaml.problem_mark.column + 1, where);
 }
 
 /* Anchors, aliases and tags have no use here and are the known ways to make a small

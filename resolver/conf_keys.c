@@ -620,22 +620,35 @@ void conf_help(FILE *out)
 	}
 }
 
-/* A text line: what mdoc would take for a macro or an escape is defused. */
+/* A word as mdoc takes it literally; at the start of a line a dot would be a macro. */
+static size_t mdoc_word(FILE *out, const char *word, size_t n, bool first)
+{
+	size_t shown = n;
+	if (first && (*word == '.' || *word == '\''))
+		shown += (size_t)fprintf(out, "\\&");
+	for (size_t i = 0; i < n; i++) {
+		if (word[i] == '\\' || word[i] == '"')
+			shown += (size_t)fprintf(out, word[i] == '"' ? "\\(dq" : "\\e") -
+				 1;
+		else
+			putc(word[i], out);
+	}
+	return shown;
+}
+
+/* Text, wrapped at words; in mdoc a new sentence is a new line. */
 static void mdoc_text(FILE *out, const char *text)
 {
-	for (const char *p = text; *p; p++) {
-		if (*p == '\\')
-			fputs("\\e", out);
-		else if (*p == '"')
-			fputs("\\(dq", out);
-		else if (*p == '-')
-			fputs("\\-", out);
-		else
-			putc(*p, out);
-		if (*p == '.' && p[1] == ' ') { /* a new sentence is a new line */
-			putc('\n', out);
-			p++;
-		}
+	size_t col = 0;
+	bool sentence = true;
+	for (const char *p = text; *p;) {
+		size_t n = strcspn(p, " ");
+		bool first = sentence || col + 1 + n > HELP_WIDTH - 8;
+		if (p != text)
+			putc(first ? '\n' : ' ', out);
+		col = (first ? 0 : col + 1) + mdoc_word(out, p, n, first);
+		sentence = n > 1 && p[n - 1] == '.';
+		p += n + strspn(p + n, " ");
 	}
 	putc('\n', out);
 }
