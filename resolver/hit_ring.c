@@ -413,6 +413,8 @@ int hit_ring_take(struct hit_ring *r, uint64_t *position, struct hit_ring_item *
 
 void hit_ring_give_back(struct hit_ring *r, uint64_t from, uint64_t to)
 {
+	if (to - from > r->bytes) /* a damaged head: there was nothing to take */
+		return;
 	while (from < to) {
 		struct slot *s = whole_slot(r, from, to);
 		if (!s) {

@@ -1,0 +1,135 @@
+/* Packing: every field comes back, and no byte string is trusted. */
+#include "resolver/hit_record.h"
+#include "tests/unit/hit_sample.h"
+#include "tests/unit/unit.h"
+
+static const struct hit_origin origin = {.boot = 77, .sequence = 9, .worker = 3};
+
+static void same_hit(const struct hit *a, const struct hit *b)
+{
+	ck_assert_uint_eq(a->time_us, b->time_us);
+	ck_assert_uint_eq(a->entry, b->entry);
+	ck_assert_uint_eq(a->generation, b->generation);
+	ck_assert_uint_eq(a->qtype, b->qtype);
+	ck_assert_uint_eq(a->transport, b->transport);
+	ck_assert_uint_eq(a->trigger, b->trigger);
+	ck_assert_uint_eq(a->action, b->action);
+	ck_assert_uint_eq(a->clock_synced, b->clock_synced);
+	ck_assert(addr_equal(&a->client, &b->client));
+	ck_assert(addr_equal(&a->proxy, &b->proxy));
+	ck_assert(addr_equal(&a->listener, &b->listener));
+	ck_assert(addr_equal(&a->prefix.addr, &b->prefix.addr));
+	ck_assert_uint_eq(a->prefix.bits, b->prefix.bits);
+	ck_assert(name_equal(a->qname, b->qname));
+	ck_assert(name_equal(a->matched, b->matched));
+	ck_assert_str_eq(a->list, b->list);
+	ck_assert_str_eq(a->family, b->family);
+}
+
+static void round_trip(const struct hit *h)
+{
+	uint8_t packed[HIT_PACKED_MAX];
+	size_t identity, len = hit_pack(packed, &identity, h, &origin);
+	struct hit back;
+	memset(&back, 0x5a, sizeof back); /* what is not set shows */
+	ck_assert_uint_le(len, sizeof packed);
+	ck_assert_uint_le(identity, HIT_IDENTITY_MAX);
+	ck_assert_int_eq(hit_unpack(&back, packed, len), ERR_OK);
+	same_hit(h, &back);
+	ck_assert_uint_eq(back.boot, origin.boot);
+	ck_assert_uint_eq(back.sequence, origin.sequence);
+	ck_assert_uint_eq(back.worker, origin.worker);
+	ck_assert_uint_eq(back.count, 1);
+	ck_assert_uint_eq(hit_packed_time(packed, len), h->time_us);
+	for (size_t cut = 0; cut < len; cut++)
+		ck_assert_int_eq(hit_unpack(&back, packed, cut), ERR_FORMAT);
+}
+
+START_TEST(every_field_comes_back)
+{
+	struct hit h;
+	hit_sample(&h, 1);
+	round_trip(&h);
+	h.client = addr_v6((const uint8_t[16]){0x20, 1, 0xd, 0xb8, [15] = 1}, 65535);
+	h.proxy = addr_v4((const uint8_t[4]){198, 51, 100, 7}, 1);
+	h.prefix = prefix_of(&h.client, 48);
+	round_trip(&h);
+	ck_assert_int_eq(name_from_str(h.matched, "other.test"), ERR_OK);
+	round_trip(&h);
+	h.matched[0] = 0;
+	h.list[0] = h.family[0] = 0;
+	round_trip(&h);
+}
+END_TEST
+
+START_TEST(largest_fits)
+{
+	struct hit h;
+	hit_sample(&h, 2);
+	char name[DNS_NAME_TEXT_MAX];
+	size_t n = 0;
+	for (int label = 0; label < 4; label++) { /* 63+1 three times, 61+1, root: 255 */
+		size_t len = label < 3 ? 63 : 61;
+		memset(name + n, 'a' + label, len);
+		n += len;
+		name[n++] = '.';
+	}
+	ck_assert_int_eq(name_from_text(h.qname, name, n), ERR_OK);
+	ck_assert_uint_eq(name_len(h.qname), DNS_NAME_MAX);
+	name[0] = 'z';
+	ck_assert_int_eq(name_from_text(h.matched, name, n), ERR_OK);
+	memset(h.list, 'l', sizeof h.list - 1);
+	memset(h.family, 'f', sizeof h.family - 1);
+	h.list[sizeof h.list - 1] = h.family[sizeof h.family - 1] = 0;
+	h.client = h.proxy = h.listener =
+		addr_v6((const uint8_t[16]){0x20, 1, 0xd, 0xb8}, 53);
+	h.prefix = prefix_of(&h.client, 128);
+	uint8_t packed[HIT_PACKED_MAX];
+	ck_assert_uint_eq(hit_pack(packed, NULL, &h, &origin), HIT_PACKED_MAX);
+	round_trip(&h);
+}
+END_TEST
+
+START_TEST(identity_is_what_folds)
+{
+	struct hit a, b;
+	uint8_t pa[HIT_PACKED_MAX], pb[HIT_PACKED_MAX];
+	size_t ia, ib;
+	hit_sample(&a, 5);
+	hit_sample(&b, 5);
+	b.client.port ^= 1;
+	b.time_us++;
+	b.generation++;
+	hit_pack(pa, &ia, &a, &origin);
+	hit_pack(pb, &ib, &b, &origin);
+	ck_assert(ia == ib && memcmp(pa, pb, ia) == 0);
+	struct {
+		const char *what;
+		size_t at;
+	} fields[] = {{"qtype", offsetof(struct hit, qtype)},
+		      {"entry", offsetof(struct hit, entry)},
+		      {"action", offsetof(struct hit, action)},
+		      {"client", offsetof(struct hit, client.bytes)},
+		      {"qname", offsetof(struct hit, qname) + 1}};
+	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
+		b = a;
+		((uint8_t *)&b)[fields[i].at] ^= 1;
+		hit_pack(pb, &ib, &b, &origin);
+		ck_assert_msg(ia != ib || memcmp(pa, pb, ia) != 0, "%s", fields[i].what);
+	}
+}
+END_TEST
+
+START_TEST(check_is_bound_to_its_place)
+{
+	uint8_t bytes[64] = {1, 2, 3};
+	uint32_t c = hit_check(bytes, sizeof bytes, 1, 8);
+	ck_assert_uint_ne(c, hit_check(bytes, sizeof bytes, 1, 16));
+	ck_assert_uint_ne(c, hit_check(bytes, sizeof bytes, 2, 8));
+	bytes[63] ^= 1;
+	ck_assert_uint_ne(c, hit_check(bytes, sizeof bytes, 1, 8));
+}
+END_TEST
+
+UNIT_SUITE("hit_record", every_field_comes_back, largest_fits, identity_is_what_folds,
+	   check_is_bound_to_its_place)
