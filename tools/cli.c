@@ -277,6 +277,25 @@ static const struct cli_command *find_command(const struct cli_program *p,
 	return NULL;
 }
 
+/* "PROGRAM -c FILE COMMAND ..." becomes "PROGRAM COMMAND -c FILE ...". */
+static void common_first(int argc, char **argv)
+{
+	int n = 1;
+	while (n < argc && argv[n][0] == '-') {
+		bool takes =
+			strcmp(argv[n], "-c") == 0 || strcmp(argv[n], "--state") == 0;
+		if (!takes && strncmp(argv[n], "--state=", 8) != 0 &&
+		    strcmp(argv[n], "--json") != 0)
+			break;
+		n += takes ? 2 : 1;
+	}
+	if (n >= argc)
+		return;
+	char *command = argv[n];
+	memmove(argv + 2, argv + 1, (size_t)(n - 1) * sizeof *argv);
+	argv[1] = command;
+}
+
 /* A full disk behind ">" must not end in status 0. */
 static int finish(int status)
 {
@@ -292,6 +311,7 @@ int cli_main(const struct cli_program *p, int argc, char **argv)
 			p->name);
 		return CLI_FAULT;
 	}
+	common_first(argc, argv);
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("%s %s\n", p->name, SINKHOLED_VERSION);
 		return finish(CLI_DONE);
@@ -310,17 +330,26 @@ int cli_main(const struct cli_program *p, int argc, char **argv)
 
 /* ---- where the state is ---- */
 
+int cli_conf(struct conf **out, const struct cli *c)
+{
+	struct conf_error err;
+	const char *file = c->conf_file;
+	/* With --state the system's own configuration is not meant. */
+	if (!file && !c->state && access(CLI_CONF_FILE, F_OK) == 0)
+		file = CLI_CONF_FILE;
+	if (conf_load(out, file, &err) != ERR_OK)
+		return cli_fail("%s", err.text);
+	return CLI_GO;
+}
+
 int cli_state_path(char *out, size_t size, const struct cli *c, const char *sub)
 {
 	struct conf *conf = NULL;
 	const char *state = c->state;
 	if (!state) {
-		const char *file = c->conf_file;
-		struct conf_error err;
-		if (!file && access(CLI_CONF_FILE, F_OK) == 0)
-			file = CLI_CONF_FILE;
-		if (conf_load(&conf, file, &err) != ERR_OK)
-			return cli_fail("%s", err.text);
+		int status = cli_conf(&conf, c);
+		if (status != CLI_GO)
+			return status;
 		state = conf->state;
 	}
 	int n = snprintf(out, size, "%s%s%s", state, sub ? "/" : "", sub ? sub : "");

@@ -91,6 +91,10 @@ int cli_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int cli_no(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* CLI_FAULT after a sentence for an error of opening or writing path. */
 int cli_fail_file(const char *path, const char *doing, int err);
+/* The configuration that -c names, else the system's, else the defaults; conf_free() it.
+ * CLI_GO, or an exit status after printing why not. */
+struct conf;
+MUST_CHECK int cli_conf(struct conf **out, const struct cli *c);
 /* The folder sub (may be NULL) below the state folder: --state, else the configuration's,
  * else the default. CLI_GO, or an exit status after printing why not. */
 MUST_CHECK int cli_state_path(char *out, size_t size, const struct cli *c,

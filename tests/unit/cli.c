@@ -193,6 +193,11 @@ START_TEST(options_statuses)
 		{"tester probe a --since 2026-02-30", 2},
 		{"tester probe a --since never", 2},
 		{"tester probe a --until never", 0},
+		{"tester --state /tmp/s probe a", 0},
+		{"tester --state /tmp/s --version", 0},
+		{"tester -c", 2},
+		{"tester --state /tmp/s", 2},
+		{"tester --force probe a", 2},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
 		ck_assert_msg(run_line(rows[i].line) == rows[i].status, "%s",
@@ -213,6 +218,14 @@ START_TEST(options_values)
 	ck_assert_int_eq(got.expires_s, 172800);
 	ck_assert_int_eq(got.cli.operands_n, 2);
 	ck_assert_str_eq(got.cli.operands[0], "a");
+	ck_assert_str_eq(got.cli.operands[1], "b");
+
+	/* the common ones also before the command */
+	ck_assert_int_eq(run_line("tester -c conf.yaml --json --state=/tmp/s probe a b"),
+			 0);
+	ck_assert(got.cli.json);
+	ck_assert_str_eq(got.cli.conf_file, "conf.yaml");
+	ck_assert_str_eq(got.cli.state, "/tmp/s");
 	ck_assert_str_eq(got.cli.operands[1], "b");
 
 	int64_t now = time(NULL);
