@@ -513,7 +513,7 @@ static uint64_t client_key(const struct addr *a)
 	uint64_t key = 0;
 	for (int i = 0; i < (plain.family == 4 ? 4 : 8); i++)
 		key = key << 8 | plain.bytes[i];
-	return plain.family == 4 ? key | 7ULL << 61 : key | 1;
+	return plain.family == 4 ? key | 7ULL << 61 : key ? key : 1;
 }
 
 static bool client_has_all(const struct front_tcp *f, uint64_t key)

@@ -1,0 +1,269 @@
+#include <unistd.h>
+
+#include "resolver/stats.h"
+#include "resolver/upstream_exchange.h"
+
+/* Slots beyond the limit of sockets, for those whose handle is still closing: an eighth
+ * can be opened anew in one turn of the loop. */
+static uint32_t pool_spare(uint32_t max)
+{
+	return max / 8 + 16;
+}
+
+static void on_tick(uv_timer_t *timer);
+
+int upstream_pool_open(struct upstream *u)
+{
+	uint32_t max = u->conf.udp_max;
+	u->pool_n = max + pool_spare(max) + UPSTREAM_TCP_MAX;
+	u->pool = calloc(u->pool_n, sizeof *u->pool);
+	u->tcp_pool = calloc(UPSTREAM_TCP_MAX, sizeof *u->tcp_pool);
+	if (!u->pool || !u->tcp_pool)
+		return ERR_NOMEM;
+	TAILQ_INIT(&u->unused);
+	TAILQ_INIT(&u->spare);
+	for (uint32_t i = 0; i < u->pool_n; i++) {
+		u->pool[i].u = u;
+		TAILQ_INSERT_TAIL(&u->unused, &u->pool[i], link);
+	}
+	for (int i = 0; i < UPSTREAM_TCP_MAX; i++)
+		LIST_INSERT_HEAD(&u->tcp_unused, &u->tcp_pool[i], link);
+	return ERR_OK;
+}
+
+void upstream_pool_free(struct upstream *u)
+{
+	free(u->pool);
+	free(u->tcp_pool);
+}
+
+/* ---- the table ---- */
+
+struct exchange_list *exchange_bucket(struct upstream *u, const void *owner)
+{
+	uint64_t h = (uint64_t)(uintptr_t)owner * 0x9e3779b97f4a7c15ULL;
+	return &u->table[h >> 52]; /* 4096 = the top 12 bits */
+}
+_Static_assert(BUCKETS == 1 << 12, "exchange_bucket() takes 12 bits");
+
+struct exchange *exchange_find(struct upstream *u, const void *owner, uint32_t id)
+{
+	struct exchange *e;
+	LIST_FOREACH(e, exchange_bucket(u, owner), bucket)
+	if (e->owner == owner && e->id == id)
+		return e;
+	return NULL;
+}
+
+/* ---- the wheel ---- */
+
+static uint64_t now_ms(const struct upstream *u)
+{
+	return uv_now(u->loop);
+}
+
+void exchange_timer(struct exchange *e, uint64_t when_ms)
+{
+	struct upstream *u = e->u;
+	uint64_t now = now_ms(u);
+	uint64_t tick = (when_ms > now ? when_ms : now) / TICK_MS + 1;
+	e->due_ms = when_ms;
+	LIST_INSERT_HEAD(&u->wheel[tick % WHEEL_SLOTS], e, timer);
+	e->timed = true;
+	if (!uv_is_active((uv_handle_t *)&u->tick)) {
+		u->ticks = now / TICK_MS;
+		(void)uv_timer_start(&u->tick, on_tick, TICK_MS, TICK_MS);
+	}
+}
+
+static void untime(struct exchange *e)
+{
+	if (e->timed)
+		LIST_REMOVE(e, timer);
+	e->timed = false;
+}
+
+static bool all_gone(const struct upstream *u)
+{
+	return !u->live && !u->sockets;
+}
+
+/* The deadline has passed, but a server may only be slow: while there are other sockets
+ * this one stays, so that its answer still draws no ICMP. */
+static void make_spare(struct exchange *e)
+{
+	struct upstream *u = e->u;
+	uint64_t until = e->sent_ms + UPSTREAM_QUIET_MS;
+	if (until <= now_ms(u)) {
+		exchange_close(e);
+		return;
+	}
+	e->state = EXCHANGE_SPARE;
+	TAILQ_INSERT_TAIL(&u->spare, e, link);
+	exchange_timer(e, until);
+}
+
+static void expire(struct exchange *e)
+{
+	struct upstream *u = e->u;
+	switch (e->state) {
+	case EXCHANGE_LIVE:
+		if (now_ms(u) < e->deadline_ms) {
+			upstream_tcp_retry(e);
+			break;
+		}
+		stats_count(u->conf.stats, STATS_SEND_TIMEOUT);
+		exchange_fail(e, SEND_TIMED_OUT);
+		break;
+	case EXCHANGE_QUIET:
+		make_spare(e);
+		break;
+	case EXCHANGE_SPARE:
+		exchange_close(e);
+		break;
+	case EXCHANGE_FREE:
+	case EXCHANGE_CLOSING:
+		break; /* has no timer */
+	}
+}
+
+/* The slot is emptied into a list of its own first: after a stall of the loop longer than
+ * the wheel, what expires may put new timers into the slot that is being emptied. */
+static void run_slot(struct upstream *u, struct exchange_list *slot)
+{
+	struct exchange_list due = *slot;
+	struct exchange *e = LIST_FIRST(&due);
+	LIST_INIT(slot);
+	if (e)
+		e->timer.le_prev = &due.lh_first;
+	while ((e = LIST_FIRST(&due))) {
+		untime(e);
+		if (now_ms(u) < e->due_ms)
+			exchange_timer(e, e->due_ms);
+		else
+			expire(e);
+	}
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct upstream *u = timer->data;
+	uint64_t now = now_ms(u) / TICK_MS;
+	uint64_t from = now - u->ticks < WHEEL_SLOTS ? u->ticks : now - WHEEL_SLOTS;
+	u->hooks.begin(u->hooks.arg);
+	for (uint64_t t = from + 1; t <= now; t++)
+		run_slot(u, &u->wheel[t % WHEEL_SLOTS]);
+	u->ticks = now;
+	if (now_ms(u) >= u->rejudge_ms) {
+		u->rejudge_ms = now_ms(u) + UPSTREAM_REJUDGE_MS;
+		upstream_tcp_rejudge(u);
+	}
+	u->hooks.end(u->hooks.arg);
+	if (all_gone(u))
+		(void)uv_timer_stop(timer);
+}
+
+/* ---- life of an exchange ---- */
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct exchange *e = handle->data;
+	e->state = EXCHANGE_FREE;
+	TAILQ_INSERT_TAIL(&e->u->unused, e, link);
+}
+
+/* libuv lets go of the descriptor within uv_close(), so it can be closed here. */
+void exchange_close(struct exchange *e)
+{
+	struct upstream *u = e->u;
+	if (e->state == EXCHANGE_SPARE)
+		TAILQ_REMOVE(&u->spare, e, link);
+	untime(e);
+	if (e->tcp)
+		upstream_tcp_release(e);
+	if (!e->stream)
+		u->sockets--;
+	e->state = EXCHANGE_CLOSING;
+	uv_close((uv_handle_t *)&e->poll, on_closed);
+	close(e->fd);
+}
+
+struct exchange *exchange_open(struct upstream *u, int fd, bool tcp)
+{
+	if (!tcp && u->sockets >= u->conf.udp_max) {
+		struct exchange *oldest = TAILQ_FIRST(&u->spare);
+		if (!oldest)
+			return NULL;
+		exchange_close(oldest);
+	}
+	struct exchange *e = TAILQ_FIRST(&u->unused);
+	if (!e || uv_poll_init(u->loop, &e->poll, fd))
+		return NULL;
+	TAILQ_REMOVE(&u->unused, e, link);
+	e->poll.data = e;
+	e->fd = fd;
+	e->stream = tcp;
+	e->tcp = NULL;
+	e->state = EXCHANGE_QUIET; /* until exchange_live() */
+	e->timed = false;
+	if (!tcp)
+		u->sockets++;
+	return e;
+}
+
+void exchange_live(struct exchange *e, void *owner, uint32_t id, uint32_t timeout_ms)
+{
+	struct upstream *u = e->u;
+	uint32_t ms = timeout_ms < UPSTREAM_TIMEOUT_MAX_MS ? timeout_ms
+							   : UPSTREAM_TIMEOUT_MAX_MS;
+	e->owner = owner;
+	e->id = id;
+	e->state = EXCHANGE_LIVE;
+	e->sent_ms = now_ms(u);
+	e->deadline_ms = e->sent_ms + ms;
+	LIST_INSERT_HEAD(exchange_bucket(u, owner), e, bucket);
+	u->live++;
+}
+
+void exchange_hand_over(struct exchange *to, struct exchange *from)
+{
+	struct upstream *u = from->u;
+	LIST_REMOVE(from, bucket);
+	from->state = EXCHANGE_QUIET;
+	to->owner = from->owner;
+	to->id = from->id;
+	to->sent_ms = from->sent_ms;
+	to->deadline_ms = from->deadline_ms;
+	to->tcp = from->tcp;
+	to->tcp->exchange = to;
+	to->state = EXCHANGE_LIVE;
+	from->tcp = NULL;
+	LIST_INSERT_HEAD(exchange_bucket(u, to->owner), to, bucket);
+	exchange_close(from);
+}
+
+void exchange_end(struct exchange *e)
+{
+	struct upstream *u = e->u;
+	if (e->state != EXCHANGE_LIVE)
+		return;
+	LIST_REMOVE(e, bucket);
+	u->live--;
+	e->state = EXCHANGE_QUIET;
+	if (e->stream) {
+		exchange_close(e);
+		return;
+	}
+	(void)uv_poll_stop(&e->poll);
+	if (!e->timed) /* its deadline is what ended it */
+		make_spare(e);
+}
+
+void exchange_fail(struct exchange *e, enum send_failure why)
+{
+	struct upstream *u = e->u;
+	struct event ev = {.kind = EVENT_TIMEOUT, .id = e->id, .why = why};
+	void *owner = e->owner;
+	exchange_end(e);
+	u->hooks.event(u->hooks.arg, owner, &ev);
+}
