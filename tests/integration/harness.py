@@ -1,7 +1,8 @@
 """What the integration tests share: test cases, the resolver as a process, the tools.
 
 A test file imports this, marks its functions with @test("what must hold") and ends with main(). Each
-test prints `ok - NAME`, `not ok - NAME: why` or `skipped - NAME: why`; the last line counts them.
+test prints `ok - NAME`, `not ok - NAME: why` or `skipped - NAME: why`; the last line counts them. A text that
+a test returns is printed behind its name: figures it saw.
     python3 tests/integration/test_NAME.py BUILD [--full] [--sanitized] [-k WORD]"""
 import argparse
 import contextlib
@@ -275,6 +276,35 @@ class Load:
         return self.sent - self.answered
 
 
+# ---- namespaces ----
+
+def in_namespace(args, function, folder, *flags):
+    """Runs function(args, folder) of the calling test file in a process of its own inside new namespaces (flags of
+    unshare); skips where that is not allowed."""
+    command = ["unshare", *flags] + ([] if os.geteuid() == 0 else ["--map-root-user"])
+    if subprocess.run(command + ["true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        raise Skip("this user may not make namespaces (unshare %s)" % " ".join(flags))
+    r = subprocess.run(command + [sys.executable, os.path.abspath(sys.argv[0]), args.build, "--inside", function.__name__, folder],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=150)
+    if r.returncode == 77:
+        raise Skip(r.stdout.strip())
+    check(r.returncode == 0, r.stdout.strip())
+    return r.stdout.strip()
+
+
+def run_inside(args, module):
+    name, folder = args.inside
+    try:
+        print(getattr(module, name)(args, folder) or "")
+    except Skip as e:
+        print(e)
+        sys.exit(77)
+    except (Failed, LabError) as e:
+        print(e)
+        sys.exit(1)
+    sys.exit(0)
+
+
 # ---- running ----
 
 def arguments():
@@ -282,6 +312,7 @@ def arguments():
     p.add_argument("build")
     p.add_argument("--full", action="store_true", help="the long tests too")
     p.add_argument("--sanitized", action="store_true", help="leave out what a sanitizer's slowness would spoil")
+    p.add_argument("--inside", nargs=2, metavar=("FUNCTION", "FOLDER"), help="used by in_namespace()")
     p.add_argument("-k", default="", metavar="WORD", help="only tests with this word in their name")
     return p.parse_args()
 
@@ -290,6 +321,8 @@ def main(setup=None):
     """Runs the file's tests in order. setup(args, folder) is a context manager that gives what each test is called
     with; without it tests are called with (args, folder)."""
     args = arguments()
+    if args.inside:
+        run_inside(args, sys.modules["__main__"])
     counts = dict(passed=0, failed=0, skipped=0)
     sys.stdout.reconfigure(line_buffering=True)
 
@@ -320,8 +353,8 @@ def run_one(args, what, function, full, sanitized, world, report):
         report("skipped", "skipped", what, "not under a sanitizer")
         return
     try:
-        function(*world) if isinstance(world, tuple) else function(world)
-        report("passed", "ok", what)
+        said = function(*world) if isinstance(world, tuple) else function(world)
+        report("passed", "ok", what, said or "")
     except Skip as e:
         report("skipped", "skipped", what, str(e))
     except (Failed, LabError) as e:
