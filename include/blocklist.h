@@ -120,6 +120,11 @@ const struct blocklist_list *blocklist_list_named(const struct blocklist_view *v
 /* Why key is on that list. ERR_NOENT when it is not. */
 MUST_CHECK int blocklist_entry_get(struct blocklist_view *v, struct blocklist_entry *out,
 				   uint16_t list, const struct blocklist_key *key);
+/* The entry of one found rule: a list can have several kinds for one key. */
+MUST_CHECK int blocklist_entry_of_rule(struct blocklist_view *v,
+				       struct blocklist_entry *out,
+				       const struct rule *rule,
+				       const struct blocklist_key *key);
 /* Whether a subscriber opted out (P6); -1..: ERR_*. Groups come later. */
 MUST_CHECK int blocklist_client_opted_out(struct blocklist_view *v,
 					  const struct addr *client);
@@ -131,9 +136,17 @@ typedef int blocklist_each_fn(void *arg, const struct blocklist_key *key,
 MUST_CHECK int blocklist_walk(struct blocklist_view *v, uint16_t list,
 			      blocklist_each_fn *each, void *arg);
 
+/* The same over all prefixes that opted out. */
+typedef int blocklist_client_fn(void *arg, const struct prefix *client);
+MUST_CHECK int blocklist_walk_clients(struct blocklist_view *v, blocklist_client_fn *each,
+				      void *arg);
+
 struct blocklist_stats {
 	struct blocklist_stamp stamp;
-	uint64_t names, addresses, entries, clients, bytes_used, map_size;
+	uint64_t names, addresses, entries, clients;
+	uint64_t bytes_used; /* of pages in use */
+	uint64_t file_bytes; /* up to the last page; data.mdb may be longer, and sparse */
+	uint64_t map_size;
 	uint32_t lists;
 	uint8_t digest[16];
 };
@@ -158,6 +171,8 @@ struct blocklist_item {
 
 struct blocklist_changes {
 	uint64_t added, changed, removed, unchanged;
+	uint64_t duplicates; /* items that a later one for the same key and kind replaced
+			      */
 };
 
 /* Settings for a list that is made or renewed; only set fields are taken. */

@@ -1,0 +1,416 @@
+/* blocklist_import.c: replacing what a list holds by what a feed says.
+ *
+ * Both sides come in key order, the feed's from the sorter, the store's from the list's
+ * ENTRY range; each key is then merged on its own. First all is tried in one
+ * transaction. When more than BLOCKLIST_TXN_CHANGES keys change, that one is dropped and
+ * the changes are staged in several: see the versions in blocklist_store.h. */
+#include "zones/blocklist_store.h"
+
+enum {
+	SORT_MEMORY = 32 << 20, /* about 250,000 items before the disk is used */
+	LOOK_EVERY = 1024,	/* keys between two looks at *stop */
+	OPEN_WAIT_MS = 500,	/* an edit of the list that is just ending */
+};
+
+struct blocklist_import {
+	struct blocklist *bl;
+	struct blocklist_sort *sort;
+	int lock;
+	bool done;
+	struct blocklist_list_set set;
+	char list[HIT_LIST_MAX], public_text[BLOCKLIST_PUBLIC_MAX];
+	uint64_t wanted; /* items without duplicates, known after a first pass */
+};
+
+int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,
+			  const char *list, const struct blocklist_list_set *set)
+{
+	*out = NULL;
+	int err = blocklist_name_check(list);
+	if (!err)
+		err = blocklist_set_check(set);
+	if (err || !bl->writable)
+		return err ? err : ERR_INVAL;
+	struct blocklist_import *im = calloc(1, sizeof *im);
+	if (!im)
+		return ERR_NOMEM;
+	im->bl = bl;
+	im->set = *set;
+	memcpy(im->list, list, strlen(list));
+	if (set->public_text) {
+		memcpy(im->public_text, set->public_text, strlen(set->public_text));
+		im->set.public_text = im->public_text;
+	}
+	im->lock = blocklist_lock(bl, list, OPEN_WAIT_MS);
+	err = im->lock < 0 ? im->lock
+			   : blocklist_sort_open(&im->sort, bl->dir, SORT_MEMORY);
+	if (err)
+		blocklist_import_close(im);
+	else
+		*out = im;
+	return err;
+}
+
+void blocklist_import_close(struct blocklist_import *im)
+{
+	if (!im)
+		return;
+	blocklist_sort_close(im->sort);
+	blocklist_unlock(im->lock);
+	free(im);
+}
+
+int blocklist_import_put(struct blocklist_import *im, const struct blocklist_item *item)
+{
+	uint8_t key[BLOCKLIST_KEY_MAX], entry[BLOCKLIST_ENTRY_MAX];
+	int err = blocklist_item_check(item);
+	if (err)
+		return err;
+	size_t key_len = blocklist_key_rule(key, &item->key);
+	return blocklist_sort_put(im->sort, key, key_len, entry,
+				  blocklist_entry_encode(entry, item));
+}
+
+/* ---- both sides, key by key ---- */
+
+struct feed_key {
+	bool end;
+	MDB_val key;
+	struct blocklist_want want;
+	uint64_t items;
+	struct blocklist_sorted next; /* the first item of the key after this one */
+	bool next_valid;
+	uint8_t key_bytes[BLOCKLIST_KEY_MAX];
+	uint8_t entry[BLOCKLIST_KINDS][BLOCKLIST_ENTRY_MAX];
+};
+
+static int feed_next(struct feed_key *f, struct blocklist_sort *s)
+{
+	int more = 1;
+	f->end = !f->next_valid;
+	f->want.n = 0;
+	if (f->end)
+		return ERR_OK;
+	memcpy(f->key_bytes, f->next.key, f->next.key_len);
+	f->key = (MDB_val){f->next.key_len, f->key_bytes};
+	do {
+		if (f->want.n == BLOCKLIST_KINDS) /* kinds are checked: cannot be */
+			return ERR_INVAL;
+		memcpy(f->entry[f->want.n], f->next.entry, f->next.entry_len);
+		f->want.bytes[f->want.n] = f->entry[f->want.n];
+		f->want.n++;
+		f->items++;
+		more = blocklist_sort_next(s, &f->next);
+	} while (more > 0 && f->next.key_len == f->key.mv_size &&
+		 memcmp(f->next.key, f->key_bytes, f->key.mv_size) == 0);
+	f->next_valid = more > 0;
+	return more < 0 ? more : ERR_OK;
+}
+
+static int feed_start(struct feed_key *f, struct blocklist_sort *s)
+{
+	f->items = 0;
+	int err = blocklist_sort_rewind(s);
+	int more = err ? err : blocklist_sort_next(s, &f->next);
+	f->next_valid = more > 0;
+	return more < 0 ? more : feed_next(f, s);
+}
+
+/* Which side has the smaller key: -1 the feed alone, 1 the store alone, 0 both. */
+static int sides(const struct feed_key *f, const struct blocklist_scan *s, MDB_val *key)
+{
+	MDB_val old = s->end ? (MDB_val){0, NULL} : blocklist_scan_rule(s);
+	int c = s->end ? -1 : f->end ? 1 : 0;
+	if (!f->end && !s->end) {
+		size_t n = f->key.mv_size < old.mv_size ? f->key.mv_size : old.mv_size;
+		c = memcmp(f->key.mv_data, old.mv_data, n);
+		if (c == 0 && f->key.mv_size != old.mv_size)
+			c = f->key.mv_size < old.mv_size ? -1 : 1;
+	}
+	*key = c > 0 ? old : f->key;
+	return c;
+}
+
+/* ---- diff ---- */
+
+static int diff_show(blocklist_diff_fn *each, void *arg, char how, const MDB_val *key,
+		     const uint8_t *entry)
+{
+	struct blocklist_item item;
+	if (!each)
+		return ERR_OK;
+	int err = blocklist_key_decode(&item.key, key->mv_data, key->mv_size);
+	if (err)
+		return err;
+	blocklist_entry_decode(&item, entry);
+	return each(arg, how, &item);
+}
+
+static int diff_key(struct blocklist_changes *out, blocklist_diff_fn *each, void *arg,
+		    const MDB_val *key, const struct blocklist_want *was,
+		    const struct blocklist_want *will)
+{
+	int err = ERR_OK;
+	for (int kind = 0; !err && kind < BLOCKLIST_KINDS; kind++) {
+		const uint8_t *a = blocklist_want_kind(was, kind);
+		const uint8_t *b = blocklist_want_kind(will, kind);
+		if (a && b && blocklist_entry_same(a, b)) {
+			out->unchanged++;
+		} else if (a && b) {
+			out->changed++;
+			err = diff_show(each, arg, '~', key, b);
+		} else if (a) {
+			out->removed++;
+			err = diff_show(each, arg, '-', key, a);
+		} else if (b) {
+			out->added++;
+			err = diff_show(each, arg, '+', key, b);
+		}
+	}
+	return err;
+}
+
+struct diff_state {
+	struct feed_key feed;
+	struct blocklist_scan scan;
+};
+
+static int diff_walk(struct blocklist_import *im, struct diff_state *d, uint32_t version,
+		     struct blocklist_changes *out, blocklist_diff_fn *each, void *arg)
+{
+	int err = feed_start(&d->feed, im->sort);
+	while (!err && !(d->feed.end && d->scan.end)) {
+		struct blocklist_want was = {.n = 0}, none = {.n = 0};
+		MDB_val key;
+		int side = sides(&d->feed, &d->scan, &key);
+		if (side >= 0)
+			err = blocklist_want_visible(&was, &d->scan.key, &d->scan.value,
+						     version, -1);
+		if (!err)
+			err = diff_key(out, each, arg, &key, &was,
+				       side <= 0 ? &d->feed.want : &none);
+		if (!err && side >= 0)
+			err = blocklist_scan_next(&d->scan, false);
+		if (!err && side <= 0)
+			err = feed_next(&d->feed, im->sort);
+	}
+	im->wanted = d->feed.items;
+	return err;
+}
+
+static int diff_in_view(struct blocklist_import *im, struct blocklist_view *v,
+			struct diff_state *d, struct blocklist_changes *out,
+			blocklist_diff_fn *each, void *arg)
+{
+	MDB_cursor *c = NULL;
+	int err = blocklist_view_renew(v);
+	if (err)
+		return err;
+	const struct blocklist_list *list = blocklist_list_named(v, im->list);
+	d->scan.end = true;
+	if (list) {
+		int rc = mdb_cursor_open(blocklist_view_txn(v), im->bl->dbi, &c);
+		err = rc ? blocklist_error(rc)
+			 : blocklist_scan_start(&d->scan, c, list->id);
+	}
+	if (!err)
+		err = diff_walk(im, d, list ? list->version : 0, out, each, arg);
+	if (c)
+		mdb_cursor_close(c);
+	return err;
+}
+
+int blocklist_import_diff(struct blocklist_import *im, struct blocklist_changes *out,
+			  blocklist_diff_fn *each, void *arg)
+{
+	struct blocklist_view *v = NULL;
+	struct diff_state *d = calloc(1, sizeof *d);
+	*out = (struct blocklist_changes){0};
+	int err = !d ? ERR_NOMEM : im->done ? ERR_INVAL : blocklist_view_open(&v, im->bl);
+	if (!err)
+		err = diff_in_view(im, v, d, out, each, arg);
+	if (!err)
+		out->duplicates = blocklist_sort_count(im->sort) - im->wanted;
+	blocklist_view_close(v);
+	free(d);
+	return err;
+}
+
+/* ---- commit ---- */
+
+struct commit {
+	struct blocklist_import *im;
+	struct blocklist_merge merge;
+	struct blocklist_scan scan;
+	struct feed_key feed;
+	struct blocklist_row row;
+	blocklist_progress_fn *progress;
+	void *arg;
+	const volatile int *stop;
+	uint64_t keys; /* done */
+};
+
+static int look_up(struct commit *c)
+{
+	if (c->keys++ % LOOK_EVERY)
+		return ERR_OK;
+	if (c->progress)
+		c->progress(c->arg, c->feed.items, blocklist_sort_count(c->im->sort));
+	return c->stop && *c->stop ? ERR_STOPPED : ERR_OK;
+}
+
+static int commit_key(struct commit *c)
+{
+	const struct blocklist_want none = {.n = 0};
+	const MDB_val nothing = {0, NULL};
+	MDB_val key;
+	uint64_t before = c->merge.written;
+	int side = sides(&c->feed, &c->scan, &key);
+	int err = blocklist_merge_key(&c->merge, &key,
+				      side >= 0 ? &c->scan.value : &nothing,
+				      side <= 0 ? &c->feed.want : &none);
+	if (!err && side >= 0)
+		err = blocklist_scan_next(&c->scan, c->merge.written != before);
+	if (!err && side <= 0)
+		err = feed_next(&c->feed, c->im->sort);
+	return err;
+}
+
+/* Merges keys until all are done or limit of them have changed. */
+static int commit_keys(struct commit *c, uint64_t limit)
+{
+	int err = ERR_OK;
+	while (!err && !(c->feed.end && c->scan.end) && c->merge.written < limit) {
+		err = look_up(c);
+		if (!err)
+			err = commit_key(c);
+	}
+	return err;
+}
+
+static int commit_start(struct commit *c, bool staged)
+{
+	struct blocklist_merge *m = &c->merge;
+	int err = blocklist_txn_begin(&m->txn, c->im->bl, true);
+	if (err)
+		return err;
+	err = blocklist_row_make(&m->txn, &c->row, c->im->list);
+	m->list = c->row.id;
+	m->version = c->row.version;
+	m->staged = staged;
+	m->next = staged ? c->row.version + 1 : c->row.version ? c->row.version : 1;
+	m->now = blocklist_now();
+	m->written = m->names = m->addresses = 0;
+	m->changes = (struct blocklist_changes){0};
+	c->keys = 0;
+	if (!err)
+		err = feed_start(&c->feed, c->im->sort);
+	if (!err)
+		err = blocklist_scan_start(&c->scan, m->txn.entries, m->list);
+	return err;
+}
+
+/* The list as it stands after this transaction. */
+static int commit_last(struct commit *c)
+{
+	struct blocklist_merge *m = &c->merge;
+	const struct blocklist_changes *ch = &m->changes;
+	bool set = blocklist_row_set(&c->row, &c->im->set), is_new = !c->row.version;
+	c->row.version = m->next;
+	c->row.names = m->names;
+	c->row.addresses = m->addresses;
+	c->row.loaded = m->now;
+	c->row.lease = blocklist_lease_end(m->now, c->row.lease_s);
+	c->row.pending = m->staged && (ch->removed || ch->changed);
+	m->txn.meta.generation +=
+		set || is_new || ch->added || ch->changed || ch->removed;
+	int err = blocklist_row_put(&m->txn, &c->row);
+	return err ? err : blocklist_txn_commit(&m->txn);
+}
+
+/* One transaction, or *large when it would be too large: then nothing is written. */
+static int commit_in_place(struct commit *c, bool *large)
+{
+	int err = commit_start(c, false);
+	if (!err)
+		err = commit_keys(c, BLOCKLIST_TXN_CHANGES + 1);
+	*large = !err && c->merge.written > BLOCKLIST_TXN_CHANGES;
+	if (!err && !*large)
+		err = commit_last(c);
+	blocklist_txn_abort(&c->merge.txn);
+	return err;
+}
+
+static bool commit_ended(const struct commit *c)
+{
+	return c->feed.end && c->scan.end;
+}
+
+static int commit_staged(struct commit *c)
+{
+	struct blocklist_merge *m = &c->merge;
+	int err = commit_start(c, true);
+	if (!err && !c->row.pending) { /* from here on, this list has what is not seen */
+		c->row.pending = 1;
+		err = blocklist_row_put(&m->txn, &c->row);
+	}
+	if (!err)
+		err = commit_keys(c, BLOCKLIST_TXN_CHANGES);
+	while (!err && !commit_ended(c)) {
+		err = blocklist_txn_commit(&m->txn);
+		if (!err)
+			err = blocklist_txn_begin(&m->txn, c->im->bl, true);
+		if (!err)
+			err = blocklist_scan_resume(&c->scan, m->txn.entries);
+		m->written = 0;
+		if (!err)
+			err = commit_keys(c, BLOCKLIST_TXN_CHANGES);
+	}
+	if (!err)
+		err = commit_last(c);
+	blocklist_txn_abort(&m->txn);
+	return err;
+}
+
+/* What a staged import leaves behind, and the room it asked for at the file's end, go
+ * at once; should that fail, the import is done nevertheless and the next one does it. */
+static void commit_tidy(struct commit *c)
+{
+	struct blocklist_txn t;
+	if (c->row.pending && blocklist_sweep(c->im->bl, c->im->list, c->stop))
+		return;
+	if (blocklist_txn_begin(&t, c->im->bl, false) == ERR_OK)
+		blocklist_txn_abort(&t);
+}
+
+int blocklist_import_commit(struct blocklist_import *im, struct blocklist_changes *out,
+			    blocklist_progress_fn *progress, void *arg,
+			    const volatile int *stop)
+{
+	bool large = false;
+	struct commit *c = calloc(1, sizeof *c);
+	*out = (struct blocklist_changes){0};
+	if (!c || im->done) {
+		free(c);
+		return im->done ? ERR_INVAL : ERR_NOMEM;
+	}
+	c->im = im;
+	c->progress = progress;
+	c->arg = arg;
+	c->stop = stop;
+	int err = commit_in_place(c, &large);
+	if (!err && large)
+		err = commit_staged(c);
+	if (!err) {
+		im->done = true;
+		*out = c->merge.changes;
+		out->duplicates = blocklist_sort_count(im->sort) - c->feed.items;
+		if (progress)
+			progress(arg, blocklist_sort_count(im->sort),
+				 blocklist_sort_count(im->sort));
+		commit_tidy(c);
+	}
+	blocklist_merge_fini(&c->merge);
+	free(c);
+	return err;
+}

@@ -1,0 +1,322 @@
+/* blocklist_key.c: the stored forms of keys, records, entries and list rows. */
+#include "zones/blocklist_store.h"
+
+/* Fixed keys: the hashes find damage. They are no proof against a forger, who may
+ * simply write the store. */
+static const struct hash_key key_seed = {{0x73696e6b686f6c65ULL, 0x626c6f636b6c6973ULL}};
+enum { CHECK_SEED = 1, DIGEST_SEED = 2 };
+
+static uint64_t hash_on(uint64_t so_far, const void *data, size_t n)
+{
+	struct hash_key k = {{so_far, CHECK_SEED}};
+	return hash_bytes(&k, data, n);
+}
+
+unsigned blocklist_key_name(uint8_t out[BLOCKLIST_KEY_MAX],
+			    uint16_t ends[BLOCKLIST_DEPTHS], const uint8_t *name)
+{
+	const uint8_t *label[DNS_LABELS_MAX];
+	unsigned labels = 0;
+	for (; *name && labels < DNS_LABELS_MAX; name += *name + 1)
+		label[labels++] = name;
+	size_t n = 0;
+	out[n++] = BLOCKLIST_NAME;
+	ends[0] = 1;
+	for (unsigned d = 1; d <= labels; d++) {
+		const uint8_t *l = label[labels - d];
+		for (unsigned i = 0; i <= *l; i++)
+			out[n + i] = name_lower_byte(l[i]);
+		n += *l + 1U;
+		ends[d] = (uint16_t)n;
+	}
+	return labels;
+}
+
+size_t blocklist_key_prefix(uint8_t out[BLOCKLIST_KEY_MAX], enum blocklist_tag tag,
+			    const struct addr *a, unsigned bits)
+{
+	struct prefix p = prefix_of(a, bits);
+	size_t n = addr_len(a);
+	out[0] = (uint8_t)tag;
+	out[1] = a->family;
+	out[2] = (uint8_t)bits;
+	memcpy(out + 3, p.addr.bytes, n);
+	return 3 + n;
+}
+
+size_t blocklist_key_rule(uint8_t out[BLOCKLIST_KEY_MAX], const struct blocklist_key *key)
+{
+	const struct prefix *p = &key->prefix;
+	if (p->addr.family)
+		return blocklist_key_prefix(out, BLOCKLIST_ADDR, &p->addr, p->bits);
+	uint16_t ends[BLOCKLIST_DEPTHS];
+	return ends[blocklist_key_name(out, ends, key->name)];
+}
+
+size_t blocklist_key_list(uint8_t out[BLOCKLIST_KEY_MAX], enum blocklist_tag tag,
+			  uint16_t list)
+{
+	out[0] = (uint8_t)tag;
+	out[1] = (uint8_t)(list >> 8);
+	out[2] = (uint8_t)list;
+	return 3;
+}
+
+static int decode_name(uint8_t out[DNS_NAME_MAX], const uint8_t *key, size_t len)
+{
+	size_t at = len; /* the wire form of len - 1 bytes of labels needs len bytes */
+	if (len > DNS_NAME_MAX)
+		return ERR_DAMAGED;
+	out[--at] = 0;
+	for (size_t i = 1; i < len;) {
+		size_t n = key[i] + 1U;
+		if (n < 2 || key[i] > DNS_LABEL_MAX || n > len - i)
+			return ERR_DAMAGED;
+		at -= n;
+		memcpy(out + at, key + i, n);
+		i += n;
+	}
+	for (size_t i = 0; i < len; i++)
+		if (out[i] != name_lower_byte(out[i]))
+			return ERR_DAMAGED;
+	return ERR_OK;
+}
+
+int blocklist_key_decode(struct blocklist_key *out, const uint8_t *key, size_t len)
+{
+	struct prefix *p = &out->prefix;
+	out->name[0] = 0;
+	*p = (struct prefix){0};
+	if (len && key[0] == BLOCKLIST_NAME)
+		return decode_name(out->name, key, len);
+	if (len < 3 || (key[0] != BLOCKLIST_ADDR && key[0] != BLOCKLIST_CLIENT))
+		return ERR_DAMAGED;
+	p->addr.family = key[1];
+	p->bits = key[2];
+	size_t n = addr_len(&p->addr);
+	if ((key[1] != 4 && key[1] != 6) || key[2] > 8 * n || len != 3 + n)
+		return ERR_DAMAGED;
+	memcpy(p->addr.bytes, key + 3, n);
+	struct prefix clean = prefix_of(&p->addr, p->bits);
+	return memcmp(&clean.addr, &p->addr, sizeof p->addr) ? ERR_DAMAGED : ERR_OK;
+}
+
+uint64_t blocklist_key_hash(const void *key, size_t len)
+{
+	return hash_bytes(&key_seed, key, len);
+}
+
+uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len)
+{
+	return (uint32_t)hash_on(key_hash, value, len - sizeof(uint32_t));
+}
+
+uint32_t blocklist_record_check(uint64_t key_hash, const struct blocklist_record *r)
+{
+	return blocklist_tail_check(key_hash, r, sizeof *r);
+}
+
+uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t len)
+{
+	const size_t at = offsetof(struct blocklist_record, check);
+	uint64_t h = hash_on(key_hash, entry, at);
+	return (uint32_t)hash_on(h, entry + at + 4, len - at - 4);
+}
+
+void blocklist_pair_digest(uint64_t out[2], const MDB_val *key, const MDB_val *value)
+{
+	uint64_t h = blocklist_key_hash(key->mv_data, key->mv_size);
+	for (unsigned i = 0; i < 2; i++) {
+		struct hash_key k = {{h, DIGEST_SEED + i}};
+		out[i] = hash_bytes(&k, value->mv_data, value->mv_size);
+	}
+}
+
+/* The texts of an entry in stored order, with the room each has. */
+struct text {
+	char *at;
+	size_t room;
+};
+
+static void entry_texts(struct text out[BLOCKLIST_TEXTS], struct blocklist_entry *e)
+{
+	const struct text all[BLOCKLIST_TEXTS] = {
+		{e->family, sizeof e->family},
+		{e->category, sizeof e->category},
+		{e->reason, sizeof e->reason},
+		{e->reference, sizeof e->reference},
+		{e->authority, sizeof e->authority},
+		{e->operator_name, sizeof e->operator_name},
+	};
+	memcpy(out, all, sizeof all);
+}
+
+size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
+			      const struct blocklist_item *item)
+{
+	struct blocklist_entry e = item->entry;
+	struct text text[BLOCKLIST_TEXTS];
+	struct blocklist_head h = {
+		.rec = {.starts = item->starts,
+			.expires = item->expires,
+			.kind = item->kind,
+			.action = item->action},
+		.first_listed = e.first_listed,
+		.confidence = e.confidence,
+	};
+	size_t n = sizeof h;
+	entry_texts(text, &e);
+	for (int i = 0; i < BLOCKLIST_TEXTS; i++) {
+		size_t len = strnlen(text[i].at, text[i].room - 1);
+		h.text_len[i] = (uint8_t)len;
+		memcpy(out + n, text[i].at, len);
+		n += len;
+	}
+	h.len = (uint16_t)n;
+	memcpy(out, &h, sizeof h);
+	return n;
+}
+
+void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry)
+{
+	struct blocklist_head h;
+	struct text text[BLOCKLIST_TEXTS];
+	memcpy(&h, entry, sizeof h);
+	out->kind = h.rec.kind;
+	out->action = h.rec.action;
+	out->starts = h.rec.starts;
+	out->expires = h.rec.expires;
+	memset(&out->entry, 0, sizeof out->entry);
+	out->entry.id = h.rec.entry;
+	out->entry.first_listed = h.first_listed;
+	out->entry.expires = h.rec.expires;
+	out->entry.confidence = h.confidence;
+	entry_texts(text, &out->entry);
+	entry += sizeof h;
+	for (int i = 0; i < BLOCKLIST_TEXTS; i++) {
+		size_t len = h.text_len[i];
+		memcpy(text[i].at, entry, len < text[i].room ? len : text[i].room - 1);
+		entry += len;
+	}
+}
+
+static int span_read(struct blocklist_span *out, uint64_t key_hash, const uint8_t *value,
+		     size_t left)
+{
+	struct blocklist_head *h = &out->head;
+	if (left < sizeof *h)
+		return ERR_DAMAGED;
+	memcpy(h, value, sizeof *h);
+	size_t len = sizeof *h;
+	for (int i = 0; i < BLOCKLIST_TEXTS; i++)
+		len += h->text_len[i];
+	if (h->len != len || len > left || len > BLOCKLIST_ENTRY_MAX ||
+	    h->rec.kind >= BLOCKLIST_KINDS || h->rec.action >= RULE_ACTION_N ||
+	    h->rec.check != blocklist_entry_check(key_hash, value, len))
+		return ERR_DAMAGED;
+	out->bytes = value;
+	return ERR_OK;
+}
+
+int blocklist_spans(struct blocklist_span out[BLOCKLIST_SPANS_MAX], const uint8_t *key,
+		    size_t key_len, const uint8_t *value, size_t len)
+{
+	uint64_t key_hash = blocklist_key_hash(key, key_len);
+	int n = 0;
+	for (size_t at = 0; at < len; at += out[n++].head.len)
+		if (n == BLOCKLIST_SPANS_MAX ||
+		    span_read(&out[n], key_hash, value + at, len - at))
+			return ERR_DAMAGED;
+	return n;
+}
+
+int blocklist_name_check(const char *list)
+{
+	size_t n = strlen(list);
+	if (n == 0)
+		return ERR_INVAL;
+	if (n >= HIT_LIST_MAX)
+		return ERR_RANGE;
+	for (size_t i = 0; i < n; i++)
+		if (list[i] <= ' ' || list[i] > '~')
+			return ERR_INVAL;
+	return ERR_OK;
+}
+
+void blocklist_list_from_row(struct blocklist_list *out, const struct blocklist_row *row)
+{
+	*out = (struct blocklist_list){
+		.id = row->id,
+		.precedence = row->precedence,
+		.action = row->action,
+		.mode = row->mode,
+		.ede = row->ede,
+		.lease = row->lease,
+		.lease_s = row->lease_s,
+		.version = row->version,
+		.serial = row->serial,
+		.loaded = row->loaded,
+		.names = row->names,
+		.addresses = row->addresses,
+	};
+	memcpy(out->name, row->name, sizeof out->name);
+	memcpy(out->public_text, row->public_text, sizeof out->public_text);
+}
+
+int blocklist_row_read(struct blocklist_row *out, const MDB_val *key,
+		       const MDB_val *value)
+{
+	const uint8_t *k = key->mv_data;
+	if (key->mv_size != 3 || value->mv_size != sizeof *out)
+		return ERR_DAMAGED;
+	memcpy(out, value->mv_data, sizeof *out);
+	uint64_t h = blocklist_key_hash(key->mv_data, key->mv_size);
+	if (out->check != blocklist_tail_check(h, out, sizeof *out) ||
+	    out->id != (k[1] << 8 | k[2]) || out->id >= BLOCKLIST_LISTS_MAX ||
+	    out->name[HIT_LIST_MAX - 1] || out->public_text[BLOCKLIST_PUBLIC_MAX - 1])
+		return ERR_DAMAGED;
+	return ERR_OK;
+}
+
+static const char meta_magic[16] = "sinkholed lists";
+
+int blocklist_meta_read(struct blocklist_meta *out, MDB_txn *txn, MDB_dbi dbi)
+{
+	uint8_t tag = BLOCKLIST_META;
+	MDB_val k = {1, &tag}, v;
+	int rc = mdb_get(txn, dbi, &k, &v);
+	if (rc)
+		return rc == MDB_NOTFOUND ? ERR_VERSION : blocklist_error(rc);
+	if (v.mv_size < offsetof(struct blocklist_meta, epoch))
+		return ERR_DAMAGED;
+	memcpy(out, v.mv_data, offsetof(struct blocklist_meta, epoch));
+	if (memcmp(out->magic, meta_magic, sizeof meta_magic) != 0)
+		return ERR_DAMAGED;
+	if (out->format != BLOCKLIST_FORMAT)
+		return ERR_VERSION;
+	if (v.mv_size != sizeof *out || out->size != sizeof *out)
+		return ERR_DAMAGED;
+	memcpy(out, v.mv_data, sizeof *out);
+	uint64_t h = blocklist_key_hash(&tag, 1);
+	return out->check == blocklist_tail_check(h, out, sizeof *out) ? ERR_OK
+								       : ERR_DAMAGED;
+}
+
+void blocklist_meta_init(struct blocklist_meta *out, uint64_t epoch)
+{
+	*out = (struct blocklist_meta){.format = BLOCKLIST_FORMAT,
+				       .size = sizeof *out,
+				       .epoch = epoch,
+				       .generation = 1,
+				       .lists_revision = 1,
+				       .next_entry = 1};
+	memcpy(out->magic, meta_magic, sizeof meta_magic);
+}
+
+int blocklist_meta_write(struct blocklist_meta *m, MDB_txn *txn, MDB_dbi dbi)
+{
+	uint8_t tag = BLOCKLIST_META;
+	MDB_val k = {1, &tag}, v = {sizeof *m, m};
+	m->check = blocklist_tail_check(blocklist_key_hash(&tag, 1), m, sizeof *m);
+	return blocklist_error(mdb_put(txn, dbi, &k, &v, 0));
+}

@@ -1,0 +1,377 @@
+/* blocklist_merge.c: bringing the records of one list and key from what stands to what
+ * is wanted. Import, add, remove and the sweep all go through blocklist_merge_key(),
+ * so what is true of a key after a write is decided here once:
+ *
+ * in place  exactly what is wanted, standing for ever; nothing else of this list
+ * staged    what was visible is still visible, and ends with the next version where
+ *           it is not wanted; what is wanted is or will be visible from then on;
+ *           nothing else of this list
+ *
+ * Both hold whatever an interrupted import left behind. */
+#include "zones/blocklist_store.h"
+
+/* Of one kind: the record that is visible now, and the one staged for the next version.
+ */
+struct pair {
+	const struct blocklist_span *now, *next;
+};
+
+static struct pair pair_of(const struct blocklist_merge *m,
+			   const struct blocklist_span *span, int n, int kind)
+{
+	struct pair p = {NULL, NULL};
+	for (int i = 0; i < n; i++) {
+		const struct blocklist_record *r = &span[i].head.rec;
+		if (r->kind != kind)
+			continue;
+		if (blocklist_visible(r, m->version))
+			p.now = &span[i];
+		else if (r->from == m->next && r->to == BLOCKLIST_FOREVER)
+			p.next = &span[i];
+	}
+	return p;
+}
+
+bool blocklist_entry_same(const uint8_t *entry, const uint8_t *other)
+{
+	struct blocklist_head a, b;
+	memcpy(&a, entry, sizeof a);
+	memcpy(&b, other, sizeof b);
+	return a.len == b.len && a.rec.action == b.rec.action &&
+	       a.rec.starts == b.rec.starts && a.rec.expires == b.rec.expires &&
+	       a.confidence == b.confidence &&
+	       memcmp(a.text_len, b.text_len, sizeof a.text_len) == 0 &&
+	       memcmp(entry + sizeof a, other + sizeof b, b.len - sizeof b) == 0;
+}
+
+/* Appends an entry to the new value with its span of versions. */
+static void emit(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *bytes,
+		 const struct blocklist_head *head, uint32_t from, uint32_t to)
+{
+	struct blocklist_head h = *head;
+	uint8_t *p = m->value + m->value_len;
+	h.rec.from = from;
+	h.rec.to = to;
+	h.rec.list = m->list;
+	memcpy(p, &h, sizeof h);
+	memcpy(p + sizeof h, bytes + sizeof h, h.len - sizeof h);
+	h.rec.check = blocklist_entry_check(key_hash, p, h.len);
+	memcpy(p, &h, sizeof h);
+	m->value_len += h.len;
+}
+
+static void emit_kept(struct blocklist_merge *m, uint64_t key_hash,
+		      const struct blocklist_span *s, uint32_t to)
+{
+	emit(m, key_hash, s->bytes, &s->head, s->head.rec.from, to);
+}
+
+static void emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
+			const struct blocklist_span *before)
+{
+	struct blocklist_head h;
+	memcpy(&h, want, sizeof h);
+	if (before) {
+		h.first_listed = before->head.first_listed;
+		h.rec.entry = before->head.rec.entry;
+	} else {
+		h.first_listed = h.first_listed ? h.first_listed : m->now;
+		h.rec.entry = m->txn.meta.next_entry++;
+	}
+	emit(m, key_hash, want, &h, m->next, BLOCKLIST_FOREVER);
+}
+
+static void merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair stands,
+		       const uint8_t *want)
+{
+	const struct blocklist_span *now = stands.now, *next = stands.next;
+	if (now && want && blocklist_entry_same(now->bytes, want)) {
+		m->changes.unchanged++;
+		emit_kept(m, key_hash, now, BLOCKLIST_FOREVER);
+		return;
+	}
+	if (now && m->staged)
+		emit_kept(m, key_hash, now, m->next);
+	if (!want) {
+		m->changes.removed += now != NULL;
+		return;
+	}
+	if (now)
+		m->changes.changed++;
+	else
+		m->changes.added++;
+	if (m->staged && next && blocklist_entry_same(next->bytes, want))
+		emit_kept(m, key_hash, next, BLOCKLIST_FOREVER);
+	else
+		emit_wanted(m, key_hash, want, now);
+}
+
+const uint8_t *blocklist_want_kind(const struct blocklist_want *want, int kind)
+{
+	for (int i = 0; i < want->n; i++) {
+		struct blocklist_record r;
+		memcpy(&r, want->bytes[i], sizeof r);
+		if (r.kind == kind)
+			return want->bytes[i];
+	}
+	return NULL;
+}
+
+static int rules_room(struct blocklist_merge *m, size_t n)
+{
+	if (n <= m->rules_room)
+		return ERR_OK;
+	n += n / 2;
+	uint8_t *more = realloc(m->rules, n);
+	if (!more)
+		return ERR_NOMEM;
+	m->rules = more;
+	m->rules_room = n;
+	return ERR_OK;
+}
+
+/* The records of the new ENTRY value in the form of NAME and ADDR pairs. */
+static size_t own_records(const struct blocklist_merge *m, const MDB_val *rule,
+			  uint8_t *out)
+{
+	uint64_t key_hash = blocklist_key_hash(rule->mv_data, rule->mv_size);
+	size_t n = 0;
+	for (size_t at = 0; at < m->value_len;) {
+		struct blocklist_head h;
+		memcpy(&h, m->value + at, sizeof h);
+		h.rec.check = blocklist_record_check(key_hash, &h.rec);
+		memcpy(out + n, &h.rec, sizeof h.rec);
+		n += sizeof h.rec;
+		at += h.len;
+	}
+	return n;
+}
+
+/* Copies the records of other lists in order and puts this list's between them. */
+static size_t mix_records(uint8_t *out, const struct blocklist_merge *m,
+			  const MDB_val *old, const uint8_t *own, size_t own_n)
+{
+	const uint8_t *from = old->mv_data;
+	size_t n = 0;
+	bool placed = false;
+	for (size_t at = 0; at < old->mv_size; at += sizeof(struct blocklist_record)) {
+		struct blocklist_record r;
+		memcpy(&r, from + at, sizeof r);
+		if (r.list == m->list)
+			continue;
+		if (r.list > m->list && !placed) {
+			memcpy(out + n, own, own_n);
+			n += own_n;
+			placed = true;
+		}
+		memcpy(out + n, from + at, sizeof r);
+		n += sizeof r;
+	}
+	if (!placed) {
+		memcpy(out + n, own, own_n);
+		n += own_n;
+	}
+	return n;
+}
+
+/* Most names are on one list only: then nothing has to be read first. */
+static int rules_write(struct blocklist_merge *m, const MDB_val *rule, bool was_there)
+{
+	uint8_t own[BLOCKLIST_SPANS_MAX * sizeof(struct blocklist_record)];
+	struct blocklist_txn *t = &m->txn;
+	MDB_val k = *rule, old = {0, NULL};
+	MDB_val value = {own_records(m, rule, own), own};
+	if (!was_there) {
+		int err = blocklist_txn_put_new(t, t->rules, rule, &value, &old);
+		if (err != ERR_EXIST)
+			return err;
+	} else {
+		int rc = mdb_cursor_get(t->rules, &k, &old, MDB_SET_KEY);
+		if (rc) /* ENTRY pairs have their rules, always */
+			return rc == MDB_NOTFOUND ? ERR_DAMAGED : blocklist_error(rc);
+	}
+	if (old.mv_size % sizeof(struct blocklist_record))
+		return ERR_DAMAGED;
+	int err = rules_room(m, old.mv_size + value.mv_size);
+	if (err)
+		return err;
+	MDB_val mixed = {mix_records(m->rules, m, &old, own, value.mv_size), m->rules};
+	return blocklist_txn_put(t, t->rules, rule, &old, mixed.mv_size ? &mixed : NULL);
+}
+
+int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
+			const MDB_val *old, const struct blocklist_want *want)
+{
+	uint8_t key[BLOCKLIST_KEY_MAX + 3];
+	struct blocklist_span span[BLOCKLIST_SPANS_MAX];
+	size_t n = blocklist_key_list(key, BLOCKLIST_ENTRY, m->list);
+	MDB_val k = {n + rule->mv_size, key};
+	memcpy(key + n, rule->mv_data, rule->mv_size);
+	int spans = blocklist_spans(span, key, k.mv_size, old->mv_data, old->mv_size);
+	if (spans < 0)
+		return spans;
+	uint64_t key_hash = blocklist_key_hash(key, k.mv_size);
+	m->value_len = 0;
+	for (int kind = 0; kind < BLOCKLIST_KINDS; kind++)
+		merge_kind(m, key_hash, pair_of(m, span, spans, kind),
+			   blocklist_want_kind(want, kind));
+	if (((uint8_t *)rule->mv_data)[0] == BLOCKLIST_NAME)
+		m->names += (uint64_t)want->n;
+	else
+		m->addresses += (uint64_t)want->n;
+	if (m->value_len == old->mv_size &&
+	    (!old->mv_size || memcmp(m->value, old->mv_data, old->mv_size) == 0))
+		return ERR_OK;
+	m->written++;
+	int err = rules_write(m, rule, spans > 0);
+	MDB_val value = {m->value_len, m->value};
+	return err ? err
+		   : blocklist_txn_put(&m->txn, m->txn.entries, &k, spans ? old : NULL,
+				       m->value_len ? &value : NULL);
+}
+
+void blocklist_merge_fini(struct blocklist_merge *m)
+{
+	free(m->rules);
+	m->rules = NULL;
+	m->rules_room = 0;
+}
+
+int blocklist_want_visible(struct blocklist_want *out, const MDB_val *key,
+			   const MDB_val *old, uint32_t version, int but_kind)
+{
+	struct blocklist_span span[BLOCKLIST_SPANS_MAX];
+	int n = blocklist_spans(span, key->mv_data, key->mv_size, old->mv_data,
+				old->mv_size);
+	out->n = 0;
+	for (int i = 0; i < n; i++) {
+		const struct blocklist_record *r = &span[i].head.rec;
+		if (blocklist_visible(r, version) && r->kind != but_kind) {
+			if (out->n == BLOCKLIST_KINDS)
+				return ERR_DAMAGED;
+			out->bytes[out->n++] = span[i].bytes;
+		}
+	}
+	return n < 0 ? n : ERR_OK;
+}
+
+/* ---- walking one list ---- */
+
+static int scan_take(struct blocklist_scan *s, int rc, const MDB_val *k, const MDB_val *v)
+{
+	uint8_t prefix[BLOCKLIST_KEY_MAX];
+	size_t n = blocklist_key_list(prefix, BLOCKLIST_ENTRY, s->list);
+	if (rc && rc != MDB_NOTFOUND)
+		return blocklist_error(rc);
+	s->end = rc || k->mv_size <= n || memcmp(k->mv_data, prefix, n) != 0;
+	if (s->end)
+		return ERR_OK;
+	if (k->mv_size > BLOCKLIST_KEY_MAX || v->mv_size > BLOCKLIST_VALUE_MAX)
+		return ERR_DAMAGED;
+	memcpy(s->key_bytes, k->mv_data, k->mv_size);
+	memcpy(s->value_bytes, v->mv_data, v->mv_size);
+	s->key = (MDB_val){k->mv_size, s->key_bytes};
+	s->value = (MDB_val){v->mv_size, s->value_bytes};
+	return ERR_OK;
+}
+
+int blocklist_scan_start(struct blocklist_scan *s, MDB_cursor *c, uint16_t list)
+{
+	s->cursor = c;
+	s->list = list;
+	MDB_val v, k = {blocklist_key_list(s->key_bytes, BLOCKLIST_ENTRY, list),
+			s->key_bytes};
+	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	return scan_take(s, rc, &k, &v);
+}
+
+int blocklist_scan_next(struct blocklist_scan *s, bool moved)
+{
+	MDB_val v, k = s->key;
+	int rc;
+	if (moved) { /* the next key that there can be */
+		s->key_bytes[k.mv_size++] = 0;
+		rc = mdb_cursor_get(s->cursor, &k, &v, MDB_SET_RANGE);
+	} else {
+		rc = mdb_cursor_get(s->cursor, &k, &v, MDB_NEXT);
+	}
+	return scan_take(s, rc, &k, &v);
+}
+
+int blocklist_scan_resume(struct blocklist_scan *s, MDB_cursor *c)
+{
+	MDB_val v, k = s->key;
+	s->cursor = c;
+	if (s->end)
+		return ERR_OK;
+	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
+	return scan_take(s, rc, &k, &v);
+}
+
+/* One bounded transaction of a sweep; true in *done when it came to the end. */
+static int sweep_step(struct blocklist_merge *m, struct blocklist_scan *s,
+		      const volatile int *stop, bool *done)
+{
+	bool moved = false;
+	while (!s->end && m->written < BLOCKLIST_TXN_CHANGES && !(stop && *stop)) {
+		struct blocklist_want want;
+		MDB_val rule = blocklist_scan_rule(s);
+		uint64_t before = m->written;
+		int err =
+			blocklist_want_visible(&want, &s->key, &s->value, m->version, -1);
+		if (!err)
+			err = blocklist_merge_key(m, &rule, &s->value, &want);
+		moved = m->written != before;
+		if (!err)
+			err = blocklist_scan_next(s, moved);
+		if (err)
+			return err;
+	}
+	*done = s->end;
+	return ERR_OK;
+}
+
+static int sweep_txn(struct blocklist_merge *m, struct blocklist_scan *s,
+		     const char *list, const volatile int *stop, bool *done)
+{
+	struct blocklist_row row;
+	int err = blocklist_txn_begin(&m->txn, m->txn.bl, true);
+	if (err)
+		return err;
+	err = blocklist_row_find(&m->txn, &row, list);
+	if (!err) {
+		m->list = row.id;
+		m->version = row.version;
+		m->next = row.version ? row.version : 1;
+		m->written = 0;
+		err = s->cursor ? blocklist_scan_resume(s, m->txn.entries)
+				: blocklist_scan_start(s, m->txn.entries, row.id);
+	}
+	if (!err)
+		err = sweep_step(m, s, stop, done);
+	if (!err && *done) {
+		row.pending = 0;
+		err = blocklist_row_put(&m->txn, &row);
+	}
+	if (!err)
+		return blocklist_txn_commit(&m->txn);
+	blocklist_txn_abort(&m->txn);
+	return err;
+}
+
+int blocklist_sweep(struct blocklist *bl, const char *list, const volatile int *stop)
+{
+	struct blocklist_merge *m = calloc(1, sizeof *m);
+	struct blocklist_scan *s = calloc(1, sizeof *s);
+	bool done = false;
+	int err = m && s ? ERR_OK : ERR_NOMEM;
+	if (!err)
+		m->txn.bl = bl;
+	while (!err && !done && !(stop && *stop))
+		err = sweep_txn(m, s, list, stop, &done);
+	if (m)
+		blocklist_merge_fini(m);
+	free(m);
+	free(s);
+	return err;
+}

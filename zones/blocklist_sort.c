@@ -1,0 +1,404 @@
+/* blocklist_sort.c: external merge sort of what an import puts.
+ *
+ * Items are collected in one buffer. A full one is sorted and written as a run to a file
+ * that has no name, so that nothing is left of it however the process ends. At the end
+ * the runs are merged through one small buffer each. A short input never
+ * touches the disk. */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "zones/blocklist_store.h"
+
+enum {
+	RUNS_MAX = 512,		/* with 32 MiB each: over 100 million names */
+	RUN_BUFFER = 64 * 1024, /* of each run while merging: many times an item */
+	FIRST_BUFFER = 1 << 20,
+	FILE_MODE = 0600,
+};
+
+/* How an item lies in a buffer or run, key and entry behind it. */
+struct item_head {
+	uint16_t key_len, entry_len;
+	uint8_t kind, zero;
+};
+
+/* Sorting compares these first: the key's first bytes as numbers. */
+struct ref {
+	uint64_t prefix[2];
+	uint32_t at; /* in the buffer; also the order of arrival */
+};
+
+struct run {
+	uint64_t at, end; /* in the file, of what is not in the buffer yet */
+	uint8_t *buffer;
+	size_t used, filled;
+};
+
+struct blocklist_sort {
+	char dir[4096];
+	size_t memory;
+	uint8_t *buffer;
+	size_t used, room;
+	struct ref *refs;
+	size_t refs_n, refs_room, refs_at;
+	uint64_t count;
+	int fd; /* -1: nothing spilled */
+	uint64_t file_end;
+	struct run run[RUNS_MAX];
+	uint64_t run_begin[RUNS_MAX];
+	unsigned runs_n, heap_n;
+	unsigned heap[RUNS_MAX]; /* runs, the one with the first item on top */
+	bool reading, ahead_valid;
+	struct blocklist_sorted ahead;
+	uint8_t key[BLOCKLIST_KEY_MAX], entry[BLOCKLIST_ENTRY_MAX];
+};
+
+static struct blocklist_sorted item_at(const uint8_t *p)
+{
+	struct item_head h;
+	memcpy(&h, p, sizeof h);
+	return (struct blocklist_sorted){.key = p + sizeof h,
+					 .entry = p + sizeof h + h.key_len,
+					 .key_len = h.key_len,
+					 .entry_len = h.entry_len,
+					 .kind = h.kind};
+}
+
+static size_t item_size(const struct blocklist_sorted *i)
+{
+	return sizeof(struct item_head) + i->key_len + i->entry_len;
+}
+
+static int item_compare(const struct blocklist_sorted *a,
+			const struct blocklist_sorted *b)
+{
+	size_t n = a->key_len < b->key_len ? a->key_len : b->key_len;
+	int c = memcmp(a->key, b->key, n);
+	if (c == 0 && a->key_len != b->key_len)
+		c = a->key_len < b->key_len ? -1 : 1;
+	return c ? c : (int)a->kind - b->kind;
+}
+
+static int ref_compare(const void *pa, const void *pb, void *buffer)
+{
+	const struct ref *a = pa, *b = pb;
+	for (int i = 0; i < 2; i++)
+		if (a->prefix[i] != b->prefix[i])
+			return a->prefix[i] < b->prefix[i] ? -1 : 1;
+	struct blocklist_sorted x = item_at((uint8_t *)buffer + a->at);
+	struct blocklist_sorted y = item_at((uint8_t *)buffer + b->at);
+	int c = item_compare(&x, &y);
+	return c ? c : (a->at < b->at ? -1 : 1);
+}
+
+int blocklist_sort_open(struct blocklist_sort **out, const char *dir, size_t memory)
+{
+	struct blocklist_sort *s = calloc(1, sizeof *s);
+	*out = s;
+	if (!s)
+		return ERR_NOMEM;
+	s->fd = -1;
+	s->memory = memory;
+	memcpy(s->dir, dir, strnlen(dir, sizeof s->dir - 1));
+	return ERR_OK;
+}
+
+void blocklist_sort_close(struct blocklist_sort *s)
+{
+	if (!s)
+		return;
+	for (unsigned i = 0; i < s->runs_n; i++)
+		free(s->run[i].buffer);
+	if (s->fd >= 0)
+		close(s->fd);
+	free(s->refs);
+	free(s->buffer);
+	free(s);
+}
+
+static int spill_open(struct blocklist_sort *s)
+{
+	char path[4200];
+	s->fd = open(s->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
+	if (s->fd >= 0)
+		return ERR_OK;
+	if (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT)
+		return blocklist_error(errno);
+	/* File systems that cannot: the name stands for a moment. */
+	int n = snprintf(path, sizeof path, "%s/.import-XXXXXX", s->dir);
+	if (n < 0 || (size_t)n >= sizeof path)
+		return ERR_RANGE;
+	s->fd = mkostemp(path, O_CLOEXEC);
+	if (s->fd < 0)
+		return blocklist_error(errno);
+	return unlink(path) ? blocklist_error(errno) : ERR_OK;
+}
+
+static int write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
+{
+	while (n) {
+		ssize_t w = pwrite(fd, p, n, (off_t)at);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0)
+			return blocklist_error(w ? errno : ENOSPC);
+		p += w;
+		n -= (size_t)w;
+		at += (size_t)w;
+	}
+	return ERR_OK;
+}
+
+static void refs_sort(struct blocklist_sort *s)
+{
+	qsort_r(s->refs, s->refs_n, sizeof *s->refs, ref_compare, s->buffer);
+}
+
+/* Writes the buffer's items in order through a buffer of the run's size. */
+static int spill(struct blocklist_sort *s)
+{
+	if (s->runs_n == RUNS_MAX)
+		return ERR_FULL;
+	int err = s->fd < 0 ? spill_open(s) : ERR_OK;
+	uint8_t *out = err ? NULL : malloc(RUN_BUFFER);
+	size_t n = 0;
+	if (!err && !out)
+		err = ERR_NOMEM;
+	s->run_begin[s->runs_n] = s->file_end;
+	refs_sort(s);
+	for (size_t i = 0; !err && i < s->refs_n; i++) {
+		struct blocklist_sorted it = item_at(s->buffer + s->refs[i].at);
+		size_t size = item_size(&it);
+		if (n + size > RUN_BUFFER) {
+			err = write_all(s->fd, out, n, s->file_end);
+			s->file_end += n;
+			n = 0;
+		}
+		memcpy(out + n, s->buffer + s->refs[i].at, size);
+		n += size;
+	}
+	if (!err)
+		err = write_all(s->fd, out, n, s->file_end);
+	free(out);
+	if (err)
+		return err;
+	s->file_end += n;
+	s->runs_n++;
+	s->used = s->refs_n = 0;
+	return ERR_OK;
+}
+
+static int grow(void **p, size_t *room, size_t need, size_t unit, size_t first)
+{
+	if (need <= *room)
+		return ERR_OK;
+	size_t n = *room ? *room : first;
+	while (n < need)
+		n *= 2;
+	void *more = realloc(*p, n * unit);
+	if (!more)
+		return ERR_NOMEM;
+	*p = more;
+	*room = n;
+	return ERR_OK;
+}
+
+static uint64_t prefix_at(const uint8_t *key, size_t len, size_t at)
+{
+	uint8_t b[8] = {0};
+	if (at < len)
+		memcpy(b, key + at, len - at < 8 ? len - at : 8);
+	uint64_t v = 0;
+	for (int i = 0; i < 8; i++)
+		v = v << 8 | b[i];
+	return v;
+}
+
+int blocklist_sort_put(struct blocklist_sort *s, const uint8_t *key, size_t key_len,
+		       const uint8_t *entry, size_t entry_len)
+{
+	struct blocklist_record r;
+	memcpy(&r, entry, sizeof r);
+	struct item_head h = {(uint16_t)key_len, (uint16_t)entry_len, r.kind, 0};
+	size_t size = sizeof h + key_len + entry_len;
+	int err = s->reading ? ERR_INVAL : ERR_OK;
+	if (!err && s->used + size + (s->refs_n + 1) * sizeof *s->refs > s->memory &&
+	    s->refs_n)
+		err = spill(s);
+	if (!err)
+		err = grow((void **)&s->buffer, &s->room, s->used + size, 1,
+			   FIRST_BUFFER);
+	if (!err)
+		err = grow((void **)&s->refs, &s->refs_room, s->refs_n + 1,
+			   sizeof *s->refs, FIRST_BUFFER / 64);
+	if (err)
+		return err;
+	s->refs[s->refs_n++] =
+		(struct ref){{prefix_at(key, key_len, 0), prefix_at(key, key_len, 8)},
+			     (uint32_t)s->used};
+	uint8_t *p = s->buffer + s->used;
+	memcpy(p, &h, sizeof h);
+	memcpy(p + sizeof h, key, key_len);
+	memcpy(p + sizeof h + key_len, entry, entry_len);
+	s->used += size;
+	s->count++;
+	return ERR_OK;
+}
+
+uint64_t blocklist_sort_count(const struct blocklist_sort *s)
+{
+	return s->count;
+}
+
+/* ---- reading ---- */
+
+/* Makes sure that a whole item is in the buffer; false in *more at the run's end. */
+static int run_fill(struct blocklist_sort *s, struct run *r, bool *more)
+{
+	struct item_head h;
+	size_t left = r->filled - r->used;
+	*more = left > 0 || r->at < r->end;
+	if (left >= sizeof h) {
+		memcpy(&h, r->buffer + r->used, sizeof h);
+		if (left >= sizeof h + h.key_len + h.entry_len)
+			return ERR_OK;
+	}
+	memmove(r->buffer, r->buffer + r->used, left);
+	r->used = 0;
+	r->filled = left;
+	while (r->at < r->end && r->filled < RUN_BUFFER) {
+		size_t want = RUN_BUFFER - r->filled;
+		if (want > r->end - r->at)
+			want = r->end - r->at;
+		ssize_t n = pread(s->fd, r->buffer + r->filled, want, (off_t)r->at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return ERR_IO;
+		r->filled += (size_t)n;
+		r->at += (size_t)n;
+	}
+	return ERR_OK;
+}
+
+static bool run_before(const struct blocklist_sort *s, unsigned a, unsigned b)
+{
+	struct blocklist_sorted x = item_at(s->run[a].buffer + s->run[a].used);
+	struct blocklist_sorted y = item_at(s->run[b].buffer + s->run[b].used);
+	int c = item_compare(&x, &y);
+	return c ? c < 0 : a < b; /* equal ones in order of arrival */
+}
+
+static void heap_sink(struct blocklist_sort *s, unsigned i)
+{
+	for (;;) {
+		unsigned first = i, left = 2 * i + 1;
+		for (unsigned c = left; c < left + 2 && c < s->heap_n; c++)
+			if (run_before(s, s->heap[c], s->heap[first]))
+				first = c;
+		if (first == i)
+			return;
+		unsigned t = s->heap[i];
+		s->heap[i] = s->heap[first];
+		s->heap[first] = t;
+		i = first;
+	}
+}
+
+static int runs_start(struct blocklist_sort *s)
+{
+	s->heap_n = 0;
+	for (unsigned i = 0; i < s->runs_n; i++) {
+		struct run *r = &s->run[i];
+		bool more;
+		r->at = s->run_begin[i];
+		r->end = i + 1 < s->runs_n ? s->run_begin[i + 1] : s->file_end;
+		r->used = r->filled = 0;
+		if (!r->buffer && !(r->buffer = malloc(RUN_BUFFER)))
+			return ERR_NOMEM;
+		int err = run_fill(s, r, &more);
+		if (err)
+			return err;
+		s->heap[s->heap_n++] = i;
+	}
+	for (unsigned i = s->heap_n; i-- > 0;)
+		heap_sink(s, i);
+	return ERR_OK;
+}
+
+/* The next item, duplicates and all, valid until the next call. */
+static int raw_next(struct blocklist_sort *s)
+{
+	s->ahead_valid = false;
+	if (s->runs_n == 0) {
+		if (s->refs_at == s->refs_n)
+			return ERR_OK;
+		s->ahead = item_at(s->buffer + s->refs[s->refs_at++].at);
+		s->ahead_valid = true;
+		return ERR_OK;
+	}
+	if (s->heap_n == 0)
+		return ERR_OK;
+	struct run *r = &s->run[s->heap[0]];
+	bool more;
+	/* The item handed out last is still at the front. */
+	if (s->ahead.key) {
+		r->used += item_size(&s->ahead);
+		int err = run_fill(s, r, &more);
+		if (err)
+			return err;
+		if (!more)
+			s->heap[0] = s->heap[--s->heap_n];
+		heap_sink(s, 0);
+		if (s->heap_n == 0)
+			return ERR_OK;
+		r = &s->run[s->heap[0]];
+	}
+	s->ahead = item_at(r->buffer + r->used);
+	s->ahead_valid = true;
+	return ERR_OK;
+}
+
+int blocklist_sort_rewind(struct blocklist_sort *s)
+{
+	int err = ERR_OK;
+	if (!s->reading && s->runs_n && s->refs_n)
+		err = spill(s);
+	else if (!s->reading && s->refs_n)
+		refs_sort(s);
+	if (err)
+		return err;
+	if (s->runs_n && !s->reading) { /* the memory is for the runs' buffers now */
+		free(s->buffer);
+		free(s->refs);
+		s->buffer = NULL;
+		s->refs = NULL;
+	}
+	s->reading = true;
+	s->refs_at = 0;
+	s->ahead = (struct blocklist_sorted){0};
+	if (s->runs_n)
+		err = runs_start(s);
+	return err ? err : raw_next(s);
+}
+
+int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
+{
+	if (!s->reading)
+		return ERR_INVAL;
+	if (!s->ahead_valid)
+		return 0;
+	for (bool same = true; same;) {
+		*out = s->ahead;
+		memcpy(s->key, out->key, out->key_len);
+		memcpy(s->entry, out->entry, out->entry_len);
+		out->key = s->key;
+		out->entry = s->entry;
+		int err = raw_next(s);
+		if (err)
+			return err;
+		same = s->ahead_valid && item_compare(&s->ahead, out) == 0;
+	}
+	return 1;
+}

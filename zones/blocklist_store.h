@@ -1,0 +1,347 @@
+/* blocklist_store.h: what the files of the store share: key space, stored forms, write
+ * transactions. Nothing outside zones/blocklist*.c and its tests includes it.
+ * Shape    one LMDB database (the unnamed one: a renewed reader then needs no look-up
+ *          to find it), keys told apart by a tag byte
+ * Units    stored integers in the machine's own order, as LMDB's are; the format
+ *          number in the meta pair would read differently on another machine
+ * Memory   stored bytes are at odd addresses: copied out before they are read
+ * Threads  a transaction belongs to one thread
+ * Errors   ERR_*; blocklist_error() translates LMDB's */
+#ifndef SINKHOLED_BLOCKLIST_STORE_H
+#define SINKHOLED_BLOCKLIST_STORE_H
+
+#include <lmdb.h>
+
+#include "include/blocklist.h"
+#include "include/hash.h"
+
+/* The key space, in key order. RULE stands for the bytes of a NAME or ADDR key.
+ *
+ *   01                       META    struct blocklist_meta
+ *   02 list                  LIST    struct blocklist_row
+ *   03 labels                NAME    struct blocklist_record, one or more
+ *   04 family bits address   ADDR    struct blocklist_record, one or more
+ *   05 family bits address   CLIENT  struct blocklist_client
+ *   06 list RULE             ENTRY   struct blocklist_head with texts, one or more
+ *
+ * list      two bytes, big endian
+ * labels    lower case, from the root down, each behind its length byte: the keys below
+ *           a name are exactly those that begin with its key, and the root is 03 alone
+ * family    4 or 6, then the prefix length, then 4 or 16 bytes
+ *
+ * A record and its entry are written together. NAME and ADDR are for the resolver: all
+ * lists of a name in one read. ENTRY is for writers and for "why": all names of a list
+ * in one range, so that an import reads only its own list.
+ *
+ * Versions. A record is visible when from <= version of its list < to. A list whose
+ * version is 0 is not visible at all: records begin at version 1. An import that fits in
+ * one transaction changes records in place. A larger one writes new records with
+ * from = version + 1, ends old ones at to = version + 1, in as many transactions as it
+ * takes, and the last of them sets the list's version. What an interrupted one left
+ * is therefore invisible: every key of a list that is written again is first put into
+ * order (blocklist_merge.c), and no list's version moves before all its keys are. */
+enum blocklist_tag {
+	BLOCKLIST_META = 1,
+	BLOCKLIST_LIST = 2,
+	BLOCKLIST_NAME = 3,
+	BLOCKLIST_ADDR = 4,
+	BLOCKLIST_CLIENT = 5,
+	BLOCKLIST_ENTRY = 6,
+};
+
+enum {
+	BLOCKLIST_FORMAT = 1,
+	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
+	BLOCKLIST_KINDS = 8, /* per list and key: 4 kinds of name, 7 of address */
+	BLOCKLIST_TEXTS = 6,
+	BLOCKLIST_DEPTHS = DNS_LABELS_MAX + 1,
+	BLOCKLIST_BITS = 129, /* prefix lengths 0 to 128 */
+};
+
+#define BLOCKLIST_FOREVER UINT32_MAX /* "to" of a record that nothing has ended */
+
+/* No implicit padding in what follows: every byte is hashed. */
+struct blocklist_record {
+	uint64_t entry;
+	uint32_t from, to, starts, expires;
+	uint16_t list;
+	uint8_t kind, action;
+	uint32_t check; /* of key and all other bytes, as in all that follow */
+};
+
+/* An entry: the record again, so that an import can compare without reading NAME and
+ * ADDR pairs, and the texts behind the head, without NUL, in blocklist_texts() order. */
+struct blocklist_head {
+	struct blocklist_record rec; /* its check covers head and texts */
+	uint32_t first_listed;
+	uint16_t len; /* of head and texts */
+	uint8_t confidence;
+	uint8_t text_len[BLOCKLIST_TEXTS];
+	uint8_t zero[3];
+};
+
+enum {
+	BLOCKLIST_ENTRY_MAX = sizeof(struct blocklist_head) + 2 * BLOCKLIST_WORD_MAX +
+			      4 * BLOCKLIST_TEXT_MAX,
+	/* of each kind the visible record and the one of the next version */
+	BLOCKLIST_SPANS_MAX = 2 * BLOCKLIST_KINDS,
+	BLOCKLIST_VALUE_MAX = BLOCKLIST_SPANS_MAX * BLOCKLIST_ENTRY_MAX,
+};
+
+struct blocklist_row {
+	char name[HIT_LIST_MAX];
+	char public_text[BLOCKLIST_PUBLIC_MAX];
+	uint64_t names, addresses;
+	uint32_t lease, lease_s, version, serial, loaded;
+	uint16_t id, precedence, ede;
+	uint8_t action, mode;
+	uint8_t pending; /* there may be records that are not visible */
+	uint8_t zero[7];
+	uint32_t check;
+};
+
+struct blocklist_client {
+	uint32_t opt_out, since, zero, check;
+};
+
+struct blocklist_meta {
+	char magic[16];
+	uint32_t format, size;
+	uint64_t epoch, generation;
+	uint64_t lists_revision; /* grows with each change of a LIST pair */
+	uint64_t next_entry;
+	uint64_t digest[2]; /* sum of the hashes of all pairs but this one */
+	uint64_t pairs;	    /* all but this one */
+	uint64_t names, entries, clients, addresses; /* pairs of each tag */
+	/* Pairs per label count and prefix length: a look-up asks only for those there
+	 * are. [0] is IPv4, [1] IPv6. */
+	uint32_t depth[BLOCKLIST_DEPTHS];
+	uint32_t addr_bits[2][BLOCKLIST_BITS], client_bits[2][BLOCKLIST_BITS];
+	uint32_t zero;
+	uint32_t check;
+};
+
+_Static_assert(sizeof(struct blocklist_record) == 32, "stored form");
+_Static_assert(sizeof(struct blocklist_head) == 48, "stored form");
+_Static_assert(sizeof(struct blocklist_row) == 248, "stored form");
+_Static_assert(sizeof(struct blocklist_meta) == 112 + 4 * (128 + 4 * 129) + 8,
+	       "stored form");
+
+struct blocklist {
+	MDB_env *env;
+	MDB_dbi dbi;
+	bool writable;
+	size_t page_size;
+	char dir[4096];
+};
+
+/* ---- blocklist.c ---- */
+
+int blocklist_error(int mdb_error);
+/* Whether a file system of that statfs type is one where LMDB's locks cannot work. */
+bool blocklist_fs_remote(unsigned long fs_type);
+
+/* ---- blocklist_key.c ---- */
+
+/* Writes name's key; ends[d] is the key length of its ancestor of d labels. Returns the
+ * number of labels. */
+unsigned blocklist_key_name(uint8_t out[BLOCKLIST_KEY_MAX],
+			    uint16_t ends[BLOCKLIST_DEPTHS], const uint8_t *name);
+/* Returns the length. */
+size_t blocklist_key_prefix(uint8_t out[BLOCKLIST_KEY_MAX], enum blocklist_tag tag,
+			    const struct addr *a, unsigned bits);
+size_t blocklist_key_rule(uint8_t out[BLOCKLIST_KEY_MAX],
+			  const struct blocklist_key *key);
+size_t blocklist_key_list(uint8_t out[BLOCKLIST_KEY_MAX], enum blocklist_tag tag,
+			  uint16_t list);
+/* The way back, of a NAME, ADDR or CLIENT key; ERR_DAMAGED when it is none. */
+MUST_CHECK int blocklist_key_decode(struct blocklist_key *out, const uint8_t *key,
+				    size_t len);
+
+uint64_t blocklist_key_hash(const void *key, size_t len);
+uint32_t blocklist_record_check(uint64_t key_hash, const struct blocklist_record *r);
+/* entry points at a head and its texts; head.len bytes are read. */
+uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t len);
+/* Of rows, clients and the meta pair, whose last field is the check. */
+uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len);
+
+/* What a pair adds to the digest. */
+void blocklist_pair_digest(uint64_t out[2], const MDB_val *key, const MDB_val *value);
+
+/* Writes head and texts; ids, versions and check are 0. Returns the length. */
+size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
+			      const struct blocklist_item *item);
+/* Fills all of out but its key. */
+void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry);
+
+/* One record of an ENTRY pair. */
+struct blocklist_span {
+	const uint8_t *bytes; /* head and texts */
+	struct blocklist_head head;
+};
+/* Takes an ENTRY pair's value apart, checks included. Returns the count, or
+ * ERR_DAMAGED. */
+MUST_CHECK int blocklist_spans(struct blocklist_span out[BLOCKLIST_SPANS_MAX],
+			       const uint8_t *key, size_t key_len, const uint8_t *value,
+			       size_t len);
+
+static inline bool blocklist_visible(const struct blocklist_record *r, uint32_t version)
+{
+	return r->from <= version && version < r->to;
+}
+
+/* A list's name must be there, fit, and be printable ASCII without blanks. */
+MUST_CHECK int blocklist_name_check(const char *list);
+
+void blocklist_list_from_row(struct blocklist_list *out, const struct blocklist_row *row);
+MUST_CHECK int blocklist_row_read(struct blocklist_row *out, const MDB_val *key,
+				  const MDB_val *value);
+/* ERR_VERSION: not a store of ours, or of another format. */
+MUST_CHECK int blocklist_meta_read(struct blocklist_meta *out, MDB_txn *txn, MDB_dbi dbi);
+/* Of an empty store. */
+void blocklist_meta_init(struct blocklist_meta *out, uint64_t epoch);
+MUST_CHECK int blocklist_meta_write(struct blocklist_meta *m, MDB_txn *txn, MDB_dbi dbi);
+
+/* ---- blocklist_view.c ---- */
+
+/* The snapshot, or NULL. */
+MDB_txn *blocklist_view_txn(const struct blocklist_view *v);
+struct blocklist *blocklist_view_store(const struct blocklist_view *v);
+
+/* ---- blocklist_write.c ---- */
+
+struct blocklist_txn {
+	struct blocklist *bl;
+	MDB_txn *txn;
+	MDB_cursor *entries, *rules; /* two places in one tree that move forward */
+	struct blocklist_meta meta;  /* written back by commit */
+};
+
+/* large: up to BLOCKLIST_TXN_CHANGES keys are going to change. */
+MUST_CHECK int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl,
+				   bool large);
+MUST_CHECK int blocklist_txn_commit(struct blocklist_txn *t);
+void blocklist_txn_abort(struct blocklist_txn *t);
+/* The only function that changes a pair: keeps digest and counts. old is what stands
+ * now (NULL: nothing), new what shall (NULL: nothing). */
+MUST_CHECK int blocklist_txn_put(struct blocklist_txn *t, MDB_cursor *c,
+				 const MDB_val *key, const MDB_val *old,
+				 const MDB_val *new_value);
+/* Puts a pair that must be new. MDB_KEYEXIST's case is ERR_EXIST with *old filled. */
+MUST_CHECK int blocklist_txn_put_new(struct blocklist_txn *t, MDB_cursor *c,
+				     const MDB_val *key, const MDB_val *new_value,
+				     MDB_val *old);
+/* The row of that name, visible or not; ERR_NOENT. */
+MUST_CHECK int blocklist_row_find(struct blocklist_txn *t, struct blocklist_row *out,
+				  const char *list);
+/* That row, or a new one with defaults, not yet visible and not yet put. */
+MUST_CHECK int blocklist_row_make(struct blocklist_txn *t, struct blocklist_row *out,
+				  const char *list);
+MUST_CHECK int blocklist_row_put(struct blocklist_txn *t, struct blocklist_row *row);
+MUST_CHECK int blocklist_set_check(const struct blocklist_list_set *set);
+/* Returns whether something that decides answers has changed. */
+bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_set *set);
+
+uint32_t blocklist_lease_end(uint32_t from, uint32_t lease_s);
+uint32_t blocklist_now(void);
+MUST_CHECK int blocklist_item_check(const struct blocklist_item *item);
+/* Counts a pair in the meta pair: by 1 or -1. */
+void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by);
+
+/* Holds a list against other writers until unlocked or the process ends. Returns a file
+ * descriptor, or ERR_BUSY after wait_ms. */
+MUST_CHECK int blocklist_lock(struct blocklist *bl, const char *list, unsigned wait_ms);
+void blocklist_unlock(int fd);
+/* The lock that is held while a store is made; list names are never empty. */
+#define BLOCKLIST_LOCK_CREATE ""
+MUST_CHECK int blocklist_lock_dir(const char *dir, const char *list, unsigned wait_ms);
+
+/* ---- blocklist_merge.c ---- */
+
+/* What a list shall hold under one key; bytes are encoded entries, by kind. */
+struct blocklist_want {
+	const uint8_t *bytes[BLOCKLIST_KINDS];
+	int n;
+};
+
+/* Brings keys of one list from what stands to what is wanted. */
+struct blocklist_merge {
+	struct blocklist_txn txn;
+	uint16_t list;
+	uint32_t version; /* of the list: decides what is visible now */
+	uint32_t next;	  /* version that new records begin with */
+	bool staged;	  /* leave what is visible now alone until version = next */
+	uint32_t now;
+	uint64_t written;	   /* keys changed in this transaction */
+	uint64_t names, addresses; /* wanted so far */
+	struct blocklist_changes changes;
+	uint8_t *rules; /* scratch for a NAME or ADDR value, grows */
+	size_t rules_room;
+	size_t value_len;
+	uint8_t value[BLOCKLIST_VALUE_MAX]; /* scratch for an ENTRY value */
+};
+
+/* rule is a NAME or ADDR key, old the ENTRY value that stands (size 0: none), a copy. */
+MUST_CHECK int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
+				   const MDB_val *old, const struct blocklist_want *want);
+void blocklist_merge_fini(struct blocklist_merge *m);
+/* What is visible under one key, wanted again; kind (or -1) is left out. */
+MUST_CHECK int blocklist_want_visible(struct blocklist_want *out, const MDB_val *key,
+				      const MDB_val *old, uint32_t version, int but_kind);
+
+/* The one of a kind, or NULL. */
+const uint8_t *blocklist_want_kind(const struct blocklist_want *want, int kind);
+/* Whether two encoded entries of one kind say the same; id, versions and the day it was
+ * first listed belong to the store. */
+bool blocklist_entry_same(const uint8_t *entry, const uint8_t *other);
+
+/* Walks the ENTRY pairs of one list while they are being changed. */
+struct blocklist_scan {
+	MDB_cursor *cursor;
+	uint16_t list;
+	bool end;
+	MDB_val key, value; /* of the pair at hand, copies */
+	uint8_t key_bytes[BLOCKLIST_KEY_MAX + 1];
+	uint8_t value_bytes[BLOCKLIST_VALUE_MAX];
+};
+MUST_CHECK int blocklist_scan_start(struct blocklist_scan *s, MDB_cursor *c,
+				    uint16_t list);
+/* moved: the tree was changed since the last call. */
+MUST_CHECK int blocklist_scan_next(struct blocklist_scan *s, bool moved);
+/* At the same pair in a new transaction. */
+MUST_CHECK int blocklist_scan_resume(struct blocklist_scan *s, MDB_cursor *c);
+/* The NAME or ADDR key within the ENTRY key at hand. */
+static inline MDB_val blocklist_scan_rule(const struct blocklist_scan *s)
+{
+	return (MDB_val){s->key.mv_size - 3, (uint8_t *)s->key.mv_data + 3};
+}
+
+/* Removes all records of a list that are not visible, in bounded transactions, and
+ * makes visible ones stand for ever. *stop may end it early: the rest stays
+ * invisible. */
+MUST_CHECK int blocklist_sweep(struct blocklist *bl, const char *list,
+			       const volatile int *stop);
+
+/* ---- blocklist_sort.c ---- */
+
+/* Sorts any number of (key, entry) pairs in bounded memory, the rest in a file without a
+ * name beside the store. Of several for one key and kind the last is kept. */
+struct blocklist_sort;
+struct blocklist_sorted {
+	const uint8_t *key, *entry;
+	size_t key_len, entry_len;
+	uint8_t kind;
+};
+MUST_CHECK int blocklist_sort_open(struct blocklist_sort **out, const char *dir,
+				   size_t memory);
+void blocklist_sort_close(struct blocklist_sort *s);
+MUST_CHECK int blocklist_sort_put(struct blocklist_sort *s, const uint8_t *key,
+				  size_t key_len, const uint8_t *entry, size_t entry_len);
+/* Ends putting; or starts reading again. */
+MUST_CHECK int blocklist_sort_rewind(struct blocklist_sort *s);
+/* 1 with *out filled until the next call, 0 at the end, or ERR_*. */
+MUST_CHECK int blocklist_sort_next(struct blocklist_sort *s,
+				   struct blocklist_sorted *out);
+uint64_t blocklist_sort_count(const struct blocklist_sort *s);
+
+#endif

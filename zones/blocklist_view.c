@@ -1,0 +1,637 @@
+/* blocklist_view.c: read views and look-ups, what the resolver does with the store.
+ *
+ * The unchanged case is the frequent one: a renew then compares one number. A look-up
+ * asks only for label counts and prefix lengths that are in the store, so that a name
+ * that is not listed costs one or two seeks. */
+#include "zones/blocklist_store.h"
+
+/* Prefix lengths in use, longest first. */
+struct lengths {
+	uint8_t bits[BLOCKLIST_BITS];
+	uint8_t n;
+};
+
+struct blocklist_view {
+	struct blocklist *bl;
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	bool live;     /* holds a snapshot */
+	size_t txn_id; /* of the snapshot that the fields below were read from */
+	struct blocklist_stamp stamp;
+	uint64_t lists_revision;
+	uint64_t depths[2]; /* bit d: there are names of d labels */
+	struct lengths addr[2], client[2];
+	struct blocklist_list *lists; /* by id; version 0: none of that id */
+	uint32_t lists_n, lists_room;
+};
+
+int blocklist_view_open(struct blocklist_view **out, struct blocklist *bl)
+{
+	int dead, rc;
+	*out = NULL;
+	struct blocklist_view *v = calloc(1, sizeof *v);
+	if (!v)
+		return ERR_NOMEM;
+	v->bl = bl;
+	rc = mdb_txn_begin(bl->env, NULL, MDB_RDONLY, &v->txn);
+	if (rc == MDB_READERS_FULL && !mdb_reader_check(bl->env, &dead) && dead)
+		rc = mdb_txn_begin(bl->env, NULL, MDB_RDONLY, &v->txn);
+	if (rc) {
+		free(v);
+		return blocklist_error(rc);
+	}
+	rc = mdb_cursor_open(v->txn, bl->dbi, &v->cursor);
+	if (rc) {
+		mdb_txn_abort(v->txn);
+		free(v);
+		return blocklist_error(rc);
+	}
+	mdb_txn_reset(v->txn);
+	*out = v;
+	return ERR_OK;
+}
+
+void blocklist_view_close(struct blocklist_view *v)
+{
+	if (!v)
+		return;
+	mdb_cursor_close(v->cursor);
+	mdb_txn_abort(v->txn);
+	free(v->lists);
+	free(v);
+}
+
+static void lengths_from(struct lengths *out, const uint32_t count[BLOCKLIST_BITS])
+{
+	out->n = 0;
+	for (int b = BLOCKLIST_BITS - 1; b >= 0; b--)
+		if (count[b])
+			out->bits[out->n++] = (uint8_t)b;
+}
+
+static int lists_room(struct blocklist_view *v, uint32_t n)
+{
+	if (n > v->lists_room) {
+		struct blocklist_list *more = realloc(v->lists, n * sizeof *more);
+		if (!more)
+			return ERR_NOMEM;
+		v->lists = more;
+		v->lists_room = n;
+	}
+	memset(v->lists + v->lists_n, 0, (n - v->lists_n) * sizeof *v->lists);
+	v->lists_n = n;
+	return ERR_OK;
+}
+
+/* Ids are given lowest first, so that the table has as many places as there are lists,
+ * about. */
+static int lists_read(struct blocklist_view *v)
+{
+	uint8_t tag = BLOCKLIST_LIST;
+	MDB_val k = {1, &tag}, value;
+	v->lists_n = 0;
+	int rc = mdb_cursor_get(v->cursor, &k, &value, MDB_SET_RANGE);
+	while (!rc && *(uint8_t *)k.mv_data == BLOCKLIST_LIST) {
+		struct blocklist_row row;
+		int err = blocklist_row_read(&row, &k, &value);
+		if (!err && row.version) {
+			err = lists_room(v, row.id + 1U);
+			if (!err)
+				blocklist_list_from_row(&v->lists[row.id], &row);
+		}
+		if (err)
+			return err;
+		rc = mdb_cursor_get(v->cursor, &k, &value, MDB_NEXT);
+	}
+	return rc == MDB_NOTFOUND ? ERR_OK : blocklist_error(rc);
+}
+
+/* What the view keeps of a snapshot that is new to it. */
+static int view_load(struct blocklist_view *v)
+{
+	struct blocklist_meta m;
+	int err = blocklist_meta_read(&m, v->txn, v->bl->dbi);
+	if (err)
+		return err;
+	v->depths[0] = v->depths[1] = 0;
+	for (unsigned d = 0; d < BLOCKLIST_DEPTHS; d++)
+		v->depths[d / 64] |= (uint64_t)(m.depth[d] > 0) << d % 64;
+	for (int f = 0; f < 2; f++) {
+		lengths_from(&v->addr[f], m.addr_bits[f]);
+		lengths_from(&v->client[f], m.client_bits[f]);
+	}
+	if (m.lists_revision != v->lists_revision) {
+		v->lists_revision = 0;
+		err = lists_read(v);
+		if (err)
+			return err;
+	}
+	v->lists_revision = m.lists_revision;
+	v->stamp = (struct blocklist_stamp){m.epoch, m.generation};
+	return ERR_OK;
+}
+
+int blocklist_view_renew(struct blocklist_view *v)
+{
+	if (v->live) {
+		MDB_envinfo info;
+		if (!mdb_env_info(v->bl->env, &info) && info.me_last_txnid == v->txn_id)
+			return ERR_OK;
+		blocklist_view_reset(v);
+	}
+	int err = blocklist_error(mdb_txn_renew(v->txn));
+	if (err)
+		return err;
+	err = blocklist_error(mdb_cursor_renew(v->txn, v->cursor));
+	if (!err && mdb_txn_id(v->txn) != v->txn_id) {
+		v->txn_id = 0;
+		err = view_load(v);
+	}
+	if (err) {
+		mdb_txn_reset(v->txn);
+		return err;
+	}
+	v->txn_id = mdb_txn_id(v->txn);
+	v->live = true;
+	return ERR_OK;
+}
+
+void blocklist_view_reset(struct blocklist_view *v)
+{
+	if (v->live)
+		mdb_txn_reset(v->txn);
+	v->live = false;
+}
+
+struct blocklist_stamp blocklist_view_stamp(const struct blocklist_view *v)
+{
+	return v->stamp;
+}
+
+const struct blocklist_list *blocklist_list(const struct blocklist_view *v, uint16_t id)
+{
+	return id < v->lists_n && v->lists[id].version ? &v->lists[id] : NULL;
+}
+
+const struct blocklist_list *blocklist_list_named(const struct blocklist_view *v,
+						  const char *name)
+{
+	for (uint32_t i = 0; i < v->lists_n; i++)
+		if (v->lists[i].version && strcmp(v->lists[i].name, name) == 0)
+			return &v->lists[i];
+	return NULL;
+}
+
+/* ---- collecting rules ---- */
+
+struct found {
+	const struct blocklist_view *v;
+	struct rule *out;
+	int n, max;
+	uint64_t hidden[BLOCKLIST_LISTS_MAX /
+			64]; /* lists whose wildcards above end here */
+};
+
+/* Better precedence first; ties by name. */
+static bool list_before(const struct blocklist_list *a, const struct blocklist_list *b)
+{
+	if (a->precedence != b->precedence)
+		return a->precedence < b->precedence;
+	return strcmp(a->name, b->name) < 0;
+}
+
+/* When out is full, the last one of the worst precedence gives way to a better one. */
+static void found_add(struct found *f, const struct rule *r)
+{
+	if (f->n == f->max) {
+		int worst = -1;
+		const struct blocklist_list *w = &f->v->lists[r->list];
+		for (int i = 0; i < f->n; i++) {
+			const struct blocklist_list *l = &f->v->lists[f->out[i].list];
+			if (list_before(w, l) || (worst >= 0 && l == w)) {
+				worst = i;
+				w = l;
+			}
+		}
+		if (worst < 0)
+			return;
+		f->n--;
+		memmove(f->out + worst, f->out + worst + 1,
+			(size_t)(f->n - worst) * sizeof *f->out);
+	}
+	f->out[f->n++] = *r;
+}
+
+static void found_hide(struct found *f, uint16_t list)
+{
+	f->hidden[list / 64] |= 1ULL << list % 64;
+}
+
+static bool found_hidden(const struct found *f, uint16_t list)
+{
+	return f->hidden[list / 64] >> list % 64 & 1;
+}
+
+static struct rule rule_of(const struct blocklist_record *r, unsigned labels)
+{
+	return (struct rule){
+		.entry = r->entry,
+		.starts = r->starts,
+		.expires = r->expires,
+		.list = r->list,
+		.action = r->action,
+		.kind = r->kind,
+		.labels = (uint8_t)labels,
+	};
+}
+
+/* The next record of a value; false at its end. Each is checked, also those that are
+ * not visible: a flipped version must not become a silent miss. */
+static int record_next(struct blocklist_record *out, const MDB_val *value, size_t *at,
+		       uint64_t key_hash)
+{
+	if (*at == value->mv_size)
+		return 0;
+	if (value->mv_size - *at < sizeof *out)
+		return ERR_DAMAGED;
+	memcpy(out, (const uint8_t *)value->mv_data + *at, sizeof *out);
+	*at += sizeof *out;
+	if (out->check != blocklist_record_check(key_hash, out) ||
+	    out->list >= BLOCKLIST_LISTS_MAX || out->kind >= BLOCKLIST_KINDS ||
+	    out->action >= RULE_ACTION_N)
+		return ERR_DAMAGED;
+	return 1;
+}
+
+static bool record_visible(const struct blocklist_view *v,
+			   const struct blocklist_record *r)
+{
+	return r->list < v->lists_n && blocklist_visible(r, v->lists[r->list].version);
+}
+
+/* One listed name on the way up. A node of a list ends the wildcards that the same list
+ * has above it (RFC 4592 closest encloser, RPZ draft 2): all kinds that RPZ knows do;
+ * subtree, which is ours, covers what is below and so hides nothing. */
+static int found_node(struct found *f, const MDB_val *key, const MDB_val *value,
+		      unsigned labels, bool self)
+{
+	struct blocklist_record r;
+	uint64_t key_hash = blocklist_key_hash(key->mv_data, key->mv_size);
+	size_t at = 0;
+	int more;
+	while ((more = record_next(&r, value, &at, key_hash)) > 0) {
+		bool covers =
+			r.kind == RULE_SUBTREE || (r.kind == RULE_EXACT && self) ||
+			(r.kind == RULE_WILDCARD && !self && !found_hidden(f, r.list));
+		struct rule rule = rule_of(&r, labels);
+		if (covers && record_visible(f->v, &r))
+			found_add(f, &rule);
+	}
+	for (at = 0; !more && at < value->mv_size; at += sizeof r) {
+		memcpy(&r, (const uint8_t *)value->mv_data + at, sizeof r);
+		if (r.kind != RULE_SUBTREE && record_visible(f->v, &r))
+			found_hide(f, r.list);
+	}
+	return more;
+}
+
+/* ---- names ---- */
+
+/* The largest label count in the store that is at most d; -1: none. */
+static int depth_at_most(const struct blocklist_view *v, unsigned d)
+{
+	for (int w = (int)(d / 64); w >= 0; w--) {
+		unsigned top = w == (int)(d / 64) ? d % 64 : 63;
+		uint64_t bits = v->depths[w] & (UINT64_MAX >> (63 - top));
+		if (bits)
+			return w * 64 + 63 - __builtin_clzll(bits);
+	}
+	return -1;
+}
+
+/* The last pair whose key is at most key. MDB_NOTFOUND: none. */
+static int seek_at_most(MDB_cursor *c, const MDB_val *key, MDB_val *k, MDB_val *value)
+{
+	*k = *key;
+	int rc = mdb_cursor_get(c, k, value, MDB_SET_RANGE);
+	if (rc == MDB_NOTFOUND)
+		return mdb_cursor_get(c, k, value, MDB_LAST);
+	if (rc || (k->mv_size == key->mv_size &&
+		   memcmp(k->mv_data, key->mv_data, key->mv_size) == 0))
+		return rc;
+	return mdb_cursor_get(c, k, value, MDB_PREV);
+}
+
+/* Labels from the root down that k has in common with a name of d labels. */
+static unsigned labels_shared(const MDB_val *k, const uint8_t *name_key,
+			      const uint16_t ends[BLOCKLIST_DEPTHS], unsigned d)
+{
+	const uint8_t *p = k->mv_data;
+	size_t n = k->mv_size < ends[d] ? k->mv_size : ends[d], same = 0;
+	while (same < n && p[same] == name_key[same])
+		same++;
+	while (ends[d] > same)
+		d--;
+	return d;
+}
+
+/* What is listed on the way from a name to the root, without a seek for each label: of
+ * the keys at or before the name's, the last one either is an ancestor, or shares with
+ * the name all labels that any listed ancestor can have. */
+int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
+			const uint8_t *name)
+{
+	uint8_t key[BLOCKLIST_KEY_MAX];
+	uint16_t ends[BLOCKLIST_DEPTHS];
+	struct found f = {.v = v, .out = out, .max = max};
+	if (!v->live)
+		return ERR_INVAL;
+	unsigned labels = blocklist_key_name(key, ends, name);
+	int d = depth_at_most(v, labels);
+	while (d >= 0) {
+		MDB_val want = {ends[d], key}, k, value;
+		int rc = seek_at_most(v->cursor, &want, &k, &value);
+		if (rc)
+			return rc == MDB_NOTFOUND ? ERR_DAMAGED : blocklist_error(rc);
+		if (*(uint8_t *)k.mv_data != BLOCKLIST_NAME)
+			break;
+		unsigned shared = labels_shared(&k, key, ends, (unsigned)d);
+		if (k.mv_size != ends[shared]) {
+			if (shared >= (unsigned)d) /* a key before its own beginning */
+				return ERR_DAMAGED;
+			d = depth_at_most(v, shared);
+			continue;
+		}
+		int err = found_node(&f, &k, &value, shared, shared == labels);
+		if (err)
+			return err;
+		d = shared ? depth_at_most(v, shared - 1) : -1;
+	}
+	return f.n;
+}
+
+/* ---- addresses and clients ---- */
+
+int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max, unsigned use,
+			const struct addr *a)
+{
+	struct found f = {.v = v, .out = out, .max = max};
+	if (!v->live)
+		return ERR_INVAL;
+	const struct lengths *l = &v->addr[a->family == 6];
+	for (unsigned i = 0; i < l->n; i++) {
+		uint8_t key[BLOCKLIST_KEY_MAX];
+		MDB_val value,
+			k = {blocklist_key_prefix(key, BLOCKLIST_ADDR, a, l->bits[i]),
+			     key};
+		int more, rc = mdb_get(v->txn, v->bl->dbi, &k, &value);
+		if (rc == MDB_NOTFOUND)
+			continue;
+		if (rc)
+			return blocklist_error(rc);
+		struct blocklist_record r;
+		size_t at = 0;
+		uint64_t key_hash = blocklist_key_hash(key, k.mv_size);
+		while ((more = record_next(&r, &value, &at, key_hash)) > 0) {
+			struct rule rule = rule_of(&r, l->bits[i]);
+			if ((r.kind & use) && record_visible(v, &r))
+				found_add(&f, &rule);
+		}
+		if (more < 0)
+			return more;
+	}
+	return f.n;
+}
+
+int blocklist_client_opted_out(struct blocklist_view *v, const struct addr *client)
+{
+	if (!v->live)
+		return ERR_INVAL;
+	const struct lengths *l = &v->client[client->family == 6];
+	for (unsigned i = 0; i < l->n; i++) {
+		struct blocklist_client c;
+		uint8_t key[BLOCKLIST_KEY_MAX];
+		MDB_val value, k = {blocklist_key_prefix(key, BLOCKLIST_CLIENT, client,
+							 l->bits[i]),
+				    key};
+		int rc = mdb_get(v->txn, v->bl->dbi, &k, &value);
+		if (rc == MDB_NOTFOUND)
+			continue;
+		if (rc || value.mv_size != sizeof c)
+			return rc ? blocklist_error(rc) : ERR_DAMAGED;
+		memcpy(&c, value.mv_data, sizeof c);
+		if (c.check != blocklist_tail_check(blocklist_key_hash(key, k.mv_size),
+						    &c, sizeof c))
+			return ERR_DAMAGED;
+		if (c.opt_out)
+			return 1;
+	}
+	return 0;
+}
+
+/* ---- entries and walks ---- */
+
+/* The visible entry of that id, or (id 0) the first of those there are. */
+static int entry_find(struct blocklist_view *v, struct blocklist_entry *out,
+		      uint16_t list, const struct blocklist_key *key, uint64_t id)
+{
+	struct blocklist_span span[BLOCKLIST_SPANS_MAX];
+	uint8_t bytes[BLOCKLIST_KEY_MAX + 3];
+	size_t n = blocklist_key_list(bytes, BLOCKLIST_ENTRY, list);
+	MDB_val value, k = {n + blocklist_key_rule(bytes + n, key), bytes};
+	if (!v->live)
+		return ERR_INVAL;
+	if (!blocklist_list(v, list))
+		return ERR_NOENT;
+	int rc = mdb_get(v->txn, v->bl->dbi, &k, &value);
+	if (rc)
+		return blocklist_error(rc);
+	int spans = blocklist_spans(span, bytes, k.mv_size, value.mv_data, value.mv_size);
+	for (int i = 0; i < spans; i++) {
+		struct blocklist_record *r = &span[i].head.rec;
+		if (blocklist_visible(r, v->lists[list].version) &&
+		    (!id || id == r->entry)) {
+			struct blocklist_item item;
+			blocklist_entry_decode(&item, span[i].bytes);
+			*out = item.entry;
+			return ERR_OK;
+		}
+	}
+	return spans < 0 ? spans : ERR_NOENT;
+}
+
+int blocklist_entry_get(struct blocklist_view *v, struct blocklist_entry *out,
+			uint16_t list, const struct blocklist_key *key)
+{
+	return entry_find(v, out, list, key, 0);
+}
+
+int blocklist_entry_of_rule(struct blocklist_view *v, struct blocklist_entry *out,
+			    const struct rule *rule, const struct blocklist_key *key)
+{
+	return entry_find(v, out, rule->list, key, rule->entry);
+}
+
+static unsigned key_labels(const struct blocklist_key *key)
+{
+	return key->prefix.addr.family ? key->prefix.bits : name_labels(key->name);
+}
+
+static int walk_list_key(struct blocklist_view *v, const struct blocklist_scan *s,
+			 blocklist_each_fn *each, void *arg)
+{
+	struct blocklist_span span[BLOCKLIST_SPANS_MAX];
+	struct blocklist_key key;
+	MDB_val rule_key = blocklist_scan_rule(s);
+	int n = blocklist_spans(span, s->key.mv_data, s->key.mv_size, s->value.mv_data,
+				s->value.mv_size);
+	int err = n < 0 ? n
+			: blocklist_key_decode(&key, rule_key.mv_data, rule_key.mv_size);
+	for (int i = 0; !err && i < n; i++) {
+		struct rule r = rule_of(&span[i].head.rec, key_labels(&key));
+		if (blocklist_visible(&span[i].head.rec, v->lists[s->list].version))
+			err = each(arg, &key, &r);
+	}
+	return err;
+}
+
+static int walk_list(struct blocklist_view *v, uint16_t list, blocklist_each_fn *each,
+		     void *arg)
+{
+	MDB_cursor *c; /* not the view's: each() may look things up */
+	struct blocklist_scan *s = malloc(sizeof *s);
+	if (!s)
+		return ERR_NOMEM;
+	int err = blocklist_error(mdb_cursor_open(v->txn, v->bl->dbi, &c));
+	if (err) {
+		free(s);
+		return err;
+	}
+	err = blocklist_scan_start(s, c, list);
+	while (!err && !s->end) {
+		err = walk_list_key(v, s, each, arg);
+		if (!err)
+			err = blocklist_scan_next(s, false);
+	}
+	mdb_cursor_close(c);
+	free(s);
+	return err;
+}
+
+/* Pairs of the tags first to last, in key order. */
+static int walk_tags(struct blocklist_view *v, int first, int last,
+		     int (*pair)(void *arg, const MDB_val *k, const MDB_val *value),
+		     void *arg)
+{
+	MDB_cursor *c;
+	uint8_t tag = (uint8_t)first;
+	MDB_val k = {1, &tag}, value;
+	if (!v->live)
+		return ERR_INVAL;
+	int err = ERR_OK, rc = mdb_cursor_open(v->txn, v->bl->dbi, &c);
+	if (rc)
+		return blocklist_error(rc);
+	rc = mdb_cursor_get(c, &k, &value, MDB_SET_RANGE);
+	while (!err && !rc && *(uint8_t *)k.mv_data <= last) {
+		err = pair(arg, &k, &value);
+		if (!err)
+			rc = mdb_cursor_get(c, &k, &value, MDB_NEXT);
+	}
+	mdb_cursor_close(c);
+	return err || rc == MDB_NOTFOUND ? err : blocklist_error(rc);
+}
+
+struct walk {
+	struct blocklist_view *v;
+	blocklist_each_fn *each;
+	blocklist_client_fn *each_client;
+	void *arg;
+};
+
+static int walk_key(void *arg, const MDB_val *k, const MDB_val *value)
+{
+	struct walk *w = arg;
+	struct blocklist_record r;
+	struct blocklist_key key;
+	size_t at = 0;
+	uint64_t key_hash = blocklist_key_hash(k->mv_data, k->mv_size);
+	int more, err = blocklist_key_decode(&key, k->mv_data, k->mv_size);
+	while (!err && (more = record_next(&r, value, &at, key_hash)) != 0) {
+		struct rule rule = rule_of(&r, key_labels(&key));
+		if (more < 0)
+			err = more;
+		else if (record_visible(w->v, &r))
+			err = w->each(w->arg, &key, &rule);
+	}
+	return err;
+}
+
+int blocklist_walk(struct blocklist_view *v, uint16_t list, blocklist_each_fn *each,
+		   void *arg)
+{
+	struct walk w = {.v = v, .each = each, .arg = arg};
+	if (list == UINT16_MAX)
+		return walk_tags(v, BLOCKLIST_NAME, BLOCKLIST_ADDR, walk_key, &w);
+	if (!v->live)
+		return ERR_INVAL;
+	return blocklist_list(v, list) ? walk_list(v, list, each, arg) : ERR_NOENT;
+}
+
+static int walk_client(void *arg, const MDB_val *k, const MDB_val *value)
+{
+	struct walk *w = arg;
+	struct blocklist_key key;
+	(void)value;
+	int err = blocklist_key_decode(&key, k->mv_data, k->mv_size);
+	return err ? err : w->each_client(w->arg, &key.prefix);
+}
+
+int blocklist_walk_clients(struct blocklist_view *v, blocklist_client_fn *each, void *arg)
+{
+	struct walk w = {.v = v, .each_client = each, .arg = arg};
+	return walk_tags(v, BLOCKLIST_CLIENT, BLOCKLIST_CLIENT, walk_client, &w);
+}
+
+int blocklist_stats_get(struct blocklist_view *v, struct blocklist_stats *out)
+{
+	struct blocklist_meta m;
+	MDB_envinfo info;
+	MDB_stat st;
+	if (!v->live)
+		return ERR_INVAL;
+	int err = blocklist_meta_read(&m, v->txn, v->bl->dbi);
+	if (err)
+		return err;
+	int rc = mdb_stat(v->txn, v->bl->dbi, &st);
+	if (!rc)
+		rc = mdb_env_info(v->bl->env, &info);
+	if (rc)
+		return blocklist_error(rc);
+	*out = (struct blocklist_stats){
+		.stamp = v->stamp,
+		.entries = m.entries,
+		.clients = m.clients,
+		.map_size = info.me_mapsize,
+		.bytes_used =
+			(st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
+			st.ms_psize,
+		.file_bytes = (info.me_last_pgno + 1) * st.ms_psize,
+	};
+	memcpy(out->digest, m.digest, sizeof out->digest);
+	for (uint32_t i = 0; i < v->lists_n; i++) {
+		out->lists += v->lists[i].version > 0;
+		out->names += v->lists[i].names;
+		out->addresses += v->lists[i].addresses;
+	}
+	return ERR_OK;
+}
+
+MDB_txn *blocklist_view_txn(const struct blocklist_view *v)
+{
+	return v->live ? v->txn : NULL;
+}
+
+struct blocklist *blocklist_view_store(const struct blocklist_view *v)
+{
+	return v->bl;
+}
