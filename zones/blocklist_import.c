@@ -248,6 +248,7 @@ struct commit {
 	void *arg;
 	const volatile int *stop;
 	uint64_t keys; /* done */
+	bool moved;    /* something was written since the scan took its pair */
 };
 
 static int look_up(struct commit *c)
@@ -269,8 +270,11 @@ static int commit_key(struct commit *c)
 	int err = blocklist_merge_key(&c->merge, &key,
 				      side >= 0 ? &c->scan.value : &nothing,
 				      side <= 0 ? &c->feed.want : &none);
-	if (!err && side >= 0)
-		err = blocklist_scan_next(&c->scan, c->merge.written != before);
+	c->moved = c->moved || c->merge.written != before;
+	if (!err && side >= 0) {
+		err = blocklist_scan_next(&c->scan, c->moved);
+		c->moved = false;
+	}
 	if (!err && side <= 0)
 		err = feed_next(&c->feed, c->im->sort);
 	return err;
@@ -303,6 +307,7 @@ static int commit_start(struct commit *c, bool staged)
 	m->written = m->names = m->addresses = 0;
 	m->changes = (struct blocklist_changes){0};
 	c->keys = 0;
+	c->moved = false;
 	if (!err)
 		err = feed_start(&c->feed, c->im->sort);
 	if (!err)
@@ -362,6 +367,7 @@ static int commit_staged(struct commit *c)
 			err = blocklist_txn_begin(&m->txn, c->im->bl, true);
 		if (!err)
 			err = blocklist_scan_resume(&c->scan, m->txn.entries);
+		c->moved = false;
 		m->written = 0;
 		if (!err)
 			err = commit_keys(c, BLOCKLIST_TXN_CHANGES);
