@@ -61,7 +61,7 @@ static void find_cause(struct cause *out, const struct call *c, const struct ver
 	out->list = blocklist_list(c->s->policy.view, v->rule.list);
 	if (!v->prefix.addr.family)
 		name_copy(key.name, v->matched);
-	if (blocklist_entry_get(c->s->policy.view, &out->entry, v->rule.list, &key))
+	if (blocklist_entry_of_rule(c->s->policy.view, &out->entry, &v->rule, &key))
 		out->entry.family[0] = 0;
 }
 

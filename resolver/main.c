@@ -1,0 +1,535 @@
+/* main.c: the program: options, start, signals, control, end. */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <jansson.h>
+
+#include "include/blocklist.h"
+#include "include/control.h"
+#include "include/version.h"
+#include "resolver/control.h"
+#include "resolver/log.h"
+#include "resolver/startup.h"
+#include "resolver/worker.h"
+
+enum {
+	EXIT_NO = 1,	   /* a check failed */
+	EXIT_FAULT = 2,	   /* usage, or it cannot serve */
+	TICK_MS = 1000,	   /* clock and kernel state are looked at */
+	CLOCK_BACK_S = 10, /* a wall clock set back further makes cached data "future" */
+};
+
+struct server {
+	struct conf *conf;
+	struct shared shared;
+	struct startup_sockets sockets;
+	struct worker *worker[CONF_WORKERS_MAX];
+	int workers; /* opened */
+	struct control *control;
+	struct blocklist_view *view; /* for status */
+	uv_loop_t loop;
+	uv_signal_t on_term, on_int, on_child;
+	uv_timer_t tick;
+	pid_t verifier; /* 0 = none running */
+	uint64_t started_s;
+	int64_t wall_ahead_ms; /* wall minus monotonic clock at the last tick */
+	int lock_fd, exit_code;
+	bool stopping;
+};
+
+/* ---- time ---- */
+
+static int64_t clock_ms(clockid_t id)
+{
+	struct timespec t;
+	clock_gettime(id, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* RFC 6302: a hit's time is worth what the clock is worth. */
+static bool clock_synced(void)
+{
+	struct timex t = {0};
+	return adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
+}
+
+static void watch_clock(struct server *s)
+{
+	int64_t ahead = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
+	int64_t back = s->wall_ahead_ms - ahead;
+	s->wall_ahead_ms = ahead;
+	atomic_store(&s->shared.clock_synced, clock_synced());
+	if (back <= CLOCK_BACK_S * 1000)
+		return;
+	uint32_t now_s = (uint32_t)(clock_ms(CLOCK_REALTIME) / 1000);
+	uint64_t gone = rrset_cache_drop_future(s->shared.cache, now_s);
+	atomic_fetch_add(&s->shared.flushes, 1);
+	log_warning("the clock was set back by %lld s: %llu cached RRsets dated later "
+		    "are gone",
+		    (long long)(back / 1000), (unsigned long long)gone);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	watch_clock(timer->data);
+}
+
+/* ---- the end ---- */
+
+static void stop(struct server *s)
+{
+	if (s->stopping)
+		return;
+	s->stopping = true;
+	for (int i = 0; i < s->workers; i++)
+		worker_stop(s->worker[i]);
+	control_close(s->control);
+	uv_close((uv_handle_t *)&s->on_term, NULL);
+	uv_close((uv_handle_t *)&s->on_int, NULL);
+	uv_close((uv_handle_t *)&s->on_child, NULL);
+	uv_close((uv_handle_t *)&s->tick, NULL);
+}
+
+static void on_stop_signal(uv_signal_t *signal, int number)
+{
+	log_notice("stopping (signal %d)", number);
+	stop(signal->data);
+}
+
+/* The check of the blocklist that runs beside the first minutes of service. */
+static void on_child(uv_signal_t *signal, int number)
+{
+	struct server *s = signal->data;
+	int status;
+	(void)number;
+	if (!s->verifier || waitpid(s->verifier, &status, WNOHANG) != s->verifier)
+		return;
+	s->verifier = 0;
+	if (startup_verified(status, s->conf)) {
+		s->exit_code = EXIT_FAULT;
+		stop(s);
+	} else {
+		log_info("the blocklist has been checked: whole");
+	}
+}
+
+/* ---- control ---- */
+
+static json_t *store_status(struct server *s)
+{
+	struct blocklist_stats st;
+	int err = blocklist_view_renew(s->view);
+	if (!err)
+		err = blocklist_stats_get(s->view, &st);
+	blocklist_view_reset(s->view);
+	if (err)
+		return json_pack("{s:s}", "error", err_text(err));
+	return json_pack("{s:I, s:I, s:I, s:I, s:i, s:I, s:s}", "generation",
+			 (json_int_t)st.stamp.generation, "names", (json_int_t)st.names,
+			 "addresses", (json_int_t)st.addresses, "clients",
+			 (json_int_t)st.clients, "lists", (int)st.lists, "bytes",
+			 (json_int_t)st.bytes_used, "check",
+			 s->verifier ? "running" : "whole");
+}
+
+static json_t *hits_status(struct server *s)
+{
+	static const char *const state[] = {"ok",
+					    "no space: listed questions are folded, then "
+					    "left unanswered",
+					    "failed: the same"};
+	struct hit_log_stats st;
+	hit_log_stats(s->shared.hits, &st);
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
+			 state[st.state], "trouble", st.trouble, "stored",
+			 (json_int_t)st.stored, "folded", (json_int_t)st.folded,
+			 "unanswered", (json_int_t)st.no_room, "waiting_bytes",
+			 (json_int_t)st.waiting_bytes, "segments",
+			 (json_int_t)st.segments, "bytes", (json_int_t)st.segments_bytes);
+}
+
+static json_t *cache_status(struct server *s)
+{
+	struct rrset_cache_stats st;
+	rrset_cache_stats(s->shared.cache, &st);
+	return json_pack("{s:I, s:I, s:I}", "rrsets", (json_int_t)st.entries, "bytes",
+			 (json_int_t)st.bytes, "limit", (json_int_t)st.limit);
+}
+
+static int control_status(void *arg, const json_t *request, json_t *answer,
+			  char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	json_t *warnings = json_array();
+	uint64_t now_s = (uint64_t)clock_ms(CLOCK_MONOTONIC) / 1000;
+	(void)request, (void)error;
+	for (int i = 0; i < s->conf->warnings_n; i++)
+		json_array_append_new(warnings, json_string(s->conf->warnings[i]));
+	json_object_set_new(answer, "version", json_string(SINKHOLED_VERSION));
+	json_object_set_new(answer, "pid", json_integer(getpid()));
+	json_object_set_new(answer, "uptime_s",
+			    json_integer((json_int_t)(now_s - s->started_s)));
+	json_object_set_new(answer, "node", json_string(s->conf->node));
+	json_object_set_new(answer, "workers", json_integer(s->workers));
+	json_object_set_new(answer, "blocklist", store_status(s));
+	json_object_set_new(answer, "hits", hits_status(s));
+	json_object_set_new(answer, "cache", cache_status(s));
+	json_object_set_new(answer, "warnings", warnings);
+	return 0;
+}
+
+static int control_stats(void *arg, const json_t *request, json_t *answer,
+			 char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	uint64_t sums[STATS_N] = {0};
+	json_t *counters = json_object();
+	(void)request, (void)error;
+	for (int i = 0; i < s->workers; i++)
+		stats_sum(sums, worker_stats(s->worker[i]));
+	for (int i = 0; i < STATS_N; i++)
+		json_object_set_new(counters, stats_name((enum stats_counter)i),
+				    json_integer((json_int_t)sums[i]));
+	json_object_set_new(answer, "counters", counters);
+	return 0;
+}
+
+static int control_flush(void *arg, const json_t *request, json_t *answer,
+			 char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	uint8_t name[DNS_NAME_MAX];
+	const char *text = json_string_value(json_object_get(request, "name"));
+	bool subtree = json_is_true(json_object_get(request, "subtree"));
+	if (text && name_from_str(name, text)) {
+		snprintf(error, CONTROL_ERROR_MAX, "name: not a domain name");
+		return ERR_FORMAT;
+	}
+	uint64_t gone = rrset_cache_flush(s->shared.cache, text ? name : NULL, subtree);
+	atomic_fetch_add(&s->shared.flushes, 1);
+	json_object_set_new(answer, "removed", json_integer((json_int_t)gone));
+	return 0;
+}
+
+static int control_stop(void *arg, const json_t *request, json_t *answer,
+			char error[CONTROL_ERROR_MAX])
+{
+	(void)request, (void)answer, (void)error;
+	stop(arg);
+	return 0;
+}
+
+static const struct control_command commands[] = {
+	{"status", control_status, false},
+	{"stats", control_stats, false},
+	{"flush", control_flush, true},
+	{"stop", control_stop, true},
+	{NULL, NULL, false},
+};
+
+/* ---- the start ---- */
+
+static void say_hits(void *arg, enum hit_log_level level, const char *text)
+{
+	(void)arg;
+	log_line(level == HIT_LOG_WARNING ? LOG_WARN : LOG_INFORM, "hit log: %s", text);
+}
+
+static int load_hints(struct root_hints *hints, const struct conf *conf)
+{
+	char error[ROOT_ERROR_MAX];
+	if (!conf->recursion.root_hints[0]) {
+		root_hints_builtin(hints);
+		return ERR_OK;
+	}
+	int err = root_hints_load(hints, conf->recursion.root_hints, error);
+	if (err)
+		log_error("recursion.root_hints: %s", error);
+	return err;
+}
+
+/* Damage is found before it is served: at once after an unclean end, else beside the
+ * first minutes of service. */
+static int check_blocklist(struct server *s, bool unclean)
+{
+	int status, err = startup_verify(&s->verifier, s->conf);
+	if (err || !unclean)
+		return err;
+	log_notice("the last run did not end in order: checking the blocklist first");
+	pid_t child = s->verifier;
+	s->verifier = 0;
+	while (waitpid(child, &status, 0) < 0)
+		if (errno != EINTR)
+			return ERR_IO;
+	return startup_verified(status, s->conf);
+}
+
+static int open_blocklist(struct server *s)
+{
+	char path[CONF_PATH_MAX + sizeof "/" CONTROL_BLOCKLIST_DIR];
+	const char *why = NULL;
+	snprintf(path, sizeof path, "%s/" CONTROL_BLOCKLIST_DIR, s->conf->state);
+	int err = blocklist_open(&s->shared.blocklist, path, BLOCKLIST_READ, &why);
+	if (!err)
+		err = blocklist_view_open(&s->view, s->shared.blocklist);
+	if (err)
+		log_error("the blocklist %s cannot be used: %s", path,
+			  why ? why : err_text(err));
+	return err;
+}
+
+static int open_hits(struct server *s)
+{
+	const char *why = NULL;
+	const struct hit_log_conf conf = {
+		.state = s->conf->state,
+		.runtime = s->conf->runtime,
+		.node = s->conf->node,
+		.workers = s->conf->workers,
+		.retention_s = s->conf->hits.retention_s,
+		.max_size_bytes = s->conf->hits.max_size_bytes,
+		.say = say_hits,
+	};
+	int err = hit_log_open(&s->shared.hits, &conf, &why);
+	if (!err)
+		err = hit_log_start(s->shared.hits);
+	if (err)
+		log_error("the hit log cannot be used: %s", why ? why : err_text(err));
+	return err;
+}
+
+static int open_caches(struct server *s)
+{
+	const struct conf *conf = s->conf;
+	const struct rrset_cache_conf cache = {
+		.size_bytes = conf->cache.size_bytes -
+			      conf->cache.size_bytes / WORKER_ANSWER_SHARE,
+		.min_ttl_s = conf->cache.min_ttl_s,
+		.max_ttl_s = conf->cache.max_ttl_s,
+	};
+	int err = rrset_cache_open(&s->shared.cache, &cache);
+	if (!err)
+		err = server_table_open(&s->shared.servers);
+	if (err)
+		log_error("cache.size: no memory for %llu bytes; set less",
+			  (unsigned long long)conf->cache.size_bytes);
+	return err;
+}
+
+static int open_workers(struct server *s)
+{
+	const int n = s->conf->listen_n;
+	for (; s->workers < s->conf->workers; s->workers++) {
+		int i = s->workers;
+		int err = worker_open(&s->worker[i], &s->shared, i,
+				      s->sockets.udp + i * n, s->sockets.tcp + i * n);
+		if (err) {
+			log_error("worker %d cannot start: %s", i, err_text(err));
+			return err;
+		}
+	}
+	return ERR_OK;
+}
+
+static int open_control(struct server *s)
+{
+	char error[CONTROL_ERROR_MAX];
+	int err =
+		control_open(&s->control, &s->loop, s->conf->runtime, commands, s, error);
+	if (err)
+		log_error("%s", error);
+	return err;
+}
+
+/* What needs root first, then who we are to be, then everything else. */
+static int prepare(struct server *s)
+{
+	struct startup_user user;
+	bool unclean;
+	int err = startup_user(&user, s->conf);
+	if (!err)
+		err = load_hints(&s->shared.hints, s->conf);
+	if (!err)
+		err = startup_folders(s->conf, &user);
+	if (!err)
+		err = startup_lock(&s->lock_fd, s->conf, &user);
+	if (!err)
+		err = startup_bind(&s->sockets, s->conf);
+	if (!err)
+		err = startup_become(&user);
+	if (!err)
+		err = startup_blocklist(s->conf);
+	if (!err)
+		err = startup_begun(&unclean, s->conf);
+	if (!err)
+		err = check_blocklist(s, unclean);
+	if (!err)
+		err = open_blocklist(s);
+	if (!err)
+		err = open_caches(s);
+	if (!err)
+		err = open_hits(s);
+	return err;
+}
+
+static void start_loop(struct server *s)
+{
+	uv_signal_init(&s->loop, &s->on_term);
+	uv_signal_init(&s->loop, &s->on_int);
+	uv_signal_init(&s->loop, &s->on_child);
+	uv_timer_init(&s->loop, &s->tick);
+	s->on_term.data = s->on_int.data = s->on_child.data = s->tick.data = s;
+	uv_signal_start(&s->on_term, on_stop_signal, SIGTERM);
+	uv_signal_start(&s->on_int, on_stop_signal, SIGINT);
+	uv_signal_start(&s->on_child, on_child, SIGCHLD);
+	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
+	on_child(&s->on_child, SIGCHLD); /* it may have ended before we listened */
+}
+
+static int start(struct server *s)
+{
+	int err = prepare(s);
+	if (err)
+		return err;
+	s->started_s = (uint64_t)clock_ms(CLOCK_MONOTONIC) / 1000;
+	s->wall_ahead_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
+	atomic_store(&s->shared.clock_synced, clock_synced());
+	uv_loop_init(&s->loop);
+	err = open_control(s);
+	if (!err)
+		err = open_workers(s);
+	for (int i = 0; i < s->workers && !err; i++)
+		err = worker_start(s->worker[i]);
+	if (!err)
+		start_loop(s);
+	return err;
+}
+
+/* In this order nothing is put into a ring after the hit log has been closed. */
+static void finish(struct server *s)
+{
+	for (int i = 0; i < s->workers; i++)
+		worker_join(s->worker[i]);
+	for (int i = 0; i < s->workers; i++)
+		worker_close(s->worker[i]);
+	if (hit_log_close(s->shared.hits))
+		log_warning("hits remain in %s and will be stored at the next start",
+			    s->conf->runtime);
+	blocklist_view_close(s->view);
+	blocklist_close(s->shared.blocklist);
+	rrset_cache_close(s->shared.cache);
+	server_table_close(s->shared.servers);
+	uv_loop_close(&s->loop);
+	startup_ended(s->conf);
+}
+
+static int serve(struct conf *conf)
+{
+	static struct server s;
+	s.conf = conf;
+	s.shared.conf = conf;
+	for (int i = 0; i < conf->warnings_n; i++)
+		log_warning("%s", conf->warnings[i]);
+	if (start(&s))
+		return EXIT_FAULT;
+	log_notice("sinkholed " SINKHOLED_VERSION " is ready: %d workers, %d addresses",
+		   conf->workers, conf->listen_n);
+	uv_run(&s.loop, UV_RUN_DEFAULT);
+	finish(&s);
+	free(s.sockets.udp);
+	free(s.sockets.tcp);
+	log_notice("stopped");
+	return s.exit_code;
+}
+
+/* ---- options ---- */
+
+static const char usage[] =
+	"usage: sinkholed [-c FILE]\n"
+	"       sinkholed [-c FILE] --check\n"
+	"       sinkholed --help-config | --help | --version\n"
+	"\n"
+	"A recursive DNS resolver that answers listed names with a sinkhole answer and "
+	"logs\n"
+	"who asked. It stays in the foreground and logs to stderr.\n"
+	"\n"
+	"  -c, --config FILE  configuration (YAML); without it the defaults hold\n"
+	"      --check        check the configuration and end: 0 good, 1 not\n"
+	"      --help-config  every key with its default, as a configuration file\n"
+	"  -h, --help         this text\n"
+	"  -V, --version      the version\n"
+	"\n"
+	"SIGTERM and SIGINT end it in order. See sinkholed(8), sinkholed.yaml(5).\n";
+
+static int check(const struct conf *conf, const char *path)
+{
+	struct startup_user user;
+	struct root_hints hints;
+	for (int i = 0; i < conf->warnings_n; i++)
+		log_warning("%s", conf->warnings[i]);
+	if (startup_user(&user, conf) || load_hints(&hints, conf))
+		return EXIT_NO;
+	printf("%s: good\n", path ? path : "the default configuration");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPT_CHECK = 256, OPT_HELP_CONFIG };
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, OPT_CHECK},
+		{"help-config", no_argument, NULL, OPT_HELP_CONFIG},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	const char *path = NULL;
+	bool only_check = false;
+	struct conf_error error;
+	struct conf *conf;
+	int c;
+	while ((c = getopt_long(argc, argv, "c:hV", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			path = optarg;
+			break;
+		case OPT_CHECK:
+			only_check = true;
+			break;
+		case OPT_HELP_CONFIG:
+			conf_help(stdout);
+			return 0;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		case 'V':
+			puts("sinkholed " SINKHOLED_VERSION);
+			return 0;
+		default:
+			fputs("try sinkholed --help\n", stderr);
+			return EXIT_FAULT;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr,
+			"sinkholed: '%s' is not an option; try sinkholed --help\n",
+			argv[optind]);
+		return EXIT_FAULT;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	if (conf_load(&conf, path, &error)) {
+		log_error("%s", error.text);
+		return only_check ? EXIT_NO : EXIT_FAULT;
+	}
+	int result = only_check ? check(conf, path) : serve(conf);
+	conf_free(conf);
+	return result;
+}
