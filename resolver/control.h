@@ -1,7 +1,8 @@
 /* control.h: the server side of the control socket, see include/control.h.
  * Shape    a table of commands given by main.c, a socket on main's loop
  * Memory   control_open() allocates; control_close() frees once libuv let go
- * Threads  the loop's; handlers run on it and must not block for long
+ * Threads  the loop's; handlers run on it and must not block for long; the process
+ *          ignores SIGPIPE, which libuv does not keep away
  * Errors   ERR_*, with a text that says what to do */
 #ifndef SINKHOLED_RESOLVER_CONTROL_H
 #define SINKHOLED_RESOLVER_CONTROL_H
