@@ -1,0 +1,96 @@
+/* iter.h: from the closest known cut down to the servers that answer for one name.
+ * Shape    name and type in; SEND and SUB steps out, events in, until one iter_reply
+ * Units    ms, monotonic, for waiting; s, wall clock, for the cache
+ * Memory   embedded in struct resolve; what it hands out lies in that arena
+ * Threads  one owner
+ * Errors   ITER_FAILED with an EDE; a full arena fails too
+ * Source   RFC 1034 5.3.3, 7766, 6891, 5452, 9520; SECURITY.md 1A, 1B rows 8 to 13
+ *
+ * One exchange at a time. A server is judged by policy before each use of it, and again
+ * when its answer comes; one that is listed is not used, its name not resolved. */
+#ifndef SINKHOLED_ITER_H
+#define SINKHOLED_ITER_H
+
+#include "resolver/iter_reply.h"
+#include "resolver/resolve.h"
+
+enum {
+	ITER_SUBS_MAX = 3,	   /* address look-ups under way */
+	ITER_SUB_FAILURES_MAX = 5, /* then nothing more is looked up: NXNSAttack */
+	ITER_UDP_TRIES = 2,	   /* per address; RFC 9520: at most 3 */
+	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
+	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
+	ITER_SUB_SENDS_MAX = 24,
+};
+
+/* What one event may use and change. */
+struct iter_io {
+	const struct resolve_env *env;
+	struct arena *arena;
+	struct steps *out;
+	struct budget *budget;
+	const struct policy_subject *subject;
+	struct judged *judged;
+	uint32_t *last_id;
+};
+
+/* What policy said so far, over all that was looked at. */
+struct judged {
+	struct verdict monitor; /* the first rule that only monitors */
+	uint32_t change; /* the first moment that any of it may change; 0 = never */
+	bool touched;
+};
+void judged_note(struct judged *j, const struct verdict *v);
+
+enum iter_result {
+	ITER_WAITS,   /* for an event */
+	ITER_DONE,    /* .reply is an answer, a CNAME or a denial */
+	ITER_FAILED,  /* .ede, .ede_text */
+	ITER_BLOCKED, /* .blocked: rules left no server */
+};
+
+/* One address of one server of the cut. */
+struct iter_path {
+	struct addr to;
+	uint8_t server; /* index in the cut */
+	uint8_t udp_tries;
+	bool tcp_tried, no_edns, plain_case;
+	bool dead;    /* not to be asked again */
+	bool blocked; /* by a rule */
+};
+
+struct iter {
+	const uint8_t *name;
+	uint16_t type;
+	struct delegation cut;
+	struct iter_path path[ITER_PATHS_MAX];
+	int path_n;
+	uint8_t families_done[DELEGATION_SERVERS_MAX]; /* looked up: 0 to 2 */
+	struct {
+		uint32_t id;
+		uint16_t type;
+		uint8_t server;
+	} sub[ITER_SUBS_MAX];
+	int sub_n, sub_failures;
+	/* The exchange under way, when send_id is not 0. */
+	uint32_t send_id;
+	struct iter_path *asked;
+	uint64_t sent_ms;
+	uint16_t message_id;
+	uint8_t sent_name[DNS_NAME_MAX];
+	bool tcp, exact_case;
+	/* Why servers were of no use. */
+	bool timed_out, unreachable, useless, forbidden;
+	struct verdict blocked;
+	struct iter_reply reply;
+	int16_t ede;
+	const char *ede_text;
+};
+
+/* name is lower case and lives as long as the arena. */
+enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *name,
+			    uint16_t type);
+/* REPLY, TIMEOUT, SUB_DONE; ids it does not know are ignored. */
+enum iter_result iter_event(struct iter *it, struct iter_io *io, const struct event *ev);
+
+#endif

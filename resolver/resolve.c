@@ -1,0 +1,371 @@
+#include "resolver/resolve.h"
+
+#include <assert.h>
+
+#include "resolver/iter.h"
+
+/* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, then
+ * the end. Whatever is in it has been judged; at every event all of it is judged again,
+ * for the list may have changed. */
+struct resolve {
+	struct arena *arena;
+	struct question q;
+	struct policy_subject subject; /* with a passthru found on the way */
+	struct budget budget;
+	uint32_t last_id;
+	enum { RESOLVE_NEW, RESOLVE_ASKING, RESOLVE_DONE } state;
+	const struct rrset *chain[REPLY_ANSWER_MAX];
+	int chain_n, links; /* the first links of the chain are CNAMEs to follow */
+	const uint8_t *name[REPLY_CHAIN_MAX + 1]; /* the question, then each target */
+	const struct rrset *negative;		  /* NULL also without a SOA */
+	uint8_t end; /* enum rrset_kind of the chain's end, once complete */
+	bool complete;
+	struct judged judged;
+	struct verdict verdict; /* passthru that was found, or pass */
+	struct iter iter;
+	struct reply reply;
+};
+
+/* One step's tools. */
+struct call {
+	struct resolve *r;
+	struct iter_io io;
+};
+
+struct resolve *resolve_open(struct arena *arena, const struct question *q,
+			     const struct budget *budget)
+{
+	struct resolve *r = arena_zero(arena, sizeof *r);
+	if (!r)
+		return NULL;
+	r->arena = arena;
+	r->q = *q;
+	r->budget = *budget;
+	r->name[0] = r->q.qname;
+	return r;
+}
+
+struct budget resolve_budget(const struct resolve *r)
+{
+	return r->budget;
+}
+
+/* ---- ends ---- */
+
+static void done(struct call *c)
+{
+	struct resolve *r = c->r;
+	assert(c->io.out->n < RESOLVE_STEPS_MAX);
+	r->reply.monitor = r->judged.monitor;
+	r->reply.change = r->judged.change;
+	c->io.out->step[c->io.out->n++] =
+		(struct step){.kind = STEP_DONE, .reply = &r->reply};
+	r->state = RESOLVE_DONE;
+}
+
+static void done_failed(struct call *c, int16_t ede, const char *text)
+{
+	c->r->reply = (struct reply){.rcode = DNS_SERVFAIL,
+				     .ede = ede,
+				     .ede_text = text,
+				     .verdict = c->r->verdict};
+	done(c);
+}
+
+/* links CNAMEs lead to the name that v is about. */
+static void done_verdict(struct call *c, const struct verdict *v, int links)
+{
+	struct reply *reply = &c->r->reply;
+	*reply = (struct reply){.ede = DNS_EDE_NONE,
+				.answer_n = links,
+				.verdict = *v,
+				.target = c->r->name[links]};
+	memcpy(reply->answer, c->r->chain, (size_t)links * sizeof *reply->answer);
+	done(c);
+}
+
+static void done_answer(struct call *c)
+{
+	struct resolve *r = c->r;
+	r->reply = (struct reply){.rcode = r->end == RRSET_NXDOMAIN ? DNS_NXDOMAIN
+								    : DNS_NOERROR,
+				  .ede = DNS_EDE_NONE,
+				  .answer_n = r->chain_n,
+				  .negative = r->negative,
+				  .verdict = r->verdict,
+				  .target = r->name[r->links],
+				  .cacheable = !r->judged.touched};
+	memcpy(r->reply.answer, r->chain, sizeof r->reply.answer);
+	done(c);
+}
+
+/* ---- policy over everything known ---- */
+
+struct judge {
+	struct call *c;
+	struct policy_subject subject;
+	struct verdict v;
+	int err;
+};
+
+/* Whether v ends the question; a passthru frees what follows. */
+static bool acts(struct judge *j)
+{
+	struct resolve *r = j->c->r;
+	if (j->err)
+		return true;
+	judged_note(&r->judged, &j->v);
+	if (j->v.kind == VERDICT_PASSTHRU && !j->subject.passthru) {
+		j->subject.passthru = true;
+		r->verdict = j->v;
+	}
+	return j->v.kind == VERDICT_ACT;
+}
+
+static bool name_acts(struct judge *j, const uint8_t *name)
+{
+	j->err = policy_name(&j->v, &j->c->r->judged.monitor, j->c->io.env->policy,
+			     &j->subject, name);
+	return acts(j);
+}
+
+/* The server that gave an RRset may have been listed since. */
+static bool origin_acts(struct judge *j, const struct origin *from)
+{
+	j->err = policy_server(&j->v, &j->c->r->judged.monitor, j->c->io.env->policy,
+			       &j->subject, from->server, &from->addr);
+	return acts(j);
+}
+
+static bool addresses_act(struct judge *j, const struct rrset *s)
+{
+	const uint8_t *rdata;
+	uint16_t len;
+	uint32_t at = 0;
+	while (rrset_next(s, &at, &rdata, &len)) {
+		struct addr a;
+		if (s->type == DNS_A && len == 4)
+			a = addr_v4(rdata, 0);
+		else if (s->type == DNS_AAAA && len == 16)
+			a = addr_v6(rdata, 0);
+		else
+			continue;
+		j->err = policy_answer(&j->v, &j->c->r->judged.monitor,
+				       j->c->io.env->policy, &j->subject, &a);
+		if (acts(j))
+			return true;
+	}
+	return false;
+}
+
+/* Server addresses are judged by the iterator that wants them, not as answers. */
+static bool rrset_acts(struct judge *j, const struct rrset *s)
+{
+	return origin_acts(j, &s->from) || (!j->subject.own && addresses_act(j, s));
+}
+
+/* In the order in which things were learnt: the first rule to act decides. Returns the
+ * number of CNAMEs before it, or -1 when none acts. */
+static int first_act(struct judge *j)
+{
+	struct resolve *r = j->c->r;
+	if (name_acts(j, r->q.qname))
+		return 0;
+	for (int i = 0; i < r->chain_n; i++) {
+		bool link = i < r->links;
+		if (rrset_acts(j, r->chain[i]))
+			return link ? i : r->links;
+		if (link && name_acts(j, r->name[i + 1]))
+			return i + 1;
+	}
+	return r->negative && origin_acts(j, &r->negative->from) ? r->links : -1;
+}
+
+/* False when the question has ended. */
+static bool judge(struct call *c)
+{
+	struct resolve *r = c->r;
+	struct judge j = {.c = c, .subject = r->q.subject};
+	r->verdict = (struct verdict){0};
+	int links = first_act(&j);
+	r->subject = j.subject;
+	if (j.err)
+		done_failed(c, DNS_EDE_NOT_READY, "the blocklist cannot be read");
+	else if (links >= 0)
+		done_verdict(c, &j.v, links);
+	return r->state != RESOLVE_DONE;
+}
+
+/* ---- the chain ---- */
+
+/* Our own questions want the name itself: an alias ends them. */
+static bool is_link(const struct resolve *r, const struct rrset *s)
+{
+	return s->kind == RRSET_DATA && s->type == DNS_CNAME && r->q.qtype != DNS_CNAME &&
+	       r->q.qtype != DNS_ANY && !r->q.subject.own;
+}
+
+static bool was_asked(const struct resolve *r, const uint8_t *name)
+{
+	for (int i = 0; i <= r->links; i++)
+		if (name_equal(r->name[i], name))
+			return true;
+	return false;
+}
+
+/* False when the question has ended. */
+static bool add_link(struct call *c, const struct rrset *s)
+{
+	struct resolve *r = c->r;
+	uint8_t target[DNS_NAME_MAX];
+	iter_reply_target(target, s);
+	if (was_asked(r, target)) {
+		done_failed(c, DNS_EDE_OTHER, "CNAME loop");
+		return false;
+	}
+	if (r->links == REPLY_CHAIN_MAX) {
+		done_failed(c, DNS_EDE_OTHER, "CNAME chain too long");
+		return false;
+	}
+	const uint8_t *name = arena_copy(r->arena, target, name_len(target));
+	if (!name) {
+		done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
+		return false;
+	}
+	r->chain[r->chain_n++] = s;
+	r->name[++r->links] = name;
+	return true;
+}
+
+/* Adds one RRset to the chain, or its denial. False when the question has ended. */
+static bool add(struct call *c, const struct rrset *s)
+{
+	struct resolve *r = c->r;
+	if (is_link(r, s))
+		return add_link(c, s);
+	r->complete = true;
+	r->end = s->kind;
+	if (s->kind == RRSET_DATA)
+		r->chain[r->chain_n++] = s;
+	else
+		r->negative = s;
+	return true;
+}
+
+static void add_reply(struct call *c, const struct iter_reply *reply)
+{
+	struct resolve *r = c->r;
+	for (int i = 0; i < reply->answer_n; i++)
+		if (!add(c, reply->answer[i]))
+			return;
+	if (reply->negative) {
+		add(c, reply->negative);
+	} else if (reply->class == ITER_NODATA || reply->class == ITER_NXDOMAIN) {
+		r->complete = true;
+		r->end = reply->class == ITER_NODATA ? RRSET_NODATA : RRSET_NXDOMAIN;
+	}
+}
+
+/* The type asked for, a denial, or else an alias. */
+static int from_cache(struct call *c, struct rrset *out)
+{
+	const struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
+	const uint8_t *name = r->name[r->links];
+	int got = rrset_cache_get(env->cache, out, r->arena, name, r->q.qtype,
+				  RANK_AUTHORITY, env->now_s);
+	if (got != RRSET_CACHE_MISS || r->q.qtype == DNS_ANY)
+		return got;
+	got = rrset_cache_get(env->cache, out, r->arena, name, DNS_CNAME, RANK_AUTHORITY,
+			      env->now_s);
+	return got == RRSET_CACHE_HIT && out->kind != RRSET_DATA ? RRSET_CACHE_MISS : got;
+}
+
+/* ---- the walk ---- */
+
+/* False when the question has ended; *more: the chain goes on with another name. */
+static bool took(struct call *c, enum iter_result result, bool *more)
+{
+	struct resolve *r = c->r;
+	*more = false;
+	switch (result) {
+	case ITER_WAITS:
+		return true;
+	case ITER_FAILED:
+		done_failed(c, r->iter.ede, r->iter.ede_text);
+		return false;
+	case ITER_BLOCKED:
+		done_verdict(c, &r->iter.blocked, r->links);
+		return false;
+	case ITER_DONE:
+		break;
+	}
+	add_reply(c, &r->iter.reply);
+	*more = true;
+	return r->state != RESOLVE_DONE;
+}
+
+/* Goes on until an event is needed or the question has ended. Each name is judged
+ * before it is looked for. */
+static void find(struct call *c)
+{
+	struct resolve *r = c->r;
+	bool more = true;
+	while (more && judge(c)) {
+		if (r->complete) {
+			done_answer(c);
+			return;
+		}
+		struct rrset *s = arena_get(r->arena, sizeof *s);
+		int got = s ? from_cache(c, s) : ERR_NOMEM;
+		if (got == RRSET_CACHE_HIT) {
+			add(c, s);
+			more = r->state != RESOLVE_DONE;
+		} else if (got == RRSET_CACHE_MISS) {
+			enum iter_result result = iter_start(
+				&r->iter, &c->io, r->name[r->links], r->q.qtype);
+			(void)took(c, result, &more);
+		} else {
+			done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
+			return;
+		}
+	}
+}
+
+/* What an event costs, and what a sub-question brings back. */
+static void charge(struct resolve *r, const struct event *ev)
+{
+	if (ev->kind == EVENT_REPLY)
+		r->budget.bytes -=
+			(int32_t)(ev->len < BUDGET_BYTES ? ev->len : BUDGET_BYTES);
+	if (ev->kind != EVENT_SUB_DONE)
+		return;
+	r->budget.sends += ev->left.sends;
+	r->budget.bytes += ev->left.bytes;
+}
+
+void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
+		  const struct resolve_env *env)
+{
+	struct call c = {.r = r,
+			 .io = {.env = env,
+				.arena = r->arena,
+				.out = out,
+				.budget = &r->budget,
+				.subject = &r->subject,
+				.judged = &r->judged,
+				.last_id = &r->last_id}};
+	bool more;
+	out->n = 0;
+	if (r->state == RESOLVE_DONE)
+		return;
+	charge(r, ev);
+	if (!judge(&c))
+		return;
+	if (r->state == RESOLVE_NEW) {
+		r->state = RESOLVE_ASKING;
+		find(&c);
+	} else if (took(&c, iter_event(&r->iter, &c.io, ev), &more) && more) {
+		find(&c);
+	}
+}
