@@ -117,8 +117,9 @@ enum dns_type {
 	DNS_LP = 107,
 	DNS_EUI48 = 108, /* RFC 7043 */
 	DNS_EUI64 = 109,
-	DNS_TKEY = 249, /* RFC 2930 */
-	DNS_TSIG = 250, /* RFC 8945 */
+	DNS_NXNAME = 128, /* RFC 9824 */
+	DNS_TKEY = 249,	  /* RFC 2930 */
+	DNS_TSIG = 250,	  /* RFC 8945 */
 	DNS_IXFR = 251,
 	DNS_AXFR = 252,
 	DNS_MAILB = 253,

@@ -86,6 +86,7 @@ static unsigned check_question(const struct query *q)
 	switch (q->qtype) {
 	case 0:
 	case DNS_OPT:
+	case DNS_NXNAME: /* RFC 9824 3.5 */
 		return DNS_FORMERR;
 	case DNS_TKEY:
 	case DNS_TSIG:
@@ -103,6 +104,8 @@ enum query_result query_read(struct query *q, const uint8_t *msg, size_t len)
 {
 	struct wire_reader r = wire_reader(msg, len);
 	q->qname_len = 0;
+	q->qname_raw = NULL;
+	q->qtype = q->qclass = q->rcode = 0;
 	q->edns = q->dnssec_ok = false;
 	q->room = DNS_UDP_PLAIN;
 	q->id = wire_u16(&r);
@@ -114,7 +117,7 @@ enum query_result query_read(struct query *q, const uint8_t *msg, size_t len)
 		return QUERY_DROP;
 	if ((q->flags & DNS_OPCODE_MASK) != DNS_OPCODE_QUERY)
 		return error(q, DNS_NOTIMP);
-	if (questions != 1 || answers || authority)
+	if (questions != 1)
 		return error(q, DNS_FORMERR);
 	read_qname(q, &r);
 	q->qtype = wire_u16(&r);
@@ -123,7 +126,10 @@ enum query_result query_read(struct query *q, const uint8_t *msg, size_t len)
 		q->qname_len = 0;
 		return error(q, DNS_FORMERR);
 	}
-	unsigned rcode = read_additional(q, &r, additional);
-	rcode = rcode ? rcode : check_question(q);
+	unsigned rcode = check_question(q);
+	if (answers || authority) /* IXFR brings an SOA along, RFC 1995 3 */
+		return error(q, rcode == DNS_NOTIMP ? DNS_NOTIMP : DNS_FORMERR);
+	unsigned bad = read_additional(q, &r, additional);
+	rcode = bad ? bad : rcode;
 	return rcode ? error(q, rcode) : QUERY_OK;
 }
