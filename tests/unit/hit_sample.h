@@ -2,8 +2,6 @@
 #ifndef SINKHOLED_HIT_SAMPLE_H
 #define SINKHOLED_HIT_SAMPLE_H
 
-#include <check.h>
-
 #include "include/hit.h"
 
 enum { HIT_SAMPLE_TIME_S = 1767322800 }; /* 2026-01-02T03:00:00Z */
@@ -30,8 +28,9 @@ static inline void hit_sample(struct hit *h, unsigned number)
 	h->listener = addr_v4((const uint8_t[4]){127, 0, 0, 1}, 5300);
 	h->prefix = (struct prefix){0};
 	int n = snprintf(text, sizeof text, "h%u.bad.example", number);
-	ck_assert_int_eq(name_from_text(h->qname, text, (size_t)n), ERR_OK);
-	ck_assert_int_eq(name_from_str(h->matched, "bad.example"), ERR_OK);
+	if (name_from_text(h->qname, text, (size_t)n) ||
+	    name_from_str(h->matched, "bad.example"))
+		abort(); /* no Check here: children of a test use it too */
 	strcpy(h->list, "manual");
 	strcpy(h->family, "SampleBot");
 }

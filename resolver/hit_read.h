@@ -1,0 +1,47 @@
+/* hit_read.h: reading the hit log over all its segments, for the tools.
+ * Shape    rows in the order of their commits; a span of time narrows what is read
+ * Units    microseconds since 1970, UTC; since is included, until is not
+ * Memory   rows are copies
+ * Threads  one per struct; not in the process that writes
+ * Errors   ERR_* end the reading; damaged segments and rows do not: they are told to
+ *          trouble() and left out
+ * Source   DESIGN.md "The hit log" */
+#ifndef SINKHOLED_HIT_READ_H
+#define SINKHOLED_HIT_READ_H
+
+#include "resolver/hit_store.h"
+
+struct hit_row {
+	struct hit hit;
+	char node[HIT_NODE_MAX];
+	struct hit_cursor at;
+};
+
+/* A segment that cannot be read (err), or bad rows in it that were left out (err 0). */
+typedef void hit_read_trouble_fn(void *arg, const char *segment, int err, uint64_t bad);
+
+struct hit_read_conf {
+	const char *dir;
+	uint64_t since_us, until_us; /* until 0 = no end */
+	hit_read_trouble_fn *trouble;
+	void *trouble_arg;
+};
+
+struct hit_reader;
+
+MUST_CHECK int hit_read_open(struct hit_reader **out, const struct hit_read_conf *conf);
+/* The next row: 1. 0: no more for now; later calls go on where this one ended. */
+MUST_CHECK int hit_read_next(struct hit_reader *r, struct hit_row *out);
+/* Passes over what there is; only later rows come. */
+MUST_CHECK int hit_read_to_end(struct hit_reader *r);
+void hit_read_close(struct hit_reader *r);
+
+/* Sums that the segments keep of themselves. */
+struct hit_read_totals {
+	uint64_t segments, bytes, records, hits, no_room;
+	uint64_t min_us, max_us; /* both 0 when there are no records */
+};
+MUST_CHECK int hit_read_totals(struct hit_read_totals *out,
+			       const struct hit_read_conf *conf);
+
+#endif
