@@ -642,7 +642,7 @@ static void on_listener_closed(uv_handle_t *handle)
 
 void front_tcp_shutdown(struct front_tcp *f)
 {
-	if (f->down)
+	if (!f || f->down)
 		return;
 	f->down = true;
 	for (uint32_t i = 0; i < f->slots; i++)

@@ -245,6 +245,8 @@ static void on_closed(uv_handle_t *handle)
 
 void front_udp_shutdown(struct front_udp *f)
 {
+	if (!f)
+		return;
 	for (int i = 0; i < f->n; i++) {
 		struct udp_socket *s = &f->sockets[i];
 		if (s->fd < 0)

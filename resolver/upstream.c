@@ -338,7 +338,7 @@ int upstream_open(struct upstream **out, uv_loop_t *loop,
 
 void upstream_shutdown(struct upstream *u)
 {
-	if (u->down)
+	if (!u || u->down)
 		return;
 	u->down = true;
 	for (uint32_t i = 0; i < u->pool_n; i++) {
