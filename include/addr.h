@@ -30,8 +30,8 @@ struct prefix {
 };
 
 enum {
-	ADDR_TEXT_MAX = INET6_ADDRSTRLEN + 8,	/* address@port and NUL */
-	PREFIX_TEXT_MAX = INET6_ADDRSTRLEN + 5, /* address/bits and NUL */
+	ADDR_TEXT_MAX = INET6_ADDRSTRLEN + 8, /* address@port and NUL */
+	PREFIX_TEXT_MAX = ADDR_TEXT_MAX + 4,  /* address/bits and NUL */
 };
 
 static inline size_t addr_len(const struct addr *a)
