@@ -313,11 +313,6 @@ static void serve_one(struct conn *c, const uint8_t *msg, size_t len)
 		.serial = c->serial,
 	};
 	size_t out_len = 0;
-	if (STAGE_MAX - f->stage_n < FRAME_MAX) {
-		stage_flush(f, c);
-		if (c->state != CONN_OPEN)
-			return;
-	}
 	uint8_t *out = f->stage + f->stage_n;
 	conn_touch(c);
 	c->in_flight++; /* before serve(): it may call front_tcp_send() itself */
@@ -335,6 +330,16 @@ static void serve_one(struct conn *c, const uint8_t *msg, size_t len)
 	}
 }
 
+/* Whether it may have another question answered in this turn, and where: the answers so
+ * far leave when the stage is full, and what the kernel does not take then is enough. */
+static bool conn_goes_on(struct conn *c)
+{
+	struct front_tcp *f = c->front;
+	if (STAGE_MAX - f->stage_n < FRAME_MAX)
+		stage_flush(f, c);
+	return c->state == CONN_OPEN && conn_may_read(c);
+}
+
 /* One turn: the whole questions that are there, then their answers in one write. */
 static void conn_serve(struct conn *c)
 {
@@ -343,7 +348,7 @@ static void conn_serve(struct conn *c)
 	if (!conn_has_question(c))
 		return;
 	f->hooks.begin(f->hooks.arg);
-	while (c->state == CONN_OPEN && conn_may_read(c) && c->have - at >= LENGTH_LEN) {
+	while (conn_goes_on(c) && c->have - at >= LENGTH_LEN) {
 		size_t len = wire_get16(c->in + at);
 		if (len < DNS_HEADER_LEN) { /* not DNS, and no way to find its next */
 			stats_count(f->hooks.stats, STATS_DROP_MALFORMED);
