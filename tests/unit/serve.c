@@ -1,0 +1,288 @@
+#include "resolver/serve.h"
+
+#include <time.h>
+
+#include "resolver/hit_record.h"
+#include "resolver/random.h"
+#include "resolver/rrset_cache.h"
+#include "resolver/wire_guard.h"
+#include "tests/unit/unit.h"
+
+enum { RING = HIT_RING_BYTES_MIN, CACHE = 1 << 20 };
+
+static struct serve *serve;
+static struct stats stats;
+static struct conf *conf;
+static struct blocklist *store;
+static struct random_source randomness;
+static const struct asker client_udp = {.client = {{127, 0, 0, 5}, 4, 0, 5353},
+					.listener = {{127, 0, 0, 1}, 4, 0, 53}};
+static const struct asker client_tcp = {.client = {{127, 0, 0, 5}, 4, 0, 5353},
+					.listener = {{127, 0, 0, 1}, 4, 0, 53},
+					.transport = HIT_TCP};
+static const struct asker stranger = {.client = {{192, 0, 2, 5}, 4, 0, 5353}};
+
+static void renew(void)
+{
+	ck_assert_int_eq(blocklist_view_renew(serve->policy.view), 0);
+	serve->policy.stamp = blocklist_view_stamp(serve->policy.view);
+}
+
+static void list(const char *list, const char *name, int action)
+{
+	struct blocklist_item item = {.kind = RULE_SUBTREE, .action = (uint8_t)action};
+	snprintf(item.entry.family, sizeof item.entry.family, "testbot");
+	ck_assert_int_eq(name_from_str(item.key.name, name), 0);
+	ck_assert_int_eq(blocklist_add(store, list, &item), 0);
+	renew();
+}
+
+static void open_serve(void)
+{
+	static const char text[] = "allow: [127.0.0.0/8]\nworkers: 1\nuser: \"\"\n";
+	struct conf_error error;
+	const char *why = "";
+	const struct task_hooks hooks = {.done = serve_done};
+	struct task_conf task = {.stats = &stats};
+	ck_assert_msg(!conf_parse(&conf, text, sizeof text - 1, "test", &error), "%s",
+		      error.text);
+	serve = calloc(1, sizeof *serve);
+	ck_assert_msg(!blocklist_open(&store, unit_path("store"), BLOCKLIST_WRITE, &why),
+		      "%s", why);
+	ck_assert_int_eq(blocklist_view_open(&serve->policy.view, store), 0);
+	ck_assert_int_eq(answer_cache_open(&serve->answers, CACHE), 0);
+	ck_assert_int_eq(hit_ring_create(&serve->ring, unit_dir(), 1, 0, "node", RING),
+			 0);
+	task.env.random = random_bytes;
+	task.env.random_arg = &randomness;
+	task.env.policy = &serve->policy;
+	task.env.conf = conf;
+	ck_assert_int_eq(task_open(&serve->tasks, &task, &hooks), 0);
+	serve->conf = conf;
+	serve->stats = &stats;
+	serve->policy.now_s = (uint32_t)time(NULL);
+	serve->policy.default_action = conf->sinkhole.action;
+	renew();
+}
+
+static void close_serve(void)
+{
+	task_close(serve->tasks);
+	hit_ring_close(serve->ring, true);
+	answer_cache_close(serve->answers);
+	blocklist_view_close(serve->policy.view);
+	blocklist_close(store);
+	conf_free(conf);
+	free(serve);
+}
+
+static size_t question(uint8_t *msg, const char *name, unsigned type, unsigned flags)
+{
+	uint8_t qname[DNS_NAME_MAX];
+	const uint16_t counts[4] = {1, 0, 0, 0};
+	struct wire_writer w = wire_writer(msg, 512);
+	ck_assert_int_eq(name_from_str(qname, name), 0);
+	wire_put_header(&w, 7, flags, counts);
+	wire_put_name(&w, qname);
+	wire_put16(&w, type);
+	wire_put16(&w, DNS_IN);
+	return wire_written(&w);
+}
+
+/* "none", "close", "later", or "RCODE answers authority". */
+static const char *ask_as(const struct asker *from, const char *name, unsigned type,
+			  unsigned flags)
+{
+	static char text[64];
+	static uint8_t out[DNS_MESSAGE_MAX];
+	uint8_t msg[512];
+	size_t len = 0, n = question(msg, name, type, flags);
+	switch (serve_question(serve, from, msg, n, out, &len)) {
+	case SERVE_NONE:
+		return "none";
+	case SERVE_CLOSE:
+		return "close";
+	case SERVE_LATER:
+		return "later";
+	case SERVE_ANSWER:
+		break;
+	}
+	ck_assert_int_eq(guard_message(out, len, GUARD_RECORDS_UDP), 0);
+	snprintf(text, sizeof text, "%u %u %u", out[3] & 15U, wire_get16(out + 6),
+		 wire_get16(out + 8));
+	return text;
+}
+
+static const char *ask(const char *name, unsigned type)
+{
+	return ask_as(&client_udp, name, type, DNS_RD);
+}
+
+/* How many hits wait in the ring, by their counts; the last one is left in *out. */
+static unsigned hits(struct hit *out)
+{
+	uint64_t at = hit_ring_tail(serve->ring), from = at;
+	struct hit_ring_item item;
+	unsigned n = 0;
+	while (hit_ring_take(serve->ring, &at, &item) > 0) {
+		ck_assert_int_ge(hit_unpack(out, item.packed, item.len), 0);
+		n += item.count;
+	}
+	hit_ring_give_back(serve->ring, from, at);
+	return n;
+}
+
+START_TEST(every_action_is_answered_and_logged)
+{
+	static const struct {
+		const char *name;
+		enum rule_action action;
+		const char *want, *want_tcp;
+	} cases[] = {
+		{"address.example", RULE_ADDRESS, "0 1 0", "0 1 0"},
+		{"given.example", RULE_GIVEN, "0 1 0", "0 1 0"},
+		{"nxdomain.example", RULE_NXDOMAIN, "3 0 1", "3 0 1"},
+		{"nodata.example", RULE_NODATA, "0 0 1", "0 0 1"},
+		{"refuse.example", RULE_REFUSE, "5 0 0", "5 0 0"},
+		{"drop.example", RULE_DROP, "close", "close"},
+	};
+	struct hit h;
+	unsigned n = 0;
+	open_serve();
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		list("l", cases[i].name, cases[i].action);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		ck_assert_str_eq(ask(cases[i].name, DNS_A), cases[i].want);
+		ck_assert_uint_eq(hits(&h), ++n);
+		ck_assert_str_eq(h.list, "l");
+		ck_assert_str_eq(h.family, "testbot");
+		ck_assert_uint_eq(h.client.port, 5353);
+		ck_assert_uint_eq(h.transport, HIT_UDP);
+		ck_assert_uint_eq(h.trigger, RULE_ON_QNAME);
+		ck_assert_str_eq(ask_as(&client_tcp, cases[i].name, DNS_A, DNS_RD),
+				 cases[i].want_tcp);
+		ck_assert_uint_eq(hits(&h), ++n);
+		ck_assert_uint_eq(h.transport, HIT_TCP);
+	}
+	/* types without a sinkhole record are NODATA; RD, DO, CD do not matter */
+	ck_assert_str_eq(ask("x.address.example", DNS_HTTPS), "0 0 1");
+	ck_assert_str_eq(ask("x.address.example", DNS_ANY), "0 2 0");
+	ck_assert_str_eq(ask_as(&client_udp, "address.example", DNS_A, 0), "0 1 0");
+	ck_assert_str_eq(ask_as(&client_udp, "address.example", DNS_A, DNS_RD | DNS_CD),
+			 "0 1 0");
+	close_serve();
+}
+END_TEST
+
+/* P2: a full ring leaves listed questions unanswered and clean ones untouched. */
+START_TEST(no_room_in_the_log_no_answer)
+{
+	struct hit h;
+	char name[64];
+	unsigned answered = 0, asked = 0;
+	open_serve();
+	list("l", "bad.example", RULE_ADDRESS);
+	for (; asked < 2000; asked++) {
+		snprintf(name, sizeof name, "n%u.bad.example", asked);
+		if (strcmp(ask(name, DNS_A), "none") == 0)
+			break;
+		answered++;
+	}
+	ck_assert_uint_gt(answered, 20);
+	ck_assert_uint_lt(answered, 2000);
+	ck_assert_uint_eq(hits(&h), answered);
+	ck_assert_uint_eq(stats.n[STATS_DROP_UNLOGGED], 1);
+	ck_assert_str_eq(ask("localhost", DNS_A), "0 1 0");
+	/* the same again folds into what waits */
+	snprintf(name, sizeof name, "n%u.bad.example", answered - 1);
+	ck_assert_str_eq(ask(name, DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), answered + 1);
+	close_serve();
+}
+END_TEST
+
+START_TEST(who_may_ask_and_who_opted_out)
+{
+	struct hit h;
+	struct prefix p;
+	open_serve();
+	list("l", "bad.example", RULE_ADDRESS);
+	ck_assert_str_eq(ask_as(&stranger, "bad.example", DNS_A, DNS_RD), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 0);
+	/* RD=0: policy is told, nothing else */
+	ck_assert_str_eq(ask_as(&client_udp, "clean.example", DNS_A, 0), "5 0 0");
+	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
+	ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+	renew();
+	ck_assert_str_eq(ask_as(&client_udp, "bad.example", DNS_A, 0), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 0);
+	close_serve();
+}
+END_TEST
+
+START_TEST(local_zones_and_rules_that_override_them)
+{
+	struct hit h;
+	open_serve();
+	list("l", "example", RULE_ADDRESS);
+	ck_assert_str_eq(ask("localhost", DNS_A), "0 1 0");
+	ck_assert_str_eq(ask("1.0.0.10.in-addr.arpa", DNS_PTR), "3 0 1");
+	ck_assert_uint_eq(hits(&h), 0);
+	list("l", "c2.test", RULE_ADDRESS);
+	ck_assert_str_eq(ask("c2.test", DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_str_eq(ask("other.test", DNS_A), "3 0 1");
+	close_serve();
+}
+END_TEST
+
+/* A name that is cached and then listed is judged on the next question (P4). */
+START_TEST(cached_names_are_judged_anew)
+{
+	uint8_t qname[DNS_NAME_MAX], wire[64];
+	uint16_t ttl_at[1] = {0};
+	struct hit h;
+	open_serve();
+	size_t n = question(wire, "www.example.com", DNS_A, DNS_QR | DNS_RA);
+	struct answer_body body = {wire, ttl_at, (uint16_t)n, 0, DNS_EDE_NONE, true};
+	const struct answer_memory memory = {serve->policy.stamp, 0};
+	ck_assert_int_eq(name_from_str(qname, "www.example.com"), 0);
+	answer_cache_put(serve->answers, &body, qname, DNS_A, POLICY_ALL, &memory, 600,
+			 serve->policy.now_s);
+	ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
+	ck_assert_uint_eq(stats.n[STATS_CACHED], 1);
+	list("l", "example.com", RULE_ADDRESS);
+	ck_assert_str_eq(ask("www.example.com", DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	close_serve();
+}
+END_TEST
+
+/* Without a snapshot of the store there is no answer that could be wrong. */
+START_TEST(no_view_is_servfail)
+{
+	open_serve();
+	list("l", "bad.example", RULE_ADDRESS);
+	blocklist_view_reset(serve->policy.view);
+	ck_assert_str_eq(ask("bad.example", DNS_A), "2 0 0");
+	ck_assert_str_eq(ask("clean.example", DNS_A), "2 0 0");
+	close_serve();
+}
+END_TEST
+
+START_TEST(monitor_is_logged_and_goes_on)
+{
+	struct hit h;
+	open_serve();
+	list("l", "watched.example", RULE_MONITOR);
+	ck_assert_str_eq(ask_as(&client_udp, "watched.example", DNS_A, 0), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_uint_eq(h.action, RULE_MONITOR);
+	close_serve();
+}
+END_TEST
+
+UNIT_SUITE("serve", every_action_is_answered_and_logged, no_room_in_the_log_no_answer,
+	   who_may_ask_and_who_opted_out, local_zones_and_rules_that_override_them,
+	   cached_names_are_judged_anew, no_view_is_servfail,
+	   monitor_is_logged_and_goes_on)
