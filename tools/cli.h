@@ -29,6 +29,7 @@ enum {
 enum {
 	CLI_TIME_TEXT_MAX = 24, /* 2026-01-02T03:04:05Z */
 	CLI_SIZE_TEXT_MAX = 16,
+	CLI_COUNT_TEXT_MAX = 28, /* 18,446,744,073,709,551,615 */
 	CLI_COLUMNS_MAX = 16,
 	CLI_MEASURE_ROWS = 512, /* rows kept back on a terminal to find column widths */
 };
@@ -112,6 +113,8 @@ MUST_CHECK int cli_time_from_text(int64_t *out, const char *text);
 char *cli_time_text(char out[CLI_TIME_TEXT_MAX], int64_t t);
 /* "3.2 MiB". */
 char *cli_size_text(char out[CLI_SIZE_TEXT_MAX], uint64_t bytes);
+/* "1,430,379". */
+char *cli_count_text(char out[CLI_COUNT_TEXT_MAX], uint64_t n);
 /* Copies text so that a terminal and a JSON reader are safe with it: control characters
  * and broken UTF-8 become '?'; cut at a whole character. */
 char *cli_clean(char *out, size_t size, const char *text);

@@ -172,6 +172,20 @@ char *cli_size_text(char out[CLI_SIZE_TEXT_MAX], uint64_t bytes)
 	return out;
 }
 
+char *cli_count_text(char out[CLI_COUNT_TEXT_MAX], uint64_t n)
+{
+	char digit[CLI_COUNT_TEXT_MAX];
+	int len = snprintf(digit, sizeof digit, "%llu", (unsigned long long)n);
+	char *p = out;
+	for (int i = 0; i < len; i++) {
+		if (i && (len - i) % 3 == 0)
+			*p++ = ',';
+		*p++ = digit[i];
+	}
+	*p = 0;
+	return out;
+}
+
 char *cli_clean(char *out, size_t size, const char *text)
 {
 	utf8_clean(out, size, text, strlen(text));

@@ -223,17 +223,16 @@ static void row_below(struct cli_table *t, const char *above, const char *name, 
 static void rows(struct cli_table *t, const char *key, json_t *v)
 {
 	char value[VALUE_MAX], clean[KEY_MAX];
-	const char *name;
-	json_t *below;
-	size_t i;
 	if (json_is_object(v)) {
-		json_object_foreach(v, name, below) row_below(t, key, name, below);
+		void *i = json_object_iter(v);
+		for (; i; i = json_object_iter_next(v, i))
+			row_below(t, key, json_object_iter_key(i),
+				  json_object_iter_value(i));
 	} else if (json_is_array(v)) {
-		json_array_foreach(v, i, below)
-		{
+		for (size_t i = 0; i < json_array_size(v); i++) {
 			char number[24];
 			snprintf(number, sizeof number, "%zu", i + 1);
-			row_below(t, key, number, below);
+			row_below(t, key, number, json_array_get(v, i));
 		}
 	} else {
 		value_text(value, v);
@@ -285,17 +284,14 @@ static int print_counters(json_t *counters)
 		{"counter", false}, {"value", true}, {NULL, false}};
 	struct cli_table *t =
 		cli_table_open(isatty(STDOUT_FILENO) ? with_help : plain, false);
-	const char *name;
-	json_t *v;
 	if (!t)
 		return cli_fail("out of memory");
-	json_object_foreach(counters, name, v)
-	{
-		char value[VALUE_MAX], clean[KEY_MAX];
-		value_text(value, v);
-		cli_table_row(t,
-			      (const char *const[]){cli_clean(clean, sizeof clean, name),
-						    value, counter_help(name)});
+	void *i = json_object_iter(counters);
+	for (; i; i = json_object_iter_next(counters, i)) {
+		char value[VALUE_MAX], name[KEY_MAX];
+		cli_clean(name, sizeof name, json_object_iter_key(i));
+		value_text(value, json_object_iter_value(i));
+		cli_table_row(t, (const char *const[]){name, value, counter_help(name)});
 	}
 	cli_table_close(t);
 	return CLI_DONE;

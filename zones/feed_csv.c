@@ -17,6 +17,9 @@ enum column {
 	COL_CATEGORY,
 	COL_CONFIDENCE,
 	COL_REASON,
+	COL_AUTHORITY,
+	COL_KIND,   /* of an export: exact, subtree, wildcard */
+	COL_ACTION, /* of an export */
 	COL_N
 };
 
@@ -79,6 +82,9 @@ static const struct {
 	{"reason", COL_REASON},
 	{"description", COL_REASON},
 	{"comment", COL_REASON},
+	{"authority", COL_AUTHORITY},
+	{"rule_kind", COL_KIND},
+	{"rule_action", COL_ACTION},
 };
 enum { HEADINGS_N = sizeof headings / sizeof *headings };
 
@@ -237,6 +243,7 @@ static void fill_entry(struct blocklist_entry *e, const struct feed_span value[C
 {
 	copy(e->category, sizeof e->category, value[COL_CATEGORY]);
 	copy(e->reason, sizeof e->reason, value[COL_REASON]);
+	copy(e->authority, sizeof e->authority, value[COL_AUTHORITY]);
 	if (value[COL_FAMILY].len)
 		copy(e->family, sizeof e->family, value[COL_FAMILY]);
 	copy(e->reference, sizeof e->reference, value[COL_SOURCE]);
@@ -247,6 +254,25 @@ static void fill_entry(struct blocklist_entry *e, const struct feed_span value[C
 	e->first_listed = read_time(value[COL_ADDED]);
 	e->expires = read_time(value[COL_EXPIRES]);
 	e->confidence = read_confidence(value[COL_CONFIDENCE]);
+}
+
+/* What an export says beside the word. False for what is not understood: a rule that
+ * covers or does something else must not come out of it. */
+static bool read_rule(struct blocklist_item *item, bool *exact,
+		      const struct feed_span value[COL_N])
+{
+	struct feed_span kind = value[COL_KIND], action = value[COL_ACTION];
+	char text[16];
+	*exact = feed_span_is(kind, "exact");
+	if (kind.len && !*exact && !feed_span_is(kind, "subtree") &&
+	    !feed_span_is(kind, "wildcard") && !feed_span_is(kind, "address"))
+		return false;
+	if (!action.len)
+		return true;
+	copy(text, sizeof text, action);
+	int a = rule_action_from_text(text);
+	item->action = (uint8_t)a;
+	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && a != RULE_LOCAL_DATA;
 }
 
 static int one_record(struct feed *f, char *text, size_t len)
@@ -272,9 +298,10 @@ static int one_record(struct feed *f, char *text, size_t len)
 	item->expires = item->entry.expires;
 	struct feed_span word =
 		feed_trim(c->value[COL_WORD].text, c->value[COL_WORD].len);
-	if (word.len == 0)
+	bool exact;
+	if (word.len == 0 || !read_rule(item, &exact, c->value))
 		return feed_skip(f, FEED_SKIP_SYNTAX, head, shown.len);
-	return feed_put_word(f, word.text, word.len);
+	return feed_put_word(f, word.text, word.len, exact);
 }
 
 static int no_heading(struct feed *f)

@@ -42,9 +42,9 @@ struct blocklist_item *feed_item_new(struct feed *f);
 /* Hands out f->item as it is. */
 int feed_put(struct feed *f);
 int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len);
-/* feed_word() into f->item, with the options' exact and force: hands it out or skips it.
- * whole is what a skip shows. */
-int feed_put_word(struct feed *f, const char *text, size_t len);
+/* feed_word() into f->item, with the options' exact (or its own) and force: hands it out
+ * or skips it. */
+int feed_put_word(struct feed *f, const char *text, size_t len, bool exact);
 
 /* Nobody's rule: an address that stands for "this machine" or for nothing. */
 bool feed_addr_is_here(const struct addr *a);

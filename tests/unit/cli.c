@@ -85,6 +85,11 @@ START_TEST(sizes)
 	ck_assert_str_eq(cli_size_text(text, 1023), "1023 B");
 	ck_assert_str_eq(cli_size_text(text, 1536), "1.5 KiB");
 	ck_assert_str_eq(cli_size_text(text, UINT64_MAX), "16.0 EiB");
+	char count[CLI_COUNT_TEXT_MAX];
+	ck_assert_str_eq(cli_count_text(count, 0), "0");
+	ck_assert_str_eq(cli_count_text(count, 999), "999");
+	ck_assert_str_eq(cli_count_text(count, 1430379), "1,430,379");
+	ck_assert_str_eq(cli_count_text(count, UINT64_MAX), "18,446,744,073,709,551,615");
 }
 END_TEST
 

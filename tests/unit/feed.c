@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -164,13 +165,13 @@ START_TEST(name_lengths)
 	label[63] = 0;
 	snprintf(text, sizeof text, "%s.example", label);
 	ck_assert_int_eq(read_as(text, FEED_DOMAINS), ERR_OK);
-	ck_assert_int_eq(result.items, 1);
+	ck_assert_uint_eq(result.items, 1);
 	snprintf(text, sizeof text, "%sa.example", label);
 	expect(text, FEED_DOMAINS, "1 !name-too-long");
 	/* 3 x 64 + 61 + 1 = 254, and one more is 255 octets with the root's. */
 	snprintf(text, sizeof text, "%s.%s.%s.%.61s", label, label, label, label);
 	ck_assert_int_eq(read_as(text, FEED_DOMAINS), ERR_OK);
-	ck_assert_int_eq(result.items, 1);
+	ck_assert_uint_eq(result.items, 1);
 	snprintf(text, sizeof text, "%s.%s.%s.%.62s", label, label, label, label);
 	expect(text, FEED_DOMAINS, "1 !name-too-long");
 }

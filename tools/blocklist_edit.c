@@ -1,0 +1,319 @@
+#include <errno.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "include/utf8.h"
+#include "tools/blocklist_tool.h"
+
+/* add, remove, client, verify. */
+
+#define MANUAL "manual" /* the list of what people add by hand */
+
+enum { EXPIRES_S = 30 * 86400 }; /* of an entry that is added without telling */
+
+/* ---- add and remove ---- */
+
+struct edit {
+	struct cli cli;
+	struct tool tool;
+	const char *list, *reason, *authority, *action, *reference, *family;
+	int64_t expires;
+	bool exact, force;
+	struct blocklist_item item;
+};
+
+static void copy(char *out, size_t size, const char *text)
+{
+	utf8_clean(out, size, text ? text : "", text ? strlen(text) : 0);
+}
+
+static int read_expiry(struct edit *e)
+{
+	int64_t now = time(NULL);
+	if (e->expires > UINT32_MAX || (e->expires && e->expires <= now))
+		return cli_fail("--expires names a moment that is over, or after 2106");
+	/* P5: every rule that blocks ends. */
+	if (e->expires == 0 && e->item.action != RULE_PASSTHRU)
+		return cli_fail(
+			"only a rule with --action passthru may be listed for ever; "
+			"give --expires a time");
+	e->item.expires = (uint32_t)e->expires;
+	e->item.entry.expires = (uint32_t)e->expires;
+	return CLI_GO;
+}
+
+static int read_add(struct edit *e)
+{
+	struct blocklist_item *i = &e->item;
+	int status = tool_need_reason(e->reason, "add");
+	if (status == CLI_GO)
+		status = tool_entry_action(&i->action, e->action);
+	if (status == CLI_GO)
+		status = tool_key(&i->key, &i->kind, e->cli.operands[0], !e->force);
+	if (status == CLI_GO)
+		status = read_expiry(e);
+	bool name = !i->key.prefix.addr.family;
+	if (status == CLI_GO && e->exact && (!name || i->kind == RULE_WILDCARD))
+		status = cli_fail("--exact is for plain names; \"%s\" is none",
+				  e->cli.operands[0]);
+	if (e->exact)
+		i->kind = RULE_EXACT;
+	i->entry.confidence = 255;
+	copy(i->entry.reason, sizeof i->entry.reason, e->reason);
+	copy(i->entry.authority, sizeof i->entry.authority, e->authority);
+	copy(i->entry.reference, sizeof i->entry.reference, e->reference);
+	copy(i->entry.family, sizeof i->entry.family, e->family);
+	return status;
+}
+
+static json_t *edit_json(const struct edit *e)
+{
+	char rule[TOOL_RULE_TEXT_MAX];
+	const struct blocklist_item *i = &e->item;
+	return json_pack("{ss so so so sb}", "list", e->list, "rule",
+			 cli_json_text(tool_rule_text(rule, &i->key, i->kind)), "reason",
+			 cli_json_text(e->reason), "authority",
+			 cli_json_text_or_null(e->authority ? e->authority : ""),
+			 "forced", e->force);
+}
+
+static int say_edit(struct edit *e, const char *did)
+{
+	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
+	const struct blocklist_item *i = &e->item;
+	tool_rule_text(rule, &i->key, i->kind);
+	tool_time(until, i->expires);
+	if (e->cli.json) {
+		json_t *o = edit_json(e);
+		json_object_set_new(o, "done", json_string(did));
+		json_object_set_new(o, "until", cli_json_text_or_null(until));
+		cli_json(o);
+	} else if (*until) {
+		printf("%s %s (%s) on list %s until %s\n", did, rule,
+		       tool_kind_text(&i->key, i->kind), e->list, until);
+	} else {
+		printf("%s %s %s list %s\n", did, rule,
+		       strcmp(did, "removed") ? "on" : "from", e->list);
+	}
+	return CLI_DONE;
+}
+
+int tool_add(const struct cli_command *self, int argc, char **argv)
+{
+	struct edit e = {.list = MANUAL, .expires = (int64_t)time(NULL) + EXPIRES_S};
+	const struct cli_option options[] = {
+		{"list", CLI_TEXT, &e.list, "NAME", "list to add to (" MANUAL ")", 0, 0},
+		{"reason", CLI_TEXT, &e.reason, "TEXT", "why; must be given", 0, 0},
+		{"expires", CLI_EXPIRY, &e.expires, "TIME",
+		 "30d, 2026-01-31, or never for passthru (30d)", 0, 0},
+		{"authority", CLI_TEXT, &e.authority, "TEXT", "who ordered it", 0, 0},
+		{"reference", CLI_TEXT, &e.reference, "TEXT", "where it is told of", 0,
+		 0},
+		{"family", CLI_TEXT, &e.family, "NAME", "malware family", 0, 0},
+		{"exact", CLI_FLAG, &e.exact, NULL, "not what is below the name", 0, 0},
+		{"action", CLI_TEXT, &e.action, "ACTION",
+		 "given, address, nxdomain, nodata, refuse, drop, passthru, tcp-only, "
+		 "monitor",
+		 0, 0},
+		{"force", CLI_FLAG, &e.force, NULL, "also a TLD, .arpa or a wide prefix",
+		 0, 0},
+		{0},
+	};
+	int status = cli_parse(&e.cli, self, options, 1, 1, argc, argv);
+	if (status == CLI_GO)
+		status = read_add(&e);
+	if (status == CLI_GO)
+		status = tool_open(&e.tool, &e.cli, BLOCKLIST_WRITE);
+	if (status != CLI_GO)
+		return status;
+	copy(e.item.entry.operator_name, sizeof e.item.entry.operator_name, e.tool.user);
+	int err = blocklist_add(e.tool.bl, e.list, &e.item);
+	if (err)
+		status = tool_fail(&e.tool, e.list, err);
+	else
+		status = tool_record(&e.tool, "add", edit_json(&e));
+	if (status == CLI_GO)
+		status = say_edit(&e, "listed");
+	tool_close(&e.tool);
+	return status;
+}
+
+/* ERR_NOENT is either: no such list, or not on it. */
+static int not_listed(struct edit *e)
+{
+	char rule[TOOL_RULE_TEXT_MAX];
+	if (blocklist_view_renew(e->tool.view) == ERR_OK &&
+	    !blocklist_list_named(e->tool.view, e->list))
+		return tool_fail(&e->tool, e->list, ERR_NOENT);
+	tool_rule_text(rule, &e->item.key, e->item.kind);
+	return cli_no(
+		"%s is not on list %s; \"%s explain %s\" shows the rules that cover it",
+		rule, e->list, program_invocation_short_name, rule);
+}
+
+int tool_remove(const struct cli_command *self, int argc, char **argv)
+{
+	struct edit e = {.list = MANUAL};
+	const struct cli_option options[] = {
+		{"list", CLI_TEXT, &e.list, "NAME", "list to remove from (" MANUAL ")", 0,
+		 0},
+		{"reason", CLI_TEXT, &e.reason, "TEXT", "why; must be given", 0, 0},
+		{0},
+	};
+	int status = cli_parse(&e.cli, self, options, 1, 1, argc, argv);
+	if (status == CLI_GO)
+		status = tool_need_reason(e.reason, "remove");
+	if (status == CLI_GO)
+		status = tool_key(&e.item.key, &e.item.kind, e.cli.operands[0], false);
+	if (status == CLI_GO)
+		status = tool_open(&e.tool, &e.cli, BLOCKLIST_WRITE);
+	if (status != CLI_GO)
+		return status;
+	int err = blocklist_remove(e.tool.bl, e.list, &e.item.key);
+	if (err == ERR_NOENT)
+		status = not_listed(&e);
+	else if (err)
+		status = tool_fail(&e.tool, e.list, err);
+	else
+		status = tool_record(&e.tool, "remove", edit_json(&e));
+	if (status == CLI_GO)
+		status = say_edit(&e, "removed");
+	tool_close(&e.tool);
+	return status;
+}
+
+/* ---- client ---- */
+
+static int show_client(void *arg, const struct prefix *client)
+{
+	char text[PREFIX_TEXT_MAX];
+	cli_table_row(arg, (const char *const[]){prefix_to_text(text, client)});
+	return 0;
+}
+
+static int client_show(const struct cli *c)
+{
+	static const struct cli_column columns[] = {{"opted_out", false}, {0}};
+	struct tool t;
+	int status = tool_open(&t, c, BLOCKLIST_READ);
+	if (status != CLI_GO)
+		return status;
+	struct cli_table *table = cli_table_open(columns, c->json);
+	int err = table ? blocklist_walk_clients(t.view, show_client, table) : ERR_NOMEM;
+	if (table)
+		cli_table_close(table);
+	tool_close(&t);
+	return err ? cli_fail("cannot read the opt-outs: %s", err_text(err)) : CLI_DONE;
+}
+
+static int client_set(const struct cli *c, const char *text, bool out)
+{
+	struct prefix p;
+	struct tool t;
+	int err = prefix_from_text(&p, text, strlen(text));
+	if (err)
+		return cli_fail("\"%s\" is no address or prefix%s", text,
+				err == ERR_INVAL ? ": bits behind the prefix are set"
+						 : "");
+	int status = tool_open(&t, c, BLOCKLIST_WRITE);
+	if (status != CLI_GO)
+		return status;
+	err = blocklist_client_set(t.bl, &p, out);
+	/* Whose prefix it is stays out of the record: opting out leaves no trace (P6). */
+	if (err == ERR_NOENT)
+		status = cli_no(
+			"%s had not opted out as one prefix; \"client show\" lists "
+			"those that have",
+			text);
+	else if (err)
+		status = cli_fail_file(t.dir, "change", err);
+	else
+		status = tool_record(&t, "client", json_pack("{sb}", "opt_out", out));
+	tool_close(&t);
+	if (status != CLI_GO)
+		return status;
+	if (c->json)
+		cli_json(json_pack("{ss sb}", "client", text, "opt_out", out));
+	else
+		printf("%s %s\n", text,
+		       out ? "opted out: no list applies to it"
+			   : "is served by all lists");
+	return CLI_DONE;
+}
+
+int tool_client(const struct cli_command *self, int argc, char **argv)
+{
+	struct cli c;
+	bool out = false, in = false;
+	const struct cli_option options[] = {
+		{"opt-out", CLI_FLAG, &out, NULL, "as client add PREFIX", 0, 0},
+		{"opt-in", CLI_FLAG, &in, NULL, "as client remove PREFIX", 0, 0},
+		{0},
+	};
+	int status = cli_parse(&c, self, options, 1, 2, argc, argv);
+	if (status != CLI_GO)
+		return status;
+	const char *word = c.operands[0];
+	if (c.operands_n == 1 && out != in)
+		return client_set(&c, word, out);
+	if (c.operands_n == 1 && strcmp(word, "show") == 0)
+		return client_show(&c);
+	if (c.operands_n == 2 && strcmp(word, "add") == 0)
+		return client_set(&c, c.operands[1], true);
+	if (c.operands_n == 2 && strcmp(word, "remove") == 0)
+		return client_set(&c, c.operands[1], false);
+	return cli_fail("client needs add PREFIX, remove PREFIX or show; see \"%s client "
+			"--help\"",
+			program_invocation_short_name);
+}
+
+/* ---- verify ---- */
+
+static void on_verify(void *arg, uint64_t done, uint64_t total)
+{
+	cli_progress_at(arg, done, total);
+}
+
+/* In a process of its own: reading a damaged file can end it by a signal. */
+static int verify_child(struct tool *t)
+{
+	struct cli_progress p;
+	cli_progress_start(&p, "verifying");
+	int err = blocklist_verify(t->view, on_verify, &p);
+	cli_progress_end(&p);
+	return err == ERR_OK ? 0 : err == ERR_DAMAGED ? 1 : 2;
+}
+
+int tool_verify(const struct cli_command *self, int argc, char **argv)
+{
+	struct cli c;
+	struct tool t;
+	int status = cli_parse(&c, self, NULL, 0, 0, argc, argv), ended = 0;
+	if (status != CLI_GO)
+		return status;
+	/* LMDB must not be carried over a fork, so the child opens the store. */
+	pid_t child = fork();
+	if (child == 0) {
+		status = tool_open(&t, &c, BLOCKLIST_READ);
+		_exit(status == CLI_GO ? verify_child(&t) : 3);
+	}
+	while (child > 0 && waitpid(child, &ended, 0) < 0 && errno == EINTR)
+		;
+	if (child < 0)
+		return cli_fail("cannot start a process: %s", strerror(errno));
+	bool good = WIFEXITED(ended) && WEXITSTATUS(ended) == 0;
+	if (WIFEXITED(ended) && WEXITSTATUS(ended) == 3)
+		return CLI_FAULT; /* told already */
+	if (WIFEXITED(ended) && WEXITSTATUS(ended) == 2)
+		return cli_fail("the store cannot be read");
+	if (c.json)
+		cli_json(json_pack("{sb}", "good", good));
+	if (!good)
+		return cli_no("the store is damaged: move it aside and import all lists "
+			      "again, or put back a copy");
+	if (!c.json)
+		printf("the store is good\n");
+	return CLI_DONE;
+}

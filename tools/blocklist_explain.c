@@ -1,0 +1,285 @@
+#include <string.h>
+#include <time.h>
+
+#include "include/conf.h"
+#include "resolver/policy.h"
+#include "tools/blocklist_tool.h"
+#include "zones/local.h"
+
+/* explain: what the resolver would do, asked of the code that does it, and why. */
+
+struct explain {
+	struct cli cli;
+	struct tool tool;
+	struct policy policy;
+	struct policy_subject subject;
+	const char *client;
+	bool by_name; /* else by address */
+	uint8_t name[DNS_NAME_MAX];
+	struct addr addr;
+	char text[DNS_NAME_TEXT_MAX]; /* of either */
+	struct verdict verdict;
+	struct policy_reason reason[BLOCKLIST_MATCHES_MAX];
+	int n, winner;
+};
+
+/* ---- the question ---- */
+
+static int read_query(struct explain *e)
+{
+	const char *text = e->cli.operands[0];
+	e->by_name = addr_from_text(&e->addr, text, strlen(text)) != ERR_OK;
+	if (!e->by_name) {
+		e->addr = addr_unmap(&e->addr);
+		addr_to_text(e->text, &e->addr);
+		return CLI_GO;
+	}
+	if (name_from_str(e->name, text) != ERR_OK)
+		return cli_fail("\"%s\" is no domain name and no address", text);
+	name_to_text(e->text, e->name);
+	return CLI_GO;
+}
+
+static int read_client(struct explain *e)
+{
+	struct addr a;
+	if (!e->client)
+		return CLI_GO;
+	if (addr_from_text(&a, e->client, strlen(e->client)) != ERR_OK)
+		return cli_fail("--client takes an address, not \"%s\"", e->client);
+	a = addr_unmap(&a);
+	int out = blocklist_client_opted_out(e->tool.view, &a);
+	if (out < 0)
+		return cli_fail("cannot read the store: %s", err_text(out));
+	e->subject.class = out ? POLICY_NONE : POLICY_ALL;
+	return CLI_GO;
+}
+
+/* The action of rules that name none comes from the configuration. */
+static int read_default(struct explain *e)
+{
+	struct conf *conf;
+	int status = cli_conf(&conf, &e->cli);
+	if (status != CLI_GO)
+		return status;
+	e->policy.default_action = conf->sinkhole.action;
+	conf_free(conf);
+	return CLI_GO;
+}
+
+static int judge(struct explain *e)
+{
+	const struct policy *p = &e->policy;
+	int err;
+	if (e->by_name) {
+		err = policy_name(&e->verdict, NULL, p, &e->subject, e->name);
+	} else {
+		err = policy_answer(&e->verdict, NULL, p, &e->subject, &e->addr);
+		if (!err && e->verdict.kind == VERDICT_PASS)
+			err = policy_server(&e->verdict, NULL, p, &e->subject, NULL,
+					    &e->addr);
+	}
+	if (err)
+		return cli_fail("cannot read the store: %s", err_text(err));
+	e->n = policy_explain(e->reason, BLOCKLIST_MATCHES_MAX, &e->winner, p,
+			      e->by_name ? e->name : NULL, &e->addr);
+	if (e->n < 0)
+		return cli_fail("cannot read the store: %s", err_text(e->n));
+	return CLI_GO;
+}
+
+/* ---- one rule ---- */
+
+/* A rule knows how many labels or bits of the question are its own. */
+static void rule_key(struct blocklist_key *key, const struct explain *e,
+		     const struct rule *r)
+{
+	memset(key, 0, sizeof *key);
+	if (!e->by_name) {
+		key->prefix = prefix_of(&e->addr, r->labels);
+		return;
+	}
+	const uint8_t *name = e->name;
+	for (unsigned n = name_labels(name); n > r->labels; n--)
+		name = name_parent(name);
+	name_copy(key->name, name);
+}
+
+/* Everything there is to tell about one rule, as text. */
+struct told {
+	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX], first[CLI_TIME_TEXT_MAX];
+	const char *kind, *list, *mode, *action;
+	unsigned precedence;
+	struct blocklist_entry entry;
+};
+
+static const char *mode_text(const struct blocklist_list *l)
+{
+	static const char *const text[] = {"live", "monitor", "disabled"};
+	return l && l->mode <= BLOCKLIST_OFF ? text[l->mode] : "?";
+}
+
+static void tell(struct told *t, const struct explain *e, int i)
+{
+	const struct rule *r = &e->reason[i].rule;
+	const struct blocklist_list *l = blocklist_list(e->tool.view, r->list);
+	struct blocklist_key key;
+	memset(t, 0, sizeof *t);
+	rule_key(&key, e, r);
+	tool_rule_text(t->rule, &key, r->kind);
+	tool_time(t->until, tool_until(r, l));
+	t->kind = tool_kind_text(&key, r->kind);
+	t->list = l ? l->name : "?";
+	t->mode = mode_text(l);
+	t->precedence = l ? l->precedence : 0;
+	unsigned action = l && l->action != RULE_GIVEN ? l->action : r->action;
+	t->action = action == RULE_GIVEN ? "default"
+					 : rule_action_text((enum rule_action)action);
+	if (i == e->winner && e->verdict.kind != VERDICT_PASS)
+		t->action = rule_action_text(e->verdict.action);
+	if (blocklist_entry_of_rule(e->tool.view, &t->entry, r, &key) == ERR_OK)
+		tool_time(t->first, t->entry.first_listed);
+}
+
+/* ---- for a person ---- */
+
+static void line(const char *what, const char *text)
+{
+	char clean[1100];
+	if (*text)
+		printf("     %-10s %s\n", what, cli_clean(clean, sizeof clean, text));
+}
+
+static void print_rule(const struct explain *e, int i)
+{
+	struct told t;
+	tell(&t, e, i);
+	const char *lost = e->reason[i].lost;
+	printf("  %d. %s%s%s\n", i + 1, t.rule,
+	       lost ? ", does not decide: " : ", decides", lost ? lost : "");
+	printf("     %-10s %s\n", "covers", t.kind);
+	printf("     %-10s %s, precedence %u, %s\n", "list", t.list, t.precedence,
+	       t.mode);
+	line("action", t.action);
+	line("until", t.until);
+	line("listed", t.first);
+	line("family", t.entry.family);
+	line("category", t.entry.category);
+	if (t.entry.confidence <= 100)
+		printf("     %-10s %u %%\n", "confidence", t.entry.confidence);
+	line("reason", t.entry.reason);
+	line("reference", t.entry.reference);
+	line("authority", t.entry.authority);
+	line("by", t.entry.operator_name);
+}
+
+static bool is_local(const struct explain *e)
+{
+	struct local_answer a;
+	return e->by_name && local_find(&a, e->name, DNS_A) != LOCAL_NONE;
+}
+
+static void print_verdict(const struct explain *e)
+{
+	const struct verdict *v = &e->verdict;
+	const struct blocklist_list *l =
+		v->kind == VERDICT_PASS ? NULL
+					: blocklist_list(e->tool.view, v->rule.list);
+	if (e->subject.class == POLICY_NONE)
+		printf("%s for %s: resolved as it is; this client opted out\n", e->text,
+		       e->client);
+	else if (v->kind == VERDICT_ACT)
+		printf("%s: %s, by list %s\n", e->text, rule_action_text(v->action),
+		       l ? l->name : "?");
+	else if (v->kind == VERDICT_PASSTHRU)
+		printf("%s: let through, by list %s\n", e->text, l ? l->name : "?");
+	else if (e->n)
+		printf("%s: resolved as it is; no rule that covers it acts now\n",
+		       e->text);
+	else
+		printf("%s: resolved as it is; it is on no list\n", e->text);
+	if (is_local(e))
+		printf("  a local name: answered here before any list, unless the "
+		       "configuration says local_zones: false\n");
+}
+
+/* ---- for a program ---- */
+
+static json_t *rule_json(const struct explain *e, int i)
+{
+	struct told t;
+	tell(&t, e, i);
+	const struct blocklist_entry *n = &t.entry;
+	json_t *o =
+		json_pack("{sb so ss ss sI ss ss so so}", "decides", i == e->winner,
+			  "rule", cli_json_text(t.rule), "kind", t.kind, "list", t.list,
+			  "precedence", (json_int_t)t.precedence, "mode", t.mode,
+			  "action", t.action, "until", cli_json_text_or_null(t.until),
+			  "first_listed", cli_json_text_or_null(t.first));
+	json_object_set_new(
+		o, "lost",
+		cli_json_text_or_null(e->reason[i].lost ? e->reason[i].lost : ""));
+	json_object_set_new(o, "entry",
+			    json_integer((json_int_t)e->reason[i].rule.entry));
+	json_object_set_new(o, "family", cli_json_text_or_null(n->family));
+	json_object_set_new(o, "category", cli_json_text_or_null(n->category));
+	json_object_set_new(o, "confidence",
+			    n->confidence <= 100 ? json_integer(n->confidence)
+						 : json_null());
+	json_object_set_new(o, "reason", cli_json_text_or_null(n->reason));
+	json_object_set_new(o, "reference", cli_json_text_or_null(n->reference));
+	json_object_set_new(o, "authority", cli_json_text_or_null(n->authority));
+	json_object_set_new(o, "operator", cli_json_text_or_null(n->operator_name));
+	return o;
+}
+
+static void print_json(const struct explain *e)
+{
+	static const char *const kinds[] = {"pass", "act", "passthru"};
+	json_t *rules = json_array();
+	for (int i = 0; i < e->n; i++)
+		json_array_append_new(rules, rule_json(e, i));
+	bool acts = e->verdict.kind != VERDICT_PASS;
+	cli_json(json_pack(
+		"{so ss so sb sb so}", "query", cli_json_text(e->text), "verdict",
+		kinds[e->verdict.kind], "action",
+		cli_json_text_or_null(acts ? rule_action_text(e->verdict.action) : ""),
+		"opted_out", e->subject.class == POLICY_NONE, "local", is_local(e),
+		"rules", rules));
+}
+
+int tool_explain(const struct cli_command *self, int argc, char **argv)
+{
+	struct explain e = {.winner = -1};
+	const struct cli_option options[] = {
+		{"client", CLI_TEXT, &e.client, "ADDRESS", "on behalf of that client", 0,
+		 0},
+		{0},
+	};
+	int status = cli_parse(&e.cli, self, options, 1, 1, argc, argv);
+	if (status == CLI_GO)
+		status = read_query(&e);
+	if (status == CLI_GO)
+		status = read_default(&e);
+	if (status == CLI_GO)
+		status = tool_open(&e.tool, &e.cli, BLOCKLIST_READ);
+	if (status != CLI_GO)
+		return status;
+	e.policy.view = e.tool.view;
+	e.policy.stamp = blocklist_view_stamp(e.tool.view);
+	e.policy.now_s = (uint32_t)time(NULL);
+	status = read_client(&e);
+	if (status == CLI_GO)
+		status = judge(&e);
+	if (status == CLI_GO) {
+		if (e.cli.json)
+			print_json(&e);
+		else
+			print_verdict(&e);
+		for (int i = 0; i < e.n && !e.cli.json; i++)
+			print_rule(&e, i);
+		status = e.verdict.kind == VERDICT_PASS ? CLI_NO : CLI_DONE;
+	}
+	tool_close(&e.tool);
+	return status;
+}

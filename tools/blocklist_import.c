@@ -1,0 +1,617 @@
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "include/control.h"
+#include "tools/blocklist_seen.h"
+#include "tools/blocklist_tool.h"
+
+/* import, check and diff: one reading of the input, three things to do with it. */
+
+enum {
+	EXAMPLES = 3,	     /* lines shown for each reason */
+	SHRINK_PERCENT = 20, /* a list that loses more is more likely a broken file */
+};
+
+struct skipped {
+	uint64_t count;
+	struct {
+		const char *file;
+		uint64_t line;
+		char text[FEED_TEXT_MAX];
+	} example[EXAMPLES];
+};
+
+struct job {
+	struct cli cli;
+	const char *list;
+	/* options */
+	const char *format, *action, *origin, *family, *reason, *public_text;
+	long precedence;
+	int64_t lease_s;
+	bool exact, force, family_from_file;
+	struct feed_options feed;
+	struct blocklist_list_set set;
+	/* what is going on */
+	struct tool tool;
+	struct blocklist_import *im; /* NULL in check */
+	int put_err;		     /* what the store said to an item */
+	struct seen seen;
+	const char *file; /* being read */
+	const volatile int *stop;
+	struct cli_progress progress;
+	int64_t start_ms;
+	/* what came of it */
+	enum feed_format found;
+	bool mixed; /* files of several formats */
+	uint32_t serial;
+	uint64_t lines, ignored, accepted;
+	struct skipped skipped[FEED_SKIP_N];
+	struct blocklist_changes changes;
+};
+
+/* ---- reading ---- */
+
+static void note_skip(struct job *j, enum feed_skip why, uint64_t line, const char *text)
+{
+	struct skipped *s = &j->skipped[why];
+	if (s->count < EXAMPLES) {
+		s->example[s->count].file = j->file;
+		s->example[s->count].line = line;
+		snprintf(s->example[s->count].text, FEED_TEXT_MAX, "%s", text);
+	}
+	s->count++;
+}
+
+static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
+{
+	struct job *j = arg;
+	if (*j->stop)
+		return ERR_STOPPED;
+	bool marker = item->kind == RULE_ENT && !item->key.prefix.addr.family;
+	if (seen_before(&j->seen, item) && !marker) {
+		char text[TOOL_RULE_TEXT_MAX];
+		note_skip(j, FEED_SKIP_DUPLICATE, line,
+			  tool_rule_text(text, &item->key, item->kind));
+	}
+	if (j->im)
+		j->put_err = blocklist_import_put(j->im, item);
+	return j->put_err;
+}
+
+static int on_skip(void *arg, enum feed_skip why, uint64_t line, const char *text)
+{
+	struct job *j = arg;
+	note_skip(j, why, line, text);
+	return *j->stop ? ERR_STOPPED : 0;
+}
+
+static int on_position(void *arg, const struct feed_position *at)
+{
+	struct job *j = arg;
+	cli_progress_at(&j->progress, at->total_bytes ? at->bytes : at->line,
+			at->total_bytes);
+	return *j->stop ? ERR_STOPPED : 0;
+}
+
+/* "lists/emotet.txt" is about emotet. */
+static const char *family_of(const char *path, char *out, size_t size)
+{
+	const char *base = strrchr(path, '/');
+	base = base ? base + 1 : path;
+	const char *dot = strrchr(base, '.');
+	size_t n = dot && dot != base ? (size_t)(dot - base) : strlen(base);
+	snprintf(out, size, "%.*s", (int)n, base);
+	return out;
+}
+
+static int read_failed(struct job *j, const struct feed_result *r, int err)
+{
+	if (err == ERR_STOPPED)
+		return cli_no("interrupted: nothing was changed; the same command does "
+			      "the whole work");
+	if (j->put_err)
+		return tool_fail(&j->tool, j->list, j->put_err);
+	const char *text = r->error[0] ? r->error : err_text(err);
+	return cli_fail("%s%s", text, j->im ? "; nothing was changed" : "");
+}
+
+static int read_file(struct job *j, const char *path, bool first)
+{
+	const struct feed_callbacks cb = {on_item, on_skip, on_position, j};
+	struct feed_result r;
+	char family[BLOCKLIST_WORD_MAX];
+	struct feed_options options = j->feed;
+	j->file = path;
+	if (j->family_from_file && strcmp(path, "-") != 0)
+		options.family = family_of(path, family, sizeof family);
+	int err = feed_read(&r, path, &options, &cb);
+	j->lines += r.lines;
+	j->ignored += r.ignored;
+	j->accepted += r.items;
+	j->serial = r.serial ? r.serial : j->serial;
+	j->mixed = j->mixed || (!first && r.format != j->found);
+	j->found = r.format;
+	if (!err)
+		return CLI_GO;
+	cli_progress_end(&j->progress);
+	return read_failed(j, &r, err);
+}
+
+static int read_files(struct job *j)
+{
+	int status = CLI_GO;
+	cli_progress_start(&j->progress, "reading");
+	for (int i = 0; i < j->cli.operands_n && status == CLI_GO; i++)
+		status = read_file(j, j->cli.operands[i], i == 0);
+	cli_progress_end(&j->progress);
+	return status;
+}
+
+/* ---- the summary ---- */
+
+static double seconds(const struct job *j)
+{
+	return (double)(cli_now_ms() - j->start_ms) / 1000;
+}
+
+static const char *format_text(const struct job *j)
+{
+	return j->mixed ? "several formats" : feed_format_text(j->found);
+}
+
+static void print_count(const char *what, uint64_t n)
+{
+	char count[CLI_COUNT_TEXT_MAX];
+	printf("  %-28s %12s\n", what, cli_count_text(count, n));
+}
+
+static void print_skips(const struct job *j)
+{
+	for (int why = 0; why < FEED_SKIP_N; why++) {
+		const struct skipped *s = &j->skipped[why];
+		if (!s->count)
+			continue;
+		print_count(feed_skip_text((enum feed_skip)why), s->count);
+		for (uint64_t i = 0; i < s->count && i < EXAMPLES; i++) {
+			char text[FEED_TEXT_MAX];
+			cli_clean(text, sizeof text, s->example[i].text);
+			if (j->cli.operands_n > 1)
+				printf("      %s:", s->example[i].file);
+			else
+				printf("      line ");
+			printf("%llu: %s\n", (unsigned long long)s->example[i].line,
+			       text);
+		}
+	}
+}
+
+static void print_summary(const struct job *j)
+{
+	char count[CLI_COUNT_TEXT_MAX];
+	uint64_t left_out = 0;
+	for (int why = 0; why < FEED_SKIP_N; why++)
+		left_out += why == FEED_SKIP_DUPLICATE ? 0 : j->skipped[why].count;
+	printf("%s lines read as %s\n", cli_count_text(count, j->lines), format_text(j));
+	print_count("accepted", j->accepted);
+	print_count("comments and empty lines", j->ignored);
+	if (left_out || j->skipped[FEED_SKIP_DUPLICATE].count) {
+		printf("left out, or listed before\n");
+		print_skips(j);
+	}
+}
+
+static void print_changes(const struct job *j)
+{
+	printf("list %s\n", j->list);
+	print_count("added", j->changes.added);
+	print_count("changed", j->changes.changed);
+	print_count("removed", j->changes.removed);
+	print_count("unchanged", j->changes.unchanged);
+	printf("done in %.1f s\n", seconds(j));
+}
+
+static json_t *skips_json(const struct job *j)
+{
+	json_t *all = json_object();
+	for (int why = 0; why < FEED_SKIP_N; why++) {
+		const struct skipped *s = &j->skipped[why];
+		if (!s->count)
+			continue;
+		json_t *examples = json_array();
+		for (uint64_t i = 0; i < s->count && i < EXAMPLES; i++)
+			json_array_append_new(
+				examples,
+				json_pack("{so sI so}", "file",
+					  cli_json_text(s->example[i].file), "line",
+					  (json_int_t)s->example[i].line, "text",
+					  cli_json_text(s->example[i].text)));
+		json_object_set_new(all, feed_skip_key((enum feed_skip)why),
+				    json_pack("{sI so}", "count", (json_int_t)s->count,
+					      "examples", examples));
+	}
+	return all;
+}
+
+static json_t *changes_json(const struct job *j)
+{
+	return json_pack("{sI sI sI sI}", "added", (json_int_t)j->changes.added,
+			 "changed", (json_int_t)j->changes.changed, "removed",
+			 (json_int_t)j->changes.removed, "unchanged",
+			 (json_int_t)j->changes.unchanged);
+}
+
+static json_t *summary_json(const struct job *j)
+{
+	return json_pack("{ss sI sI sI so}", "format",
+			 j->mixed ? "several" : feed_format_text(j->found), "lines",
+			 (json_int_t)j->lines, "accepted", (json_int_t)j->accepted,
+			 "ignored", (json_int_t)j->ignored, "skipped", skips_json(j));
+}
+
+/* ---- the safety gate ---- */
+
+static uint64_t rules_now(struct job *j)
+{
+	uint64_t n = 0;
+	if (blocklist_view_renew(j->tool.view) != ERR_OK)
+		return 0;
+	const struct blocklist_list *l = blocklist_list_named(j->tool.view, j->list);
+	if (l)
+		n = l->names + l->addresses;
+	/* A snapshot held through a long import would keep pages from being used again.
+	 */
+	blocklist_view_reset(j->tool.view);
+	return n;
+}
+
+static int gate(struct job *j)
+{
+	char from[CLI_COUNT_TEXT_MAX], to[CLI_COUNT_TEXT_MAX];
+	uint64_t now = rules_now(j), then = j->seen.distinct;
+	if (j->force)
+		return CLI_GO;
+	if (j->accepted == 0)
+		return cli_no(
+			"nothing in the input can be listed: list %s was left as it "
+			"was; is this the right file, and the right --format?",
+			j->list);
+	if (then * 100 >= now * (100 - SHRINK_PERCENT))
+		return CLI_GO;
+	return cli_no(
+		"list %s would shrink from %s to %s rules, by more than %d %%: it was "
+		"left as it was; when this is right, add --force --reason TEXT",
+		j->list, cli_count_text(from, now), cli_count_text(to, then),
+		SHRINK_PERCENT);
+}
+
+/* ---- options ---- */
+
+static int check_options(struct job *j, bool need_list)
+{
+	int format = feed_format_from_text(j->format ? j->format : "auto");
+	uint8_t origin[DNS_NAME_MAX];
+	if (format < 0)
+		return cli_fail(
+			"--format takes auto, domains, hosts, csv or rpz, not \"%s\"",
+			j->format);
+	if (need_list && !j->list)
+		return cli_fail("%s needs --list NAME", j->cli.command);
+	if (j->origin && name_from_str(origin, j->origin))
+		return cli_fail("--origin takes a zone's name, not \"%s\"", j->origin);
+	if (j->force && (!j->reason || !*j->reason))
+		return cli_fail("--force needs --reason TEXT: it is recorded with the "
+				"change");
+	if (j->public_text && strlen(j->public_text) >= BLOCKLIST_PUBLIC_MAX)
+		return cli_fail("--public takes at most %d bytes of text",
+				BLOCKLIST_PUBLIC_MAX - 1);
+	if (j->lease_s > UINT32_MAX || j->lease_s == 0)
+		return cli_fail("--expires takes 1s to 136y");
+	j->feed = (struct feed_options){
+		.format = (enum feed_format)format,
+		.origin = j->origin,
+		.family = j->family,
+		.exact = j->exact,
+		.force = j->force,
+	};
+	int status = tool_list_action(&j->set, j->action);
+	j->set.public_text = j->public_text;
+	j->set.precedence = (int)j->precedence;
+	j->set.ede = -1;
+	j->set.lease_s = j->lease_s;
+	j->set.serial = -1;
+	return status;
+}
+
+#define PARSE_OPTIONS                                                                   \
+	{"format", CLI_TEXT, &j->format, "FORMAT", "auto, domains, hosts, csv or rpz",  \
+	 0,	   0},                                                                  \
+		{"origin", CLI_TEXT, &j->origin, "ZONE", "RPZ: the zone's name", 0, 0}, \
+		{"exact",                                                               \
+		 CLI_FLAG,                                                              \
+		 &j->exact,                                                             \
+		 NULL,                                                                  \
+		 "names do not cover what is below them",                               \
+		 0,                                                                     \
+		 0},                                                                    \
+		{"family",                                                              \
+		 CLI_TEXT,                                                              \
+		 &j->family,                                                            \
+		 "NAME",                                                                \
+		 "malware family where none is told",                                   \
+		 0,                                                                     \
+		 0},                                                                    \
+		{"family-from-file",                                                    \
+		 CLI_FLAG,                                                              \
+		 &j->family_from_file,                                                  \
+		 NULL,                                                                  \
+		 "the family is the file's name",                                       \
+		 0,                                                                     \
+		 0},                                                                    \
+	{                                                                               \
+		"force", CLI_FLAG, &j->force, NULL, "do what the safety checks refuse", \
+			0, 0                                                            \
+	}
+
+static struct job *job_new(void)
+{
+	struct job *j = calloc(1, sizeof *j);
+	if (!j) {
+		cli_fail("out of memory");
+		return NULL;
+	}
+	j->precedence = -1;
+	j->lease_s = -1;
+	j->tool.record_fd = -1;
+	j->start_ms = cli_now_ms();
+	j->stop = cli_catch_interrupt();
+	seen_init(&j->seen);
+	return j;
+}
+
+static int job_end(struct job *j, int status)
+{
+	cli_progress_end(&j->progress);
+	blocklist_import_close(j->im);
+	tool_close(&j->tool);
+	seen_fini(&j->seen);
+	free(j);
+	return status;
+}
+
+/* A mistyped file name must not be what makes a store. */
+static int files_exist(const struct job *j)
+{
+	for (int i = 0; i < j->cli.operands_n; i++) {
+		const char *path = j->cli.operands[i];
+		struct stat st;
+		if (strcmp(path, "-") == 0)
+			continue;
+		if (stat(path, &st) != 0)
+			return cli_fail("cannot read %s: %m", path);
+		if (S_ISDIR(st.st_mode))
+			return cli_fail("%s is a folder; name the files in it", path);
+		if (access(path, R_OK) != 0)
+			return cli_fail("cannot read %s: %m", path);
+	}
+	return CLI_GO;
+}
+
+/* ---- check ---- */
+
+int tool_check(const struct cli_command *self, int argc, char **argv)
+{
+	struct job *j = job_new();
+	if (!j)
+		return CLI_FAULT;
+	const struct cli_option options[] = {PARSE_OPTIONS, {0}};
+	j->reason = "only a check";
+	int status = cli_parse(&j->cli, self, options, 1, -1, argc, argv);
+	if (status == CLI_GO)
+		status = check_options(j, false);
+	if (status == CLI_GO)
+		status = files_exist(j);
+	if (status == CLI_GO)
+		status = read_files(j);
+	if (status != CLI_GO)
+		return job_end(j, status);
+	if (j->cli.json)
+		cli_json(summary_json(j));
+	else
+		print_summary(j);
+	status = CLI_DONE;
+	if (j->accepted == 0)
+		status = cli_no(
+			"nothing in the input can be listed; is this the right file, "
+			"and the right --format?");
+	return job_end(j, status);
+}
+
+/* ---- import ---- */
+
+static void on_commit(void *arg, uint64_t done, uint64_t total)
+{
+	struct job *j = arg;
+	cli_progress_at(&j->progress, done, total);
+}
+
+static int start_import(struct job *j)
+{
+	int status = tool_open(&j->tool, &j->cli, BLOCKLIST_WRITE);
+	if (status != CLI_GO)
+		return status;
+	blocklist_view_reset(j->tool.view);
+	int err = blocklist_import_open(&j->im, j->tool.bl, j->list, &j->set);
+	return err ? tool_fail(&j->tool, j->list, err) : CLI_GO;
+}
+
+/* The serial is known only after reading. */
+static int set_serial(struct job *j)
+{
+	const struct blocklist_list_set set = {.precedence = -1,
+					       .action = -1,
+					       .mode = -1,
+					       .ede = -1,
+					       .lease_s = -1,
+					       .serial = j->serial};
+	blocklist_import_close(j->im); /* it holds the list's lock */
+	j->im = NULL;
+	return j->serial ? blocklist_list_change(j->tool.bl, j->list, &set) : ERR_OK;
+}
+
+static int commit(struct job *j)
+{
+	cli_progress_start(&j->progress, "writing");
+	int err = blocklist_import_commit(j->im, &j->changes, on_commit, j, j->stop);
+	cli_progress_end(&j->progress);
+	if (err)
+		return tool_fail(&j->tool, j->list, err);
+	err = set_serial(j);
+	if (err)
+		return tool_fail(&j->tool, j->list, err);
+	json_t *what = changes_json(j);
+	json_object_set_new(what, "list", json_string(j->list));
+	json_object_set_new(what, "file", cli_json_text(j->cli.operands[0]));
+	json_object_set_new(what, "forced", json_boolean(j->force));
+	json_object_set_new(what, "reason",
+			    cli_json_text_or_null(j->reason ? j->reason : ""));
+	return tool_record(&j->tool, "import", what);
+}
+
+static void print_import(struct job *j)
+{
+	if (!j->cli.json) {
+		print_summary(j);
+		print_changes(j);
+		return;
+	}
+	json_t *o = summary_json(j), *changes = changes_json(j);
+	json_object_set_new(o, "list", json_string(j->list));
+	json_object_update(o, changes);
+	json_decref(changes);
+	json_object_set_new(o, "seconds", json_real(seconds(j)));
+	cli_json(o);
+}
+
+int tool_import(const struct cli_command *self, int argc, char **argv)
+{
+	struct job *j = job_new();
+	if (!j)
+		return CLI_FAULT;
+	const struct cli_option options[] = {
+		{"list", CLI_TEXT, &j->list, "NAME", "list that the input replaces", 0,
+		 0},
+		PARSE_OPTIONS,
+		{"reason", CLI_TEXT, &j->reason, "TEXT", "why; needed with --force", 0,
+		 0},
+		{"precedence", CLI_NUMBER, &j->precedence, "N",
+		 "the lower number wins (new lists: 100)", 0, UINT16_MAX},
+		{"action", CLI_TEXT, &j->action, "ACTION",
+		 "given, address, nxdomain, nodata, refuse, drop, passthru, tcp-only, "
+		 "monitor, disabled",
+		 0, 0},
+		{"expires", CLI_SPAN, &j->lease_s, "SPAN",
+		 "lease that each import renews (new lists: 30d)", 0, 0},
+		{"public", CLI_TEXT, &j->public_text, "TEXT",
+		 "what clients may be told about the list", 0, 0},
+		{0},
+	};
+	int status = cli_parse(&j->cli, self, options, 1, -1, argc, argv);
+	if (status == CLI_GO)
+		status = check_options(j, true);
+	if (status == CLI_GO)
+		status = files_exist(j);
+	if (status == CLI_GO)
+		status = start_import(j);
+	if (status == CLI_GO)
+		status = read_files(j);
+	if (status == CLI_GO) {
+		status = gate(j);
+		if (status == CLI_GO)
+			status = commit(j);
+		else if (!j->cli.json)
+			print_summary(j);
+	}
+	if (status != CLI_GO)
+		return job_end(j, status);
+	print_import(j);
+	return job_end(j, CLI_DONE);
+}
+
+/* ---- diff ---- */
+
+static int on_difference(void *arg, char how, const struct blocklist_item *item)
+{
+	char rule[TOOL_RULE_TEXT_MAX];
+	const char *cells[] = {
+		(const char[]){how, 0}, tool_rule_text(rule, &item->key, item->kind),
+		tool_kind_text(&item->key, item->kind),
+		rule_action_text((enum rule_action)item->action), item->entry.family};
+	cli_table_row(arg, cells);
+	return 0;
+}
+
+static int show_differences(struct job *j)
+{
+	static const struct cli_column columns[] = {{"change", false}, {"rule", false},
+						    {"kind", false},   {"action", false},
+						    {"family", false}, {0}};
+	struct cli_table *t = cli_table_open(columns, j->cli.json);
+	if (!t)
+		return cli_fail("out of memory");
+	int err = blocklist_import_diff(j->im, &j->changes, on_difference, t);
+	cli_table_close(t);
+	if (err)
+		return tool_fail(&j->tool, j->list, err);
+	if (isatty(STDOUT_FILENO) && !j->cli.json)
+		printf("%llu to add (+), %llu to change (~), %llu to remove (-), %llu as "
+		       "they "
+		       "are\n",
+		       (unsigned long long)j->changes.added,
+		       (unsigned long long)j->changes.changed,
+		       (unsigned long long)j->changes.removed,
+		       (unsigned long long)j->changes.unchanged);
+	return CLI_DONE;
+}
+
+/* Nothing is written, so nothing may be made either. */
+static int store_exists(const struct job *j)
+{
+	char dir[TOOL_PATH_MAX], path[TOOL_PATH_MAX + 16];
+	int status = cli_state_path(dir, sizeof dir, &j->cli, CONTROL_BLOCKLIST_DIR);
+	if (status != CLI_GO)
+		return status;
+	snprintf(path, sizeof path, "%s/data.mdb", dir);
+	if (access(path, F_OK) == 0)
+		return CLI_GO;
+	return cli_fail("there is no blocklist store in %s: the first import makes one",
+			dir);
+}
+
+int tool_diff(const struct cli_command *self, int argc, char **argv)
+{
+	struct job *j = job_new();
+	if (!j)
+		return CLI_FAULT;
+	const struct cli_option options[] = {
+		{"list", CLI_TEXT, &j->list, "NAME", "list to compare with", 0, 0},
+		PARSE_OPTIONS,
+		{0},
+	};
+	j->reason = "only a comparison";
+	int status = cli_parse(&j->cli, self, options, 1, -1, argc, argv);
+	if (status == CLI_GO)
+		status = check_options(j, true);
+	if (status == CLI_GO)
+		status = files_exist(j);
+	if (status == CLI_GO)
+		status = store_exists(j);
+	if (status == CLI_GO)
+		status = start_import(j);
+	if (status == CLI_GO)
+		status = read_files(j);
+	if (status == CLI_GO)
+		status = show_differences(j);
+	return job_end(j, status);
+}

@@ -1,0 +1,38 @@
+#include "tools/blocklist_tool.h"
+
+/* sinkhole-blocklist: the list operator's tool. It writes the store that a running
+ * resolver reads; there is nothing to reload. */
+
+static const struct cli_command commands[] = {
+	{"import", "FILE|- [FILE ...]", "Replaces what a list holds by what files say",
+	 tool_import},
+	{"check", "FILE|- [FILE ...]", "Reads files and tells what an import would take",
+	 tool_check},
+	{"diff", "FILE|- [FILE ...]", "Shows what an import would change", tool_diff},
+	{"add", "NAME|PREFIX", "Lists one name or prefix", tool_add},
+	{"remove", "NAME|PREFIX", "Takes one name or prefix off a list", tool_remove},
+	{"explain", "NAME|ADDRESS", "Tells what the resolver does with it, and why",
+	 tool_explain},
+	{"list", "", "Shows the rules", tool_list},
+	{"lists", "", "Shows the lists", tool_lists},
+	{"export", "", "Writes a list as a file that import reads", tool_export},
+	{"stats", "", "Shows counts, generation, digest and size of the store",
+	 tool_stats},
+	{"verify", "", "Reads the whole store and checks that nothing is damaged",
+	 tool_verify},
+	{"client", "add PREFIX | remove PREFIX | show",
+	 "Manages subscriber prefixes that opted out", tool_client},
+	{0},
+};
+
+int main(int argc, char **argv)
+{
+	static const struct cli_program program = {
+		.name = "sinkhole-blocklist",
+		.help = "Keeps the blocklist of sinkholed",
+		.commands = commands,
+		.more = "Exit status: 0 done, 1 no or a check failed, 2 wrong usage or a "
+			"fault.",
+	};
+	return cli_main(&program, argc, argv);
+}
