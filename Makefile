@@ -90,10 +90,10 @@ run:  ## build, import the sample list, serve on 127.0.0.1@5300 and [::1]@5300
 lab:  ## a small Internet on loopback with the resolver in it
 	@tests/deps.sh $(DEBS) nsd bind9-dnsutils python3
 	@$(MAKE) $(SUB) all $(HELPERS)
-	@python3 tests/integration/lab.py up $(BUILD)
+	@python3 -B tests/integration/lab.py up $(BUILD)
 
 lab-down:  ## stop and remove the lab
-	@python3 tests/integration/lab.py down $(BUILD)
+	@python3 -B tests/integration/lab.py down $(BUILD)
 
 check:  ## everything a change must pass, under five minutes
 	@tests/deps.sh $(DEBS) $(DEBS_CHECK)
@@ -129,7 +129,7 @@ sanitized: everything
 	@tests/check.sh --sanitized $(BUILD)
 
 bench: $(BIN) $(HELPERS)  ## measure beside Debian's unbound
-	@tests/bench/run.sh $(BUILD)
+	@python3 -B tests/bench/run.py $(BUILD)
 
 layers:  ## folders depend in one direction only
 	@tests/layers.sh

@@ -21,7 +21,7 @@ STOLEN = "203.0.113.99"
 ZONES = {
     "c2.example": {"ns1": ("A", 201), "ns2": ("A", 202), "": ("NS", "ns1", "ns2")},
     "crimehost.example": {"ns": ("A", 203), "": ("NS", "ns")},
-    "hosted.example": {}, "partner.example": {}, "looked-up.example": {}, "child.alpha.example": {},
+    "hosted.example": {"ns": ("A", 203)}, "partner.example": {}, "looked-up.example": {}, "child.alpha.example": {},
     "mapped.example": {}, "crossing.example": {},
     "byaddr.example": {"ns1": ("A", 205)}, "own-child.alpha.example": {},
     "retry.example": {"ns2": ("A", 206)}, "tcp.example": {"ns1": ("A", 207)}, "slow.example": {"ns1": ("A", 208)},

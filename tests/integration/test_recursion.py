@@ -215,15 +215,15 @@ def minimal(r):
     check(not m.additional and not m.authority, "sections", m)
 
 
-@test("RD=0: answered from the cache or not at all, without asking anybody")
+@test("RD=0: nobody is asked, and nobody learns what others asked for")
 def no_recursion(r):
     before = len(r.lab.packets(210))
     m = r.ask("rd0.canary.example", rd=False)
-    check(m is not None and not m.data("A"), "unknown name with RD=0", m)
+    check(m is not None and m.rcode == "REFUSED" and not m.answer, "unknown name with RD=0", m)
     equal(len(r.lab.packets(210)), before, "packets to canary's server")
     r.ask("rd0.canary.example")
     m = r.ask("rd0.canary.example", rd=False)
-    equal(m.data("A"), [harness.STOLEN], "cached name with RD=0")
+    check(m.rcode == "REFUSED" and not m.answer, "cached name with RD=0", m)
 
 
 @test("local zones are answered here")
