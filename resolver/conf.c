@@ -5,20 +5,16 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <stdarg.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 #include <yaml.h>
 
-#include "include/control.h"
 #include "resolver/conf_keys.h"
 
 enum {
-	PATH_LEN =
-		160, /* "recursion.forward[255].servers[12]", and what a user makes up */
-	SHOWN = 40,  /* characters of a wrong value that an error repeats */
+	PATH_LEN = 160, /* "recursion.forward[255].servers[12]", or what a user made up */
+	SHOWN = 40,	/* characters of an unknown key that an error repeats */
+	WHY_LEN = 384,	/* what is wrong with a value */
 };
 
 struct loader {
@@ -29,8 +25,8 @@ struct loader {
 	const char *name; /* of the file */
 	char path[PATH_LEN];
 	unsigned long line;
-	int key_lines[64];   /* by key: line where it was given, 0 = not */
-	int group_lines[64]; /* the same, by the first key of the group */
+	int key_lines[CONF_KEYS_MAX];	/* by key: line where it was given, 0 = not */
+	int group_lines[CONF_KEYS_MAX]; /* the same, by the first key of the group */
 };
 
 static int fail(struct loader *l, int code, const char *fmt, ...)
@@ -194,104 +190,16 @@ static int expect_scalar(struct loader *l, const struct conf_key *k)
 
 static int wrong(struct loader *l, int code, const struct conf_key *k)
 {
-	char want[160];
-	conf_describe(want, sizeof want, k);
-	return fail(l, code, "'%.*s' is not right here; give %s", SHOWN, event_text(l),
-		    want);
+	char why[WHY_LEN];
+	conf_wrong(why, sizeof why, k, event_text(l));
+	return fail(l, code, "%s", why);
 }
 
-/* ---- single values ---- */
-
-static void store(struct loader *l, const struct conf_key *k, uint64_t v)
+static int read_scalar(struct loader *l, const struct conf_key *k)
 {
-	void *at = (char *)l->conf + k->at;
-	uint32_t v32 = (uint32_t)v;
-	uint16_t v16 = (uint16_t)v;
-	switch (k->size) {
-	case sizeof v:
-		memcpy(at, &v, sizeof v);
-		break;
-	case sizeof v32:
-		memcpy(at, &v32, sizeof v32);
-		break;
-	case sizeof v16:
-		memcpy(at, &v16, sizeof v16);
-		break;
-	default:
-		*(uint8_t *)at = (uint8_t)v;
-	}
-}
-
-static int read_number(struct loader *l, const struct conf_key *k)
-{
-	char range[80];
-	uint64_t v;
-	int err = conf_number(&v, k, event_text(l));
-	if (err == ERR_FORMAT)
-		return wrong(l, err, k);
-	conf_range(range, sizeof range, k);
-	if (err || v < k->min || v > k->max)
-		return fail(l, ERR_INVAL, "'%.*s' is out of range; give %s", SHOWN,
-			    event_text(l), range);
-	store(l, k, v);
-	return ERR_OK;
-}
-
-static int read_bool(struct loader *l, const struct conf_key *k)
-{
-	static const struct conf_word words[] = {{"true", 1},  {"yes", 1}, {"on", 1},
-						 {"false", 0}, {"no", 0},  {"off", 0},
-						 {NULL, 0}};
-	for (const struct conf_word *w = words; w->text; w++) {
-		if (!strcasecmp(event_text(l), w->text)) {
-			store(l, k, w->value);
-			return ERR_OK;
-		}
-	}
-	return wrong(l, ERR_FORMAT, k);
-}
-
-static int read_choice(struct loader *l, const struct conf_key *k)
-{
-	for (const struct conf_word *w = k->words; w->text; w++) {
-		if (!strcmp(event_text(l), w->text)) {
-			store(l, k, w->value);
-			return ERR_OK;
-		}
-	}
-	return wrong(l, ERR_FORMAT, k);
-}
-
-static int read_text(struct loader *l, const struct conf_key *k)
-{
-	const char *text = event_text(l);
-	size_t len = strlen(text);
-	if (len < k->min)
-		return fail(l, ERR_INVAL,
-			    "the value is empty; give a text or leave the "
-			    "key out");
-	if (len > k->max)
-		return fail(l, ERR_INVAL,
-			    "%zu characters are too many; give at most %llu", len,
-			    (unsigned long long)k->max);
-	for (const char *p = text; *p; p++)
-		if ((unsigned char)*p < 0x20 || *p == 0x7f)
-			return fail(l, ERR_FORMAT,
-				    "a control character stands in the "
-				    "value; remove it");
-	memcpy((char *)l->conf + k->at, text, len + 1);
-	return ERR_OK;
-}
-
-static int read_addr(struct loader *l, const struct conf_key *k)
-{
-	struct addr a;
-	const char *text = event_text(l);
-	uint8_t family = k->type == CONF_IPV4 ? 4 : 6;
-	if (addr_from_text(&a, text, strlen(text)) || a.family != family)
-		return wrong(l, ERR_FORMAT, k);
-	memcpy((char *)l->conf + k->at, &a, sizeof a);
-	return ERR_OK;
+	char why[WHY_LEN];
+	int err = conf_value(l->conf, k, event_text(l), why, sizeof why);
+	return err ? fail(l, err, "%s", why) : ERR_OK;
 }
 
 /* ---- lists ---- */
@@ -372,7 +280,7 @@ static int read_listen_map(struct loader *l, const struct conf_key *k, int n)
 		if (!err && is_proxy)
 			err = expect_scalar(l, &here);
 		if (!err)
-			err = is_proxy ? read_bool(l, &here)
+			err = is_proxy ? read_scalar(l, &here)
 				       : read_addr_port(l, k, &l->conf->listen[n]);
 		if (err)
 			return err;
@@ -431,7 +339,7 @@ static int read_source(struct loader *l, const struct conf_key *k, int n)
 static int read_net(struct loader *l, const struct conf_key *k, int n)
 {
 	struct conf_nets *nets = (void *)((char *)l->conf + k->at);
-	struct prefix p;
+	struct prefix p = {0};
 	int err = expect_scalar(l, k);
 	if (err)
 		return err;
@@ -578,69 +486,10 @@ static int read_value(struct loader *l, const struct conf_key *k)
 	err = expect_scalar(l, k);
 	if (err)
 		return err;
-	switch (k->type) {
-	case CONF_BOOL:
-		return read_bool(l, k);
-	case CONF_TEXT:
-		return read_text(l, k);
-	case CONF_CHOICE:
-		return read_choice(l, k);
-	case CONF_IPV4:
-	case CONF_IPV6:
-		return read_addr(l, k);
-	default:
-		return read_number(l, k);
-	}
-}
-
-/* ---- sets of prefixes ---- */
-
-/* By family and address, the wider one first. */
-static int net_order(const void *left, const void *right)
-{
-	const struct prefix *a = left, *b = right;
-	int d = a->addr.family - b->addr.family;
-	if (!d)
-		d = memcmp(a->addr.bytes, b->addr.bytes, sizeof a->addr.bytes);
-	return d ? d : a->bits - b->bits;
-}
-
-/* Sorted and with nothing inside another, one binary search finds the only candidate. */
-static void nets_settle(struct conf_nets *nets)
-{
-	int n = 0;
-	if (nets->n)
-		qsort(nets->net, (size_t)nets->n, sizeof *nets->net, net_order);
-	for (int i = 0; i < nets->n; i++)
-		if (n == 0 || !prefix_covers(&nets->net[n - 1], &nets->net[i].addr))
-			nets->net[n++] = nets->net[i];
-	nets->n = n;
-}
-
-bool conf_nets_cover(const struct conf_nets *nets, const struct addr *a)
-{
-	struct prefix key = {.addr = *a, .bits = UINT8_MAX};
-	int lo = 0, hi = nets->n;
-	key.addr.port = 0;
-	while (lo < hi) { /* the last one at or before a is net[lo - 1] */
-		int mid = lo + (hi - lo) / 2;
-		if (net_order(&nets->net[mid], &key) <= 0)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo > 0 && prefix_covers(&nets->net[lo - 1], a);
+	return read_scalar(l, k);
 }
 
 /* ---- the document ---- */
-
-static int find_key(const char *path)
-{
-	for (int i = 0; i < conf_keys_n; i++)
-		if (!strcmp(conf_keys[i].path, path))
-			return i;
-	return -1;
-}
 
 /* The first key of that group, or -1. */
 static int find_group(const char *path)
@@ -685,7 +534,7 @@ static int read_key(struct loader *l, int depth)
 		return err;
 	bool dotted = strchr(event_text(l), '.');
 	size_t at = enter(l, "%s%.*s", depth ? "." : "", SHOWN, event_text(l));
-	if (!dotted && (i = find_key(l->path)) >= 0) {
+	if (!dotted && (i = conf_find(l->path)) >= 0) {
 		err = once(l, &l->key_lines[i]);
 		if (!err)
 			err = next(l);
@@ -774,90 +623,19 @@ static int read_defaults(struct loader *l)
 		if (err)
 			return err;
 	}
-	l->conf->recursion.validate = true;
 	return ERR_OK;
 }
 
-/* ---- after the file: what depends on several keys, or on the machine ---- */
-
-/* By affinity, so that a container's or taskset's share counts. */
-static int processors(void)
+/* What no key alone can tell. */
+static int read_whole(struct loader *l)
 {
-	cpu_set_t set;
-	int n = 1;
-	if (sched_getaffinity(0, sizeof set, &set) == 0)
-		n = CPU_COUNT(&set);
-	return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : n;
-}
-
-static void work_out(struct loader *l)
-{
-	struct conf *c = l->conf;
-	if (!c->runtime[0])
-		memcpy(c->runtime, c->state, sizeof c->runtime);
-	if (c->workers == 0)
-		c->workers = processors();
-	if (!c->node[0] && (gethostname(c->node, sizeof c->node - 1) || !c->node[0]))
-		strcpy(c->node, "localhost");
-	if (l->key_lines[find_key("recursion.trust_anchor")])
-		c->recursion.validate = c->recursion.trust_anchor[0] != 0;
-}
-
-/* Takes the error to a key of the file. */
-static struct loader *about(struct loader *l, const char *path)
-{
-	snprintf(l->path, sizeof l->path, "%s", path);
-	l->line = (unsigned long)l->key_lines[find_key(path)];
-	return l;
-}
-
-static int check_together(struct loader *l)
-{
-	const struct conf *c = l->conf;
-	size_t room =
-		sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" CONTROL_SOCKET;
-	if (!c->recursion.ipv4 && !c->recursion.ipv6)
-		return fail(about(l, "recursion.ipv6"), ERR_INVAL,
-			    "IPv4 and IPv6 are both switched off; leave one on");
-	if (c->cache.min_ttl_s > c->cache.max_ttl_s)
-		return fail(about(l, l->key_lines[find_key("cache.min_ttl")]
-					     ? "cache.min_ttl"
-					     : "cache.max_ttl"),
-			    ERR_INVAL,
-			    "min_ttl is above max_ttl; lower min_ttl to at most "
-			    "%us",
-			    c->cache.max_ttl_s);
-	if (strlen(c->runtime) > room)
-		return fail(
-			about(l, l->key_lines[find_key("runtime")] ? "runtime" : "state"),
-			ERR_INVAL,
-			"the path is too long for the control socket in it; "
-			"give runtime a path of at most %zu characters",
-			room);
-	return ERR_OK;
-}
-
-/* Off, empty or none: then it does not matter that it is not built. */
-static bool is_off(const struct conf *c, const struct conf_key *k)
-{
-	static const char zero[sizeof(uint64_t)];
-	const char *at = (const char *)c + k->at;
-	if (k->count_at)
-		return *(const int *)(const void *)((const char *)c + k->count_at) == 0;
-	return k->type == CONF_TEXT ? !*at : !memcmp(at, zero, k->size);
-}
-
-static void warn_later(struct loader *l)
-{
-	struct conf *c = l->conf;
-	for (int i = 0; i < conf_keys_n; i++) {
-		const struct conf_key *k = &conf_keys[i];
-		if (!k->later || !l->key_lines[i] || is_off(c, k))
-			continue;
-		assert(c->warnings_n < CONF_WARNINGS_MAX);
-		snprintf(c->warnings[c->warnings_n++], CONF_WARNING_LEN, "%s: %s",
-			 k->path, k->later);
-	}
+	char why[WHY_LEN];
+	int i, err = conf_complete(l->conf, l->key_lines, &i, why, sizeof why);
+	if (!err)
+		return ERR_OK;
+	l->line = (unsigned long)l->key_lines[i];
+	snprintf(l->path, sizeof l->path, "%s", conf_keys[i].path);
+	return fail(l, err, "%s", why);
 }
 
 int conf_parse(struct conf **out, const char *text, size_t len, const char *name,
@@ -884,13 +662,9 @@ int conf_parse(struct conf **out, const char *text, size_t len, const char *name
 	finish(&l);
 	if (rc)
 		goto out;
-	work_out(&l);
-	rc = check_together(&l);
+	rc = read_whole(&l);
 	if (rc)
 		goto out;
-	warn_later(&l);
-	nets_settle(&l.conf->allow);
-	nets_settle(&l.conf->recursion.permit_private);
 	*out = l.conf;
 	l.conf = NULL;
 out:

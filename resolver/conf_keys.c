@@ -353,6 +353,16 @@ const struct conf_key conf_keys[] = {
 	},
 };
 const int conf_keys_n = sizeof conf_keys / sizeof *conf_keys;
+_Static_assert(sizeof conf_keys / sizeof *conf_keys <= CONF_KEYS_MAX,
+	       "CONF_KEYS_MAX is the size of arrays by key");
+
+int conf_find(const char *path)
+{
+	for (int i = 0; i < conf_keys_n; i++)
+		if (!strcmp(conf_keys[i].path, path))
+			return i;
+	return -1;
+}
 
 /* ---- numbers with units ---- */
 
@@ -416,15 +426,15 @@ int conf_number(uint64_t *out, const struct conf_key *k, const char *text)
 /* The largest unit that divides v, so that 90 days read as 90d. */
 static void number_text(char *out, size_t size, const struct conf_key *k, uint64_t v)
 {
-	const struct unit *best = NULL;
 	const struct unit *units = k->type == CONF_SIZE ? sizes : durations;
+	const struct unit *best = units; /* scale 1 */
 	uint64_t small = v * natural(k);
 	if (k->type == CONF_NUMBER || v == 0) {
 		snprintf(out, size, "%llu", (unsigned long long)v);
 		return;
 	}
 	for (const struct unit *u = units; u->text; u++)
-		if (small % u->scale == 0 && (!best || u->scale > best->scale))
+		if (small % u->scale == 0 && u->scale > best->scale)
 			best = u;
 	snprintf(out, size, "%llu%s", (unsigned long long)(small / best->scale),
 		 best->text);

@@ -1,4 +1,6 @@
-/* conf_keys.h: the table of configuration keys, private to conf.c and conf_keys.c.
+/* conf_keys.h: the table of configuration keys, private to the conf modules: conf_keys.c
+ * (the table and what it tells people), conf_value.c (text to field), conf_complete.c
+ * (after the file), conf.c (YAML).
  * Shape    one row per key; parsing, range checks, --help-config, the sample file and
  *          the man page all read it, so a new key is one row
  * Units    min, max: of the stored value; for texts their length
@@ -50,6 +52,10 @@ struct conf_key {
 
 extern const struct conf_key conf_keys[];
 extern const int conf_keys_n;
+enum { CONF_KEYS_MAX = 64 }; /* above conf_keys_n */
+
+/* Its place in the table, or -1. */
+int conf_find(const char *path);
 
 /* Text of one scalar to its value in number-like types; ERR_FORMAT (no such value),
  * ERR_RANGE (above 2^64 or not a whole number of the key's unit). Range is not
@@ -61,5 +67,20 @@ void conf_describe(char *out, size_t size, const struct conf_key *k);
 void conf_range(char *out, size_t size, const struct conf_key *k);
 /* The known key or group that path was probably meant to be, or NULL. */
 const char *conf_nearest(char *out, size_t size, const char *path);
+
+/* Sets the field of a key that takes a single value. On failure why says what is wrong
+ * and what to do, without file, line and key. */
+MUST_CHECK int conf_value(struct conf *c, const struct conf_key *k, const char *text,
+			  char *why, size_t size);
+/* "'TEXT' is not right here; give a size such as 256M" */
+void conf_wrong(char *why, size_t size, const struct conf_key *k, const char *text);
+/* Sorts, and drops what lies inside another: conf_nets_cover() counts on both. */
+void conf_nets_settle(struct conf_nets *nets);
+
+/* Works out what was not given, checks what belongs together, notes what is not built
+ * yet. lines: by key, where it was given, 0 = not. On failure *key is the one to blame.
+ */
+MUST_CHECK int conf_complete(struct conf *c, const int *lines, int *key, char *why,
+			     size_t size);
 
 #endif

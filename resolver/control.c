@@ -285,11 +285,11 @@ int control_open(struct control **out, uv_loop_t *loop, const char *dir,
 		 char error[CONTROL_ERROR_MAX])
 {
 	struct control *c = calloc(1, sizeof *c);
-	int fd = -1, err = c ? ERR_OK : ERR_NOMEM;
+	int fd = -1, err;
 	*out = NULL;
-	snprintf(error, CONTROL_ERROR_MAX, "%s", err_text(err));
-	if (err)
-		return err;
+	snprintf(error, CONTROL_ERROR_MAX, "out of memory");
+	if (!c)
+		return ERR_NOMEM;
 	int n = snprintf(c->path, sizeof c->path, "%s/%s", dir, CONTROL_SOCKET);
 	if (n < 0 || (size_t)n >= sizeof c->path) {
 		snprintf(error, CONTROL_ERROR_MAX,

@@ -1,0 +1,101 @@
+/* After the file: what depends on several keys, or on the machine. */
+#include <assert.h>
+#include <sched.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "include/control.h"
+#include "resolver/conf_keys.h"
+
+/* By affinity, so that a container's or taskset's share counts. */
+static int processors(void)
+{
+	cpu_set_t set;
+	int n = 1;
+	if (sched_getaffinity(0, sizeof set, &set) == 0)
+		n = CPU_COUNT(&set);
+	return n < 1 ? 1 : n > CONF_WORKERS_MAX ? CONF_WORKERS_MAX : n;
+}
+
+static void work_out(struct conf *c, const int *lines)
+{
+	if (!c->runtime[0])
+		memcpy(c->runtime, c->state, sizeof c->runtime);
+	if (c->workers == 0)
+		c->workers = processors();
+	if (!c->node[0] && (gethostname(c->node, sizeof c->node - 1) || !c->node[0]))
+		strcpy(c->node, "localhost");
+	c->recursion.validate = !lines[conf_find("recursion.trust_anchor")] ||
+				c->recursion.trust_anchor[0];
+}
+
+/* The key to blame: the first one, or the second where the first was not given. */
+static int blame(const int *lines, const char *first, const char *second)
+{
+	int i = conf_find(first);
+	return lines[i] ? i : conf_find(second);
+}
+
+static int check_together(const struct conf *c, const int *lines, int *key, char *why,
+			  size_t size)
+{
+	size_t room =
+		sizeof((struct sockaddr_un *)0)->sun_path - sizeof "/" CONTROL_SOCKET;
+	if (!c->recursion.ipv4 && !c->recursion.ipv6) {
+		*key = conf_find("recursion.ipv6");
+		snprintf(why, size, "IPv4 and IPv6 are both switched off; leave one on");
+		return ERR_INVAL;
+	}
+	if (c->cache.min_ttl_s > c->cache.max_ttl_s) {
+		*key = blame(lines, "cache.min_ttl", "cache.max_ttl");
+		snprintf(why, size,
+			 "min_ttl is above max_ttl; lower min_ttl to at most %us",
+			 c->cache.max_ttl_s);
+		return ERR_INVAL;
+	}
+	if (strlen(c->runtime) > room) {
+		*key = blame(lines, "runtime", "state");
+		snprintf(
+			why, size,
+			"the path is too long for the control socket in it; give runtime "
+			"a path of at most %zu characters",
+			room);
+		return ERR_INVAL;
+	}
+	return ERR_OK;
+}
+
+/* Off, empty or none: then it does not matter that it is not built. */
+static bool is_off(const struct conf *c, const struct conf_key *k)
+{
+	static const char zero[sizeof(uint64_t)];
+	const char *at = (const char *)c + k->at;
+	if (k->count_at)
+		return *(const int *)(const void *)((const char *)c + k->count_at) == 0;
+	return k->type == CONF_TEXT ? !*at : !memcmp(at, zero, k->size);
+}
+
+static void warn_later(struct conf *c, const int *lines)
+{
+	for (int i = 0; i < conf_keys_n; i++) {
+		const struct conf_key *k = &conf_keys[i];
+		if (!k->later || !lines[i] || is_off(c, k))
+			continue;
+		assert(c->warnings_n < CONF_WARNINGS_MAX);
+		snprintf(c->warnings[c->warnings_n++], CONF_WARNING_LEN, "%s: %s",
+			 k->path, k->later);
+	}
+}
+
+int conf_complete(struct conf *c, const int *lines, int *key, char *why, size_t size)
+{
+	int err;
+	work_out(c, lines);
+	err = check_together(c, lines, key, why, size);
+	if (err)
+		return err;
+	warn_later(c, lines);
+	conf_nets_settle(&c->allow);
+	conf_nets_settle(&c->recursion.permit_private);
+	return ERR_OK;
+}
