@@ -158,13 +158,13 @@ _Static_assert((int)ROOT_SERVERS_MAX == (int)DELEGATION_SERVERS_MAX &&
 
 /* ---- policy ---- */
 
-/* ERR_*, or 1 when a rule forbids the server; addr may be NULL. */
-static int judge_server(struct iter *it, struct iter_io *io, int server,
-			const struct addr *addr)
+/* ERR_*, or 1 when a rule forbids the server; name and addr may be NULL. */
+static int judge_name_addr(struct iter *it, struct iter_io *io, const uint8_t *name,
+			   const struct addr *addr)
 {
 	struct verdict v;
 	int err = policy_server(&v, &io->judged->monitor, io->env->policy, io->subject,
-				it->cut.server[server].name, addr);
+				name, addr);
 	if (err)
 		return err;
 	judged_note(io->judged, &v);
@@ -173,6 +173,12 @@ static int judge_server(struct iter *it, struct iter_io *io, int server,
 	if (it->blocked.kind != VERDICT_ACT)
 		it->blocked = v;
 	return 1;
+}
+
+static int judge_server(struct iter *it, struct iter_io *io, int server,
+			const struct addr *addr)
+{
+	return judge_name_addr(it, io, it->cut.server[server].name, addr);
 }
 
 static void block_path(struct iter_path *p)
@@ -367,9 +373,13 @@ static int learn_family(struct iter *it, struct iter_io *io, int server, unsigne
 				io->env->now_s);
 	if (r < 0)
 		return r;
-	if (r == RRSET_CACHE_HIT)
-		return s.kind == RRSET_DATA && add_addresses(it, io, server, &s);
-	return ask_address(it, io, server, type);
+	if (r != RRSET_CACHE_HIT)
+		return ask_address(it, io, server, type);
+	/* What a server told that is listed by now is not to lead anywhere. */
+	r = judge_name_addr(it, io, s.from.server, &s.from.addr);
+	if (r)
+		return r < 0 ? r : 0;
+	return s.kind == RRSET_DATA && add_addresses(it, io, server, &s);
 }
 
 /* IPv4 first; IPv6 only when that gave nothing, to spare the other side packets. */
