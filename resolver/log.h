@@ -6,8 +6,8 @@
  * Threads  any; a line is one write()
  * Errors   none: a log that cannot be written must not stop the service
  *
- * P3: only main, worker, control and hit modules include this file (tests/layers.sh),
- * and no client address and no name that was asked may be passed to it. What happened
+ * P3: only main, startup, worker, control and hit modules include this file, and no
+ * client address and no name that was asked may be passed to it. What happened
  * to a question is a number in stats.h; what a listed name was answered is a hit. */
 #ifndef SINKHOLED_LOG_H
 #define SINKHOLED_LOG_H
