@@ -19,6 +19,7 @@ struct blocklist_import {
 	bool done;
 	struct blocklist_list_set set;
 	char list[HIT_LIST_MAX], public_text[BLOCKLIST_PUBLIC_MAX];
+	uint64_t limit;	 /* changed keys in one transaction */
 	uint64_t wanted; /* items without duplicates, known after a first pass */
 };
 
@@ -36,6 +37,7 @@ int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,
 		return ERR_NOMEM;
 	im->bl = bl;
 	im->set = *set;
+	im->limit = BLOCKLIST_TXN_CHANGES;
 	memcpy(im->list, list, strlen(list));
 	if (set->public_text) {
 		memcpy(im->public_text, set->public_text, strlen(set->public_text));
@@ -58,6 +60,11 @@ void blocklist_import_close(struct blocklist_import *im)
 	blocklist_sort_close(im->sort);
 	blocklist_unlock(im->lock);
 	free(im);
+}
+
+void blocklist_import_limit(struct blocklist_import *im, uint64_t changes)
+{
+	im->limit = changes;
 }
 
 int blocklist_import_put(struct blocklist_import *im, const struct blocklist_item *item)
@@ -251,10 +258,8 @@ struct commit {
 	bool moved;    /* something was written since the scan took its pair */
 };
 
-static int look_up(struct commit *c)
+static int look_around(struct commit *c)
 {
-	if (c->keys++ % LOOK_EVERY)
-		return ERR_OK;
 	if (c->progress)
 		c->progress(c->arg, c->feed.items, blocklist_sort_count(c->im->sort));
 	return c->stop && *c->stop ? ERR_STOPPED : ERR_OK;
@@ -285,7 +290,8 @@ static int commit_keys(struct commit *c, uint64_t limit)
 {
 	int err = ERR_OK;
 	while (!err && !(c->feed.end && c->scan.end) && c->merge.written < limit) {
-		err = look_up(c);
+		if (c->keys++ % LOOK_EVERY == 0)
+			err = look_around(c);
 		if (!err)
 			err = commit_key(c);
 	}
@@ -338,8 +344,8 @@ static int commit_in_place(struct commit *c, bool *large)
 {
 	int err = commit_start(c, false);
 	if (!err)
-		err = commit_keys(c, BLOCKLIST_TXN_CHANGES + 1);
-	*large = !err && c->merge.written > BLOCKLIST_TXN_CHANGES;
+		err = commit_keys(c, c->im->limit + 1);
+	*large = !err && c->merge.written > c->im->limit;
 	if (!err && !*large)
 		err = commit_last(c);
 	blocklist_txn_abort(&c->merge.txn);
@@ -360,9 +366,11 @@ static int commit_staged(struct commit *c)
 		err = blocklist_row_put(&m->txn, &c->row);
 	}
 	if (!err)
-		err = commit_keys(c, BLOCKLIST_TXN_CHANGES);
+		err = commit_keys(c, c->im->limit);
 	while (!err && !commit_ended(c)) {
 		err = blocklist_txn_commit(&m->txn);
+		if (!err)
+			err = look_around(c);
 		if (!err)
 			err = blocklist_txn_begin(&m->txn, c->im->bl, true);
 		if (!err)
@@ -370,7 +378,7 @@ static int commit_staged(struct commit *c)
 		c->moved = false;
 		m->written = 0;
 		if (!err)
-			err = commit_keys(c, BLOCKLIST_TXN_CHANGES);
+			err = commit_keys(c, c->im->limit);
 	}
 	if (!err)
 		err = commit_last(c);

@@ -322,6 +322,11 @@ static inline MDB_val blocklist_scan_rule(const struct blocklist_scan *s)
 MUST_CHECK int blocklist_sweep(struct blocklist *bl, const char *list,
 			       const volatile int *stop);
 
+/* ---- blocklist_import.c ---- */
+
+/* Other than BLOCKLIST_TXN_CHANGES: for tests of what a large import does. */
+void blocklist_import_limit(struct blocklist_import *im, uint64_t changes);
+
 /* ---- blocklist_sort.c ---- */
 
 /* Sorts any number of (key, entry) pairs in bounded memory, the rest in a file without a

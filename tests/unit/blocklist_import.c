@@ -1,0 +1,553 @@
+/* Imports: differences, versions, and what is left when one is interrupted. */
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "tests/unit/blocklist_lab.h"
+
+static struct blocklist_import *open_import(struct blocklist *bl, const char *list)
+{
+	struct blocklist_import *im;
+	ck_assert_int_eq(blocklist_import_open(&im, bl, list, &lab_keep), 0);
+	return im;
+}
+
+/* names: words with a blank between; "-" before one: kind exact, else subtree. */
+static void put_all(struct blocklist_import *im, const char *names)
+{
+	char copy[1024], *save, *w;
+	snprintf(copy, sizeof copy, "%s", names);
+	for (w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		struct blocklist_item it = strchr(w, '/') ? lab_item(w, RULE_ADDR_ANSWER)
+					   : *w == '-'	  ? lab_item(w + 1, RULE_EXACT)
+							  : lab_item(w, RULE_SUBTREE);
+		ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+	}
+}
+
+static const char *counts(const struct blocklist_changes *c)
+{
+	static char text[128];
+	snprintf(text, sizeof text, "+%lu ~%lu -%lu =%lu 2x%lu", (unsigned long)c->added,
+		 (unsigned long)c->changed, (unsigned long)c->removed,
+		 (unsigned long)c->unchanged, (unsigned long)c->duplicates);
+	return text;
+}
+
+static const char *import_all(struct blocklist *bl, const char *list, const char *names)
+{
+	struct blocklist_import *im = open_import(bl, list);
+	struct blocklist_changes c;
+	put_all(im, names);
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	blocklist_import_close(im);
+	return counts(&c);
+}
+
+static int show(void *arg, char how, const struct blocklist_item *item)
+{
+	char text[DNS_NAME_TEXT_MAX], *out = arg;
+	if (item->key.prefix.addr.family)
+		prefix_to_text(text, &item->key.prefix);
+	else
+		name_to_text(text, item->key.name);
+	sprintf(out + strlen(out), "%c%s ", how, text);
+	return 0;
+}
+
+START_TEST(differences)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_changes c;
+	struct blocklist_item it;
+	char text[1024] = "";
+	ck_assert_str_eq(import_all(bl, "l", "a.test b.test 192.0.2.0/24 -a.test"),
+			 "+4 ~0 -0 =0 2x0");
+	lab_add(bl, "other", "b.test", RULE_SUBTREE);
+	lab_verify(v);
+
+	struct blocklist_import *im = open_import(bl, "l");
+	put_all(im, "a.test c.test a.test -a.test B.TEST c.test");
+	it = lab_item("b.test", RULE_SUBTREE);
+	strcpy(it.entry.family, "new");
+	ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+	ck_assert_int_eq(blocklist_import_diff(im, &c, show, text), 0);
+	ck_assert_str_eq(counts(&c), "+1 ~1 -1 =2 2x3");
+	ck_assert_str_eq(text, "~b.test +c.test -192.0.2.0/24 ");
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_str_eq(lab_find(v, "c.test"), "");
+	ck_assert_int_eq(blocklist_import_put(im, &it), ERR_INVAL); /* too late */
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	ck_assert_str_eq(counts(&c), "+1 ~1 -1 =2 2x3");
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), ERR_INVAL);
+	blocklist_import_close(im);
+
+	lab_verify(v);
+	ck_assert_str_eq(lab_find(v, "b.test"), "l:s/2 other:s/2");
+	ck_assert_str_eq(lab_find(v, "c.test"), "l:s/2");
+	ck_assert_str_eq(lab_find_addr(v, "192.0.2.1", RULE_ADDR_ANSWER), "");
+	ck_assert_uint_eq(blocklist_list_named(v, "l")->names, 4);
+	ck_assert_uint_eq(blocklist_list_named(v, "l")->addresses, 0);
+
+	/* an import of nothing empties the list: whether that may be, the tool says */
+	ck_assert_str_eq(import_all(bl, "l", ""), "+0 ~0 -4 =0 2x0");
+	lab_verify(v);
+	ck_assert_str_eq(lab_find(v, "b.test"), "other:s/2");
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+START_TEST(unchanged_renews_only_the_lease)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_list_set set = lab_keep;
+	struct blocklist_import *im;
+	struct blocklist_changes c;
+	struct blocklist_entry e;
+	struct blocklist_key key = lab_key("a.test");
+	uint32_t now = (uint32_t)time(NULL);
+	import_all(bl, "l", "a.test b.test");
+	uint64_t g = lab_generation(v);
+	const struct blocklist_list *l = blocklist_list_named(v, "l");
+	ck_assert_int_eq(blocklist_entry_get(v, &e, l->id, &key), 0);
+	ck_assert_uint_ge(e.first_listed, now);
+	ck_assert_uint_ge(l->lease, now + BLOCKLIST_LEASE_S);
+	ck_assert_uint_ge(l->loaded, now);
+	uint64_t id = e.id;
+
+	set.lease_s = 100;
+	set.serial = 2024;
+	ck_assert_int_eq(blocklist_import_open(&im, bl, "l", &set), 0);
+	put_all(im, "b.test a.test");
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	blocklist_import_close(im);
+	ck_assert_str_eq(counts(&c), "+0 ~0 -0 =2 2x0");
+	ck_assert_uint_eq(lab_generation(v), g);
+	l = blocklist_list_named(v, "l");
+	ck_assert_uint_eq(l->serial, 2024);
+	ck_assert_uint_le(l->lease, (uint32_t)time(NULL) + 100);
+	ck_assert_int_eq(blocklist_entry_get(v, &e, l->id, &key), 0);
+	ck_assert_uint_eq(e.id, id);
+	lab_verify(v);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+START_TEST(one_import_at_a_time)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_import *im = open_import(bl, "l"), *second;
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_item it = lab_item("a.test", RULE_SUBTREE);
+	ck_assert_int_eq(blocklist_import_open(&second, bl, "l", &lab_keep), ERR_BUSY);
+	ck_assert_ptr_null(second);
+	ck_assert_int_eq(blocklist_add(bl, "l", &it), ERR_BUSY);
+	ck_assert_int_eq(blocklist_add(bl, "m", &it), 0); /* another list is free */
+	blocklist_import_close(im);			  /* nothing committed */
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_ptr_null(blocklist_list_named(v, "l"));
+	ck_assert_int_eq(blocklist_add(bl, "l", &it), 0);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+START_TEST(lock_ends_with_the_process)
+{
+	const char *path = unit_path("s");
+	int ready[2], status;
+	char c;
+	ck_assert_int_eq(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		struct blocklist *bl = lab_open_at(path);
+		open_import(bl, "l");
+		if (write(ready[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ck_assert_int_eq(read(ready[0], &c, 1), 1);
+	struct blocklist *bl = lab_open_at(path);
+	struct blocklist_import *im;
+	ck_assert_int_eq(blocklist_import_open(&im, bl, "l", &lab_keep), ERR_BUSY);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(blocklist_import_open(&im, bl, "l", &lab_keep), 0);
+	blocklist_import_close(im);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* ---- interruption ---- */
+
+struct stopper {
+	int after; /* looks */
+	volatile int stop;
+};
+
+static void stop_later(void *arg, uint64_t done, uint64_t total)
+{
+	struct stopper *s = arg;
+	ck_assert_uint_le(done, total);
+	if (s->after-- == 0)
+		s->stop = 1;
+}
+
+/* As import_all(), in transactions of two keys, stopped after some of them. */
+static int import_stopped(struct blocklist *bl, const char *list, const char *names,
+			  int after)
+{
+	struct stopper s = {.after = after};
+	struct blocklist_changes c;
+	struct blocklist_import *im = open_import(bl, list);
+	put_all(im, names);
+	blocklist_import_limit(im, 2);
+	int err = blocklist_import_commit(im, &c, stop_later, &s, &s.stop);
+	blocklist_import_close(im);
+	return err;
+}
+
+static const char *const old_names =
+	"a.test b.test c.test d.test e.test f.test 192.0.2.0/24";
+static const char *const new_names =
+	"-a.test b.test d.test g.test h.test i.test 192.0.3.0/24";
+
+static void check_old(struct blocklist_view *v)
+{
+	lab_verify(v);
+	ck_assert_int_eq(lab_count(v, UINT16_MAX), 7);
+	ck_assert_str_eq(lab_find(v, "x.a.test"), "l:s/2");
+	ck_assert_str_eq(lab_find(v, "f.test"), "l:s/2");
+	ck_assert_str_eq(lab_find(v, "g.test"), "");
+	ck_assert_str_eq(lab_find_addr(v, "192.0.3.1", 7), "");
+	ck_assert_uint_eq(blocklist_list_named(v, "l")->names, 6);
+}
+
+static void check_new(struct blocklist_view *v)
+{
+	struct blocklist_stats st;
+	lab_verify(v);
+	ck_assert_int_eq(lab_count(v, UINT16_MAX), 7);
+	ck_assert_str_eq(lab_find(v, "a.test"), "l:e/2");
+	ck_assert_str_eq(lab_find(v, "x.a.test"), "");
+	ck_assert_str_eq(lab_find(v, "f.test"), "");
+	ck_assert_str_eq(lab_find(v, "i.test"), "l:s/2");
+	ck_assert_str_eq(lab_find_addr(v, "192.0.3.1", 7), "l:2/24");
+	/* and nothing invisible is left */
+	ck_assert_int_eq(blocklist_stats_get(v, &st), 0);
+	ck_assert_uint_eq(st.entries, 7);
+}
+
+/* Stopped at every point there is: as before, and the same import finishes. */
+START_TEST(stopped_anywhere)
+{
+	int err = ERR_STOPPED;
+	for (int after = 0; err == ERR_STOPPED; after++) {
+		char name[16];
+		snprintf(name, sizeof name, "s%d", after);
+		struct blocklist *bl = lab_open(name);
+		struct blocklist_view *v = lab_view(bl);
+		import_all(bl, "l", old_names);
+		uint64_t g = lab_generation(v);
+		err = import_stopped(bl, "l", new_names, after);
+		if (err == ERR_STOPPED) {
+			check_old(v);
+			ck_assert_uint_eq(lab_generation(v), g);
+			ck_assert_str_eq(import_all(bl, "l", new_names),
+					 "+5 ~0 -5 =2 2x0");
+		}
+		check_new(v);
+		ck_assert_uint_eq(lab_generation(v), g + 1);
+		blocklist_view_close(v);
+		blocklist_close(bl);
+		ck_assert_int_lt(after, 20);
+		if (err == 0)
+			ck_assert_int_gt(after, 5);
+	}
+	ck_assert_int_eq(err, 0);
+}
+END_TEST
+
+START_TEST(stopped_then_something_else)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	import_all(bl, "l", old_names);
+	ck_assert_int_eq(import_stopped(bl, "l", new_names, 4), ERR_STOPPED);
+	check_old(v);
+	/* edits show themselves and nothing else */
+	lab_add(bl, "l", "z.test", RULE_SUBTREE);
+	ck_assert_int_eq(lab_remove(bl, "l", "z.test"), 0);
+	ck_assert_int_eq(lab_remove(bl, "l", "h.test"), ERR_NOENT); /* staged only */
+	struct blocklist_list_set set = lab_keep;
+	set.precedence = 3;
+	ck_assert_int_eq(blocklist_list_change(bl, "l", &set), 0);
+	check_old(v);
+	ck_assert_int_eq(lab_remove(bl, "l", "a.test"), 0);
+	lab_add(bl, "l", "a.test", RULE_SUBTREE);
+	check_old(v);
+	/* the old list again: nothing to see, and what was staged is gone */
+	ck_assert_str_eq(import_all(bl, "l", old_names), "+0 ~0 -0 =7 2x0");
+	check_old(v);
+	struct blocklist_stats st;
+	ck_assert_int_eq(blocklist_stats_get(v, &st), 0);
+	ck_assert_uint_eq(st.entries, 7);
+	/* stopped twice with different content, then a third, also staged */
+	ck_assert_int_eq(import_stopped(bl, "l", "x.test y.test z.test w.test", 5),
+			 ERR_STOPPED);
+	check_old(v);
+	ck_assert_int_eq(import_stopped(bl, "l", new_names, 99), 0);
+	check_new(v);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* A first import that was stopped: there is no such list yet, whatever comes next. */
+START_TEST(stopped_first_import)
+{
+	for (int next = 0; next < 4; next++) {
+		char name[8];
+		snprintf(name, sizeof name, "s%d", next);
+		struct blocklist *bl = lab_open(name);
+		struct blocklist_view *v = lab_view(bl);
+		struct blocklist_stats st;
+		ck_assert_int_eq(import_stopped(bl, "l", old_names, 3), ERR_STOPPED);
+		lab_verify(v);
+		ck_assert_ptr_null(blocklist_list_named(v, "l"));
+		ck_assert_int_eq(lab_count(v, UINT16_MAX), 0);
+		ck_assert_int_eq(lab_remove(bl, "l", "a.test"), ERR_NOENT);
+		ck_assert_int_eq(blocklist_list_change(bl, "l", &lab_keep), ERR_NOENT);
+		switch (next) {
+		case 0: /* finished */
+			ck_assert_str_eq(import_all(bl, "l", old_names),
+					 "+7 ~0 -0 =0 2x0");
+			check_old(v);
+			break;
+		case 1: /* an add: only that one */
+			lab_add(bl, "l", "x.test", RULE_SUBTREE);
+			lab_verify(v);
+			ck_assert_int_eq(lab_count(v, UINT16_MAX), 1);
+			break;
+		case 2: /* staged, other content */
+			ck_assert_int_eq(import_stopped(bl, "l", new_names, 99), 0);
+			check_new(v);
+			break;
+		default:
+			ck_assert_int_eq(blocklist_list_remove(bl, "l"), 0);
+			lab_verify(v);
+			ck_assert_int_eq(blocklist_stats_get(v, &st), 0);
+			ck_assert_uint_eq(st.entries, 0);
+		}
+		blocklist_view_close(v);
+		blocklist_close(bl);
+	}
+}
+END_TEST
+
+/* A removal of a list that was interrupted after its first step. */
+START_TEST(list_half_removed)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_txn t;
+	struct blocklist_row row;
+	import_all(bl, "l", old_names);
+	ck_assert_int_eq(blocklist_txn_begin(&t, bl, false), 0);
+	ck_assert_int_eq(blocklist_row_find(&t, &row, "l"), 0);
+	row.version = 0;
+	row.pending = 1;
+	row.names = row.addresses = 0;
+	ck_assert_int_eq(blocklist_row_put(&t, &row), 0);
+	ck_assert_int_eq(blocklist_txn_commit(&t), 0);
+	lab_verify(v);
+	ck_assert_str_eq(lab_find(v, "a.test"), "");
+	lab_add(bl, "l", "x.test", RULE_SUBTREE);
+	lab_verify(v);
+	ck_assert_int_eq(lab_count(v, UINT16_MAX), 1);
+	ck_assert_str_eq(lab_find(v, "a.test"), "");
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* ---- any order of operations against a plain set ---- */
+
+enum { WORDS = 24 };
+
+struct model {
+	bool listed[WORDS];
+	int text[WORDS]; /* which of several entries */
+	bool exists;
+};
+
+static struct blocklist_item model_item(int word, int text)
+{
+	char name[32];
+	/* every third name is below the one before it */
+	snprintf(name, sizeof name, word % 3 ? "w%d.test" : "x.w%d.test",
+		 word - (word % 3 == 0));
+	struct blocklist_item it = lab_item(name, RULE_SUBTREE);
+	snprintf(it.entry.reason, sizeof it.entry.reason, "text %d", text);
+	return it;
+}
+
+static void model_check(struct blocklist_view *v, const struct model *m, const char *list)
+{
+	const struct blocklist_list *l = blocklist_list_named(v, list);
+	int n = 0;
+	ck_assert_int_eq(l != NULL, m->exists);
+	for (int w = 0; l && w < WORDS; w++) {
+		struct blocklist_item it = model_item(w, m->text[w]);
+		struct blocklist_entry e;
+		int err = blocklist_entry_get(v, &e, l->id, &it.key);
+		ck_assert_int_eq(err, m->listed[w] ? 0 : ERR_NOENT);
+		if (!err)
+			ck_assert_str_eq(e.reason, it.entry.reason);
+		n += m->listed[w];
+	}
+	if (l) {
+		ck_assert_int_eq(lab_count(v, l->id), n);
+		ck_assert_uint_eq(l->names, (unsigned)n);
+	}
+}
+
+/* Also stopped or staged; the model changes only when it was done. */
+static void model_import(struct blocklist *bl, struct model *m, const char *list,
+			 uint64_t *seed)
+{
+	struct model next = {.exists = true};
+	struct stopper s = {.after = (int)lab_random(seed, 12)};
+	struct blocklist_changes c, d;
+	struct blocklist_import *im = open_import(bl, list);
+	for (int w = 0; w < WORDS; w++) {
+		next.listed[w] = lab_random(seed, 3) > 0;
+		next.text[w] =
+			lab_random(seed, 4) ? m->text[w] : (int)lab_random(seed, 3);
+		struct blocklist_item it = model_item(w, next.text[w]);
+		if (next.listed[w])
+			ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+	}
+	if (lab_random(seed, 3))
+		blocklist_import_limit(im, 1 + lab_random(seed, 8));
+	ck_assert_int_eq(blocklist_import_diff(im, &d, NULL, NULL), 0);
+	int err = blocklist_import_commit(im, &c, stop_later, &s, &s.stop);
+	blocklist_import_close(im);
+	if (err == ERR_STOPPED)
+		return;
+	ck_assert_int_eq(err, 0);
+	ck_assert_mem_eq(&c, &d, sizeof c);
+	*m = next;
+}
+
+static void model_step(struct blocklist *bl, struct model *m, const char *list,
+		       uint64_t *seed)
+{
+	int w = (int)lab_random(seed, WORDS), text = (int)lab_random(seed, 3);
+	struct blocklist_item it = model_item(w, text);
+	switch (lab_random(seed, 8)) {
+	case 0:
+	case 1:
+		ck_assert_int_eq(blocklist_add(bl, list, &it), 0);
+		m->listed[w] = m->exists = true;
+		m->text[w] = text;
+		break;
+	case 2:
+	case 3:
+		ck_assert_int_eq(blocklist_remove(bl, list, &it.key),
+				 m->listed[w] ? 0 : ERR_NOENT);
+		m->listed[w] = false;
+		break;
+	case 4:
+		if (lab_random(seed, 3) == 0) {
+			int err = blocklist_list_remove(bl, list);
+			ck_assert(m->exists ? err == 0 : err == 0 || err == ERR_NOENT);
+			memset(m, 0, sizeof *m);
+		}
+		break;
+	default:
+		model_import(bl, m, list, seed);
+	}
+}
+
+START_TEST(any_order)
+{
+	static const char *const list[2] = {"one", "two"};
+	struct model m[2] = {{.exists = false}};
+	uint64_t seed = (uint64_t)_i + 1;
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	for (int i = 0; i < 120; i++) {
+		int k = (int)lab_random(&seed, 2);
+		model_step(bl, &m[k], list[k], &seed);
+		lab_verify(v);
+		for (k = 0; k < 2; k++)
+			model_check(v, &m[k], list[k]);
+	}
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* Over the real limit, and over the sorter's memory with long texts. */
+START_TEST(large)
+{
+	enum { N = BLOCKLIST_TXN_CHANGES + 10000 };
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_changes c;
+	struct blocklist_item it = lab_item("x.test", RULE_SUBTREE);
+	memset(it.entry.reason, 'r', 250);
+	memset(it.entry.reference, 'r', 250);
+	for (int round = 0; round < 3; round++) {
+		struct blocklist_import *im = open_import(bl, "l");
+		for (unsigned i = 0; i < N; i++) {
+			unsigned n = round == 2 ? i : i * 7 % N;
+			it.key.name[0] = 6;
+			for (int k = 0; k < 6; k++, n /= 10)
+				it.key.name[6 - k] = (uint8_t)('0' + n % 10);
+			memcpy(it.key.name + 7, "\4test", 6);
+			it.entry.category[0] = round == 2 ? 'b' : 'a';
+			ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+		}
+		ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+		blocklist_import_close(im);
+		ck_assert_uint_eq(round == 0   ? c.added
+				  : round == 1 ? c.unchanged
+					       : c.changed,
+				  N);
+		ck_assert_int_eq(blocklist_view_renew(v), 0);
+		ck_assert_uint_eq(blocklist_list_named(v, "l")->names, N);
+		ck_assert_uint_eq(blocklist_list_named(v, "l")->version,
+				  round < 2 ? 1 : 2);
+		ck_assert_str_eq(lab_find(v, "a.059999.test"), "l:s/2");
+	}
+	lab_verify(v);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+Suite *unit_suite(void)
+{
+	Suite *s = suite_create("blocklist_import");
+	TCase *c = tcase_create("blocklist_import");
+	tcase_set_timeout(c, 60);
+	tcase_add_test(c, differences);
+	tcase_add_test(c, unchanged_renews_only_the_lease);
+	tcase_add_test(c, one_import_at_a_time);
+	tcase_add_test(c, lock_ends_with_the_process);
+	tcase_add_test(c, stopped_anywhere);
+	tcase_add_test(c, stopped_then_something_else);
+	tcase_add_test(c, stopped_first_import);
+	tcase_add_test(c, list_half_removed);
+	tcase_add_loop_test(c, any_order, 0, 6);
+	tcase_add_test(c, large);
+	suite_add_tcase(s, c);
+	return s;
+}
