@@ -274,6 +274,7 @@ int upstream_send(struct upstream *u, void *owner, uint32_t id,
 	};
 	int result = SEND_NO_RESOURCE;
 	t.subject.own |= send->own;
+	uv_update_time(u->loop); /* a batch may have taken longer than a tick */
 	if (send->len > UPSTREAM_MESSAGE_MAX || u->down) {
 		stats_count(u->conf.stats, STATS_SEND_ERROR);
 		return result;
@@ -324,6 +325,8 @@ int upstream_open(struct upstream **out, uv_loop_t *loop,
 	u->hooks = *hooks;
 	if (!u->conf.udp_max)
 		u->conf.udp_max = UPSTREAM_UDP_MAX;
+	if (!u->conf.quiet_ms)
+		u->conf.quiet_ms = UPSTREAM_QUIET_MS;
 	int err = upstream_pool_open(u);
 	if (!err && uv_timer_init(loop, &u->tick))
 		err = ERR_IO;

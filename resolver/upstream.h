@@ -53,7 +53,8 @@ struct upstream_conf {
 	struct stats *stats;
 	void (*random)(void *arg, void *out, size_t n);
 	void *random_arg;
-	uint32_t udp_max; /* sockets of this worker; 0 = UPSTREAM_UDP_MAX */
+	uint32_t udp_max;  /* sockets of this worker; 0 = UPSTREAM_UDP_MAX */
+	uint32_t quiet_ms; /* 0 = UPSTREAM_QUIET_MS; shorter for tests */
 };
 
 MUST_CHECK int upstream_open(struct upstream **out, uv_loop_t *loop,

@@ -93,7 +93,7 @@ static bool all_gone(const struct upstream *u)
 static void make_spare(struct exchange *e)
 {
 	struct upstream *u = e->u;
-	uint64_t until = e->sent_ms + UPSTREAM_QUIET_MS;
+	uint64_t until = e->sent_ms + u->conf.quiet_ms;
 	if (until <= now_ms(u)) {
 		exchange_close(e);
 		return;

@@ -37,15 +37,17 @@ void upstream_tcp_release(struct exchange *e)
 }
 
 /* An open connection whose server is listed by now goes with one packet, a reset: a FIN
- * would be repeated until that server answers it. */
+ * would be repeated until that server answers it. One that is not open goes without any.
+ * The kernel knows which it is before we do. */
 static void close_listed(struct exchange *e)
 {
 	struct upstream *u = e->u;
-	if (e->tcp->state != TCP_CONNECTING) {
-		struct linger now = {.l_onoff = 1};
-		(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	struct sockaddr_storage sa;
+	socklen_t len = sizeof sa;
+	struct linger now = {.l_onoff = 1};
+	(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+	if (!getpeername(e->fd, (struct sockaddr *)&sa, &len))
 		stats_count(u->conf.stats, STATS_GUARD_TCP_OPEN);
-	}
 	exchange_fail(e, SEND_FORBIDDEN);
 }
 
