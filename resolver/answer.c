@@ -11,8 +11,8 @@ enum {
 	COUNTS_AT = 4,		/* of the four counts in the header */
 	SOA_NUMBERS = 20,	/* serial, refresh, retry, expire, minimum */
 	SOA_REFRESH_S = 3600,
-	SOA_RETRY_S = 600,
-	SOA_EXPIRE_S = 86400,
+	SOA_RETRY_S = 1200,
+	SOA_EXPIRE_S = 604800,
 };
 
 /* mname localhost., rname nobody.invalid.: RFC 6303 3 and 6761 6.4 */

@@ -57,7 +57,8 @@ static int64_t clock_ms(clockid_t id)
 static bool clock_synced(void)
 {
 	struct timex t = {0};
-	return adjtimex(&t) != TIME_ERROR && !(t.status & STA_UNSYNC);
+	int state = adjtimex(&t);
+	return state >= 0 && state != TIME_ERROR && !(t.status & STA_UNSYNC);
 }
 
 static void watch_clock(struct server *s)

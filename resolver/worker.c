@@ -163,7 +163,8 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 	w->shared = shared;
 	w->index = index;
 	w->stop.data = w;
-	const struct front_hooks hooks = {w, begin, serve, end};
+	const struct front_hooks hooks = {
+		.arg = w, .stats = &w->stats, .begin = begin, .serve = serve, .end = end};
 	if (uv_loop_init(&w->loop) || uv_async_init(&w->loop, &w->stop, stop)) {
 		free(w);
 		return ERR_NOMEM;
