@@ -559,16 +559,26 @@ static void untry(struct iter *it, struct iter_io *io)
 	p->tcp_tried &= !it->tcp;
 }
 
+/* It may have been the random case of the question: not again. */
+static void note_silence(struct iter *it, struct iter_io *io)
+{
+	struct iter_path *p = it->asked;
+	struct server_info info;
+	server_failed(io->env->servers, &p->to, io->env->now_ms);
+	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
+	it->timed_out = true;
+	p->plain_case = true;
+	p->dead |= it->tcp || p->udp_tries >= ITER_UDP_TRIES ||
+		   info.failures >= ITER_KNOWN_SILENT;
+}
+
 static enum iter_result on_timeout(struct iter *it, struct iter_io *io,
 				   const struct event *ev)
 {
 	struct iter_path *p = it->asked;
 	switch (ev->why) {
 	case SEND_TIMED_OUT:
-		server_failed(io->env->servers, &p->to, io->env->now_ms);
-		it->timed_out = true;
-		p->plain_case = true;
-		p->dead |= it->tcp || p->udp_tries >= ITER_UDP_TRIES;
+		note_silence(it, io);
 		break;
 	case SEND_UNREACHABLE:
 	case SEND_CLOSED:

@@ -18,6 +18,7 @@ enum {
 	ITER_SUBS_MAX = 3,	   /* address look-ups under way */
 	ITER_SUB_FAILURES_MAX = 5, /* then nothing more is looked up: NXNSAttack */
 	ITER_UDP_TRIES = 2,	   /* per address; RFC 9520: at most 3 */
+	ITER_KNOWN_SILENT = 3,	   /* failures in a row: then one try must do */
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
 	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
 	ITER_SUB_SENDS_MAX = 24,
