@@ -1,405 +1,19 @@
 #include "resolver/front_tcp.h"
 
 #include <errno.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
-#include "include/conf.h"
-#include "include/wire.h"
+#include "resolver/front_conn.h"
 #include "resolver/stats.h"
 
 enum {
-	LENGTH_LEN = 2,
-	FRAME_MAX = LENGTH_LEN + DNS_MESSAGE_MAX,
-	STAGE_MAX = 2 * FRAME_MAX,
 	ACCEPTS = 32, /* per wake-up, then those who are connected have their turn */
 	CLOSING = 64, /* slots beyond the limit, for those whose handle is closing */
 	BACKLOG = 1024,
 	TICK_MS = 100, /* half of the shortest idle time */
 };
 
-enum conn_state { CONN_FREE, CONN_OPEN, CONN_CLOSING };
-
-struct conn {
-	uv_poll_t poll;
-	struct front_tcp *front;
-	TAILQ_ENTRY(conn) link; /* open: by age; free: unused */
-	enum conn_state state;
-	int fd;
-	uint32_t slot;
-	uint64_t serial;
-	struct addr client, local;
-	uint64_t since_ms;   /* accepted, last whole question or last answer */
-	uint32_t in_flight;  /* questions that are owed an answer */
-	bool eof;	     /* the client sends no more; it may still read */
-	bool again;	     /* has whole questions and may go on, see on_again() */
-	uint8_t *in;	     /* in_inline, or heap for a longer question */
-	size_t have, in_cap; /* bytes in in, and room */
-	uint8_t *queue;	     /* what the kernel had no room for */
-	size_t queue_at, queue_n, queue_cap;
-	uint8_t in_inline[FRONT_TCP_INLINE];
-};
-
-TAILQ_HEAD(conns, conn);
-
-struct listener {
-	uv_poll_t poll;
-	struct front_tcp *front;
-	struct addr listen;
-	int fd;
-};
-
-struct front_tcp {
-	struct front_hooks hooks;
-	struct front_tcp_limits limit;
-	uv_loop_t *loop;
-	uv_timer_t tick;   /* runs while there are connections, or accepting rests */
-	uv_idle_t again;   /* runs once when a connection may go on */
-	bool orphan;	   /* open failed: nobody else will free it */
-	bool down;	   /* shutdown has begun */
-	bool accept_rests; /* no descriptor was left: until the next tick */
-	int handles;	   /* that libuv still knows */
-	int n;
-	struct listener listeners[CONF_LISTEN_MAX];
-	uint64_t serial;
-	uint32_t slots, open;
-	size_t heap;	     /* bytes of all connections' in and queue */
-	struct conns by_age; /* open ones, longest without progress first */
-	struct conns unused;
-	struct conn *conns;
-	uint64_t *client_keys; /* by slot: what conns_client counts, 0 = no connection */
-	size_t stage_n;
-	uint8_t stage[STAGE_MAX]; /* answers of the running turn */
-	uint8_t late[FRAME_MAX];  /* the one of front_tcp_send() */
-};
-
-static void on_conn(uv_poll_t *poll, int status, int events);
 static void on_listener(uv_poll_t *poll, int status, int events);
-static void on_tick(uv_timer_t *timer);
-static void on_again(uv_idle_t *idle);
-
-/* ---- memory beyond what open allocated ---- */
-
-/* Gives *p room for size bytes, of which keep are kept, within the heap limit. */
-static int resize(struct front_tcp *f, uint8_t **p, size_t *cap, size_t size)
-{
-	if (f->heap - *cap + size > FRONT_TCP_HEAP_MAX)
-		return ERR_FULL;
-	uint8_t *bigger = realloc(*p, size);
-	if (!bigger)
-		return ERR_NOMEM;
-	f->heap = f->heap - *cap + size;
-	*p = bigger;
-	*cap = size;
-	return ERR_OK;
-}
-
-static void release(struct front_tcp *f, uint8_t **p, size_t *cap)
-{
-	free(*p);
-	f->heap -= *cap;
-	*p = NULL;
-	*cap = 0;
-}
-
-/* Back to the flat buffer, when what is there fits. */
-static void shrink_in(struct conn *c)
-{
-	if (c->in == c->in_inline || c->have > sizeof c->in_inline)
-		return;
-	memcpy(c->in_inline, c->in, c->have);
-	release(c->front, &c->in, &c->in_cap);
-	c->in = c->in_inline;
-	c->in_cap = sizeof c->in_inline;
-}
-
-/* More room for a question that does not fit: twice as much, at most what it says it
- * needs, so that memory follows the bytes that came and not those that were announced. */
-static int grow_in(struct conn *c)
-{
-	size_t need = LENGTH_LEN + (size_t)wire_get16(c->in);
-	size_t size = c->in_cap * 2 < need ? c->in_cap * 2 : need;
-	if (c->in != c->in_inline)
-		return resize(c->front, &c->in, &c->in_cap, size);
-	uint8_t *in = NULL;
-	size_t cap = 0;
-	int err = resize(c->front, &in, &cap, size);
-	if (err)
-		return err;
-	memcpy(in, c->in_inline, c->have);
-	c->in = in;
-	c->in_cap = cap;
-	return ERR_OK;
-}
-
-/* ---- life of a connection ---- */
-
-static struct conn *conn_take(struct front_tcp *f)
-{
-	struct conn *c = TAILQ_FIRST(&f->unused);
-	if (c)
-		TAILQ_REMOVE(&f->unused, c, link);
-	return c;
-}
-
-static void conn_put_back(struct conn *c)
-{
-	c->state = CONN_FREE;
-	TAILQ_INSERT_TAIL(&c->front->unused, c, link);
-}
-
-static void handle_gone(struct front_tcp *f)
-{
-	if (--f->handles == 0 && f->orphan)
-		front_tcp_free(f);
-}
-
-static void on_conn_closed(uv_handle_t *handle)
-{
-	struct conn *c = handle->data;
-	c->have = 0;
-	shrink_in(c);
-	conn_put_back(c);
-	handle_gone(c->front);
-}
-
-/* The slot is used again only after libuv let go of the handle; until then callers up the
- * stack may still look at c->state and at the question they are serving. */
-static void conn_close(struct conn *c)
-{
-	struct front_tcp *f = c->front;
-	if (c->state != CONN_OPEN)
-		return;
-	c->state = CONN_CLOSING;
-	TAILQ_REMOVE(&f->by_age, c, link);
-	f->open--;
-	f->client_keys[c->slot] = 0;
-	c->queue_n = 0;
-	release(f, &c->queue, &c->queue_cap);
-	uv_close((uv_handle_t *)&c->poll, on_conn_closed);
-	close(c->fd);
-}
-
-static void conn_touch(struct conn *c)
-{
-	struct front_tcp *f = c->front;
-	c->since_ms = uv_now(f->loop);
-	TAILQ_REMOVE(&f->by_age, c, link);
-	TAILQ_INSERT_TAIL(&f->by_age, c, link);
-}
-
-/* Nothing is owed to it, or it does not take what it is owed. */
-static bool conn_idle(const struct conn *c)
-{
-	return c->in_flight == 0 || c->queue_n;
-}
-
-static bool conn_has_question(const struct conn *c)
-{
-	return c->have >= LENGTH_LEN && c->have - LENGTH_LEN >= wire_get16(c->in);
-}
-
-static bool conn_may_read(const struct conn *c)
-{
-	return c->in_flight < c->front->limit.in_flight && !c->queue_n;
-}
-
-/* After every change: what the connection waits for now. */
-static void conn_settle(struct conn *c)
-{
-	int events = 0;
-	if (c->state != CONN_OPEN)
-		return;
-	bool more = conn_has_question(c);
-	if (c->eof && !c->in_flight && !c->queue_n && !more) {
-		conn_close(c);
-		return;
-	}
-	if (more && conn_may_read(c)) {
-		c->again = true;
-		(void)uv_idle_start(&c->front->again, on_again);
-	}
-	if (!c->eof && !more && conn_may_read(c))
-		events |= UV_READABLE;
-	if (c->queue_n)
-		events |= UV_WRITABLE;
-	if (events ? uv_poll_start(&c->poll, events, on_conn) : uv_poll_stop(&c->poll))
-		conn_close(c);
-}
-
-/* ---- answers ---- */
-
-static int queue_append(struct conn *c, const uint8_t *bytes, size_t n)
-{
-	if (c->queue_at) {
-		memmove(c->queue, c->queue + c->queue_at, c->queue_n);
-		c->queue_at = 0;
-	}
-	size_t need = c->queue_n + n;
-	if (need > c->front->limit.queue_max)
-		return ERR_FULL;
-	if (need > c->queue_cap) {
-		int err = resize(c->front, &c->queue, &c->queue_cap, need);
-		if (err)
-			return err;
-	}
-	memcpy(c->queue + c->queue_n, bytes, n);
-	c->queue_n = need;
-	return ERR_OK;
-}
-
-static bool is_later(int saved_errno)
-{
-	return saved_errno == EAGAIN || saved_errno == EINTR || saved_errno == ENOBUFS;
-}
-
-/* Hands frames to the kernel and queues what it does not take. A client that lets more
- * than the queue pile up is closed. */
-static void conn_write(struct conn *c, const uint8_t *bytes, size_t n)
-{
-	ssize_t done = 0;
-	if (!c->queue_n) {
-		done = send(c->fd, bytes, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (done < 0 && !is_later(errno)) {
-			conn_close(c);
-			return;
-		}
-		done = done < 0 ? 0 : done;
-	}
-	if ((size_t)done < n && queue_append(c, bytes + done, n - (size_t)done)) {
-		stats_count(c->front->hooks.stats, STATS_DROP_SEND);
-		conn_close(c);
-	}
-}
-
-/* The queue's age does not start anew with each byte taken: a client that reads one byte
- * a second is as idle as one that reads none. */
-static void conn_drain(struct conn *c)
-{
-	ssize_t done = send(c->fd, c->queue + c->queue_at, c->queue_n,
-			    MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (done < 0) {
-		if (!is_later(errno))
-			conn_close(c);
-		return;
-	}
-	c->queue_at += (size_t)done;
-	c->queue_n -= (size_t)done;
-	if (c->queue_n)
-		return;
-	c->queue_at = 0;
-	release(c->front, &c->queue, &c->queue_cap);
-	conn_touch(c);
-}
-
-/* ---- questions ---- */
-
-static void stage_flush(struct front_tcp *f, struct conn *c)
-{
-	size_t n = f->stage_n;
-	f->stage_n = 0;
-	if (n && c->state == CONN_OPEN)
-		conn_write(c, f->stage, n);
-}
-
-static void serve_one(struct conn *c, const uint8_t *msg, size_t len)
-{
-	struct front_tcp *f = c->front;
-	struct asker from = {
-		.client = c->client,
-		.listener = c->local,
-		.transport = HIT_TCP,
-		.slot = c->slot,
-		.serial = c->serial,
-	};
-	size_t out_len = 0;
-	uint8_t *out = f->stage + f->stage_n;
-	conn_touch(c);
-	c->in_flight++; /* before serve(): it may call front_tcp_send() itself */
-	enum serve_result result =
-		f->hooks.serve(f->hooks.arg, &from, msg, len, out + LENGTH_LEN, &out_len);
-	if (result == SERVE_LATER || c->state != CONN_OPEN)
-		return;
-	c->in_flight--;
-	if (result == SERVE_CLOSE) {
-		stage_flush(f, c);
-		conn_close(c);
-	} else if (result == SERVE_ANSWER) {
-		wire_set16(out, (unsigned)out_len);
-		f->stage_n += LENGTH_LEN + out_len;
-	}
-}
-
-/* Whether it may have another question answered in this turn, and where: the answers so
- * far leave when the stage is full, and what the kernel does not take then is enough. */
-static bool conn_goes_on(struct conn *c)
-{
-	struct front_tcp *f = c->front;
-	if (STAGE_MAX - f->stage_n < FRAME_MAX)
-		stage_flush(f, c);
-	return c->state == CONN_OPEN && conn_may_read(c);
-}
-
-/* One turn: the whole questions that are there, then their answers in one write. */
-static void conn_serve(struct conn *c)
-{
-	struct front_tcp *f = c->front;
-	size_t at = 0;
-	if (!conn_has_question(c))
-		return;
-	f->hooks.begin(f->hooks.arg);
-	while (conn_goes_on(c) && c->have - at >= LENGTH_LEN) {
-		size_t len = wire_get16(c->in + at);
-		if (len < DNS_HEADER_LEN) { /* not DNS, and no way to find its next */
-			stats_count(f->hooks.stats, STATS_DROP_MALFORMED);
-			stage_flush(f, c);
-			conn_close(c);
-			break;
-		}
-		if (c->have - at - LENGTH_LEN < len)
-			break;
-		serve_one(c, c->in + at + LENGTH_LEN, len);
-		at += LENGTH_LEN + len;
-	}
-	stage_flush(f, c);
-	f->hooks.end(f->hooks.arg);
-	if (c->state == CONN_OPEN && at) {
-		c->have -= at;
-		memmove(c->in, c->in + at, c->have);
-		shrink_in(c);
-	}
-}
-
-static void conn_read(struct conn *c)
-{
-	if (c->have == c->in_cap && grow_in(c)) {
-		conn_close(c);
-		return;
-	}
-	ssize_t n = recv(c->fd, c->in + c->have, c->in_cap - c->have, MSG_DONTWAIT);
-	if (n < 0) {
-		if (!is_later(errno))
-			conn_close(c);
-		return;
-	}
-	c->eof = n == 0;
-	c->have += (size_t)n;
-	conn_serve(c);
-}
-
-static void on_conn(uv_poll_t *poll, int status, int events)
-{
-	struct conn *c = poll->data;
-	if (status < 0) {
-		conn_close(c);
-		return;
-	}
-	if (events & UV_WRITABLE)
-		conn_drain(c);
-	if (c->state == CONN_OPEN && events & UV_READABLE)
-		conn_read(c);
-	conn_settle(c);
-}
 
 /* Connections that had questions left when they had to stop. Not done where an answer
  * made room for them: that is inside somebody's batch. */
@@ -415,6 +29,11 @@ static void on_again(uv_idle_t *idle)
 		conn_serve(c);
 		conn_settle(c);
 	}
+}
+
+void front_tcp_again(struct front_tcp *f)
+{
+	(void)uv_idle_start(&f->again, on_again);
 }
 
 /* ---- late answers ---- */
@@ -546,6 +165,14 @@ static bool make_room(struct front_tcp *f)
 	return false;
 }
 
+static struct conn *conn_take(struct front_tcp *f)
+{
+	struct conn *c = TAILQ_FIRST(&f->unused);
+	if (c)
+		TAILQ_REMOVE(&f->unused, c, link);
+	return c;
+}
+
 static void conn_open(struct listener *l, int fd, const struct addr *client)
 {
 	struct front_tcp *f = l->front;
@@ -573,13 +200,11 @@ static void conn_open(struct listener *l, int fd, const struct addr *client)
 	c->local = l->listen;
 	if (front_wildcard(&l->listen) && !getsockname(fd, (struct sockaddr *)&sa, &len))
 		c->local = addr_from_sockaddr((struct sockaddr *)&sa);
-	c->in_flight = 0;
-	c->eof = c->again = false;
 	c->since_ms = uv_now(f->loop);
 	TAILQ_INSERT_TAIL(&f->by_age, c, link);
 	stats_count(f->hooks.stats, STATS_TCP_OPENED);
 	tick_start(f);
-	conn_settle(c);
+	conn_start(c);
 }
 
 /* Without descriptors the connection stays in the kernel's queue and the listener is
@@ -619,30 +244,26 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 
 /* ---- opening and closing ---- */
 
+void front_tcp_handle_gone(struct front_tcp *f)
+{
+	if (--f->handles == 0 && f->orphan)
+		front_tcp_free(f);
+}
+
 int front_tcp_bind(int *fds, int n, const struct addr *a)
 {
-	int err = front_bind(fds, n, SOCK_STREAM, a);
-	if (err)
-		return err;
-	for (int i = 0; i < n && !err; i++)
-		if (listen(fds[i], BACKLOG))
-			err = errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
-	int saved = errno;
-	for (int i = 0; i < n && err; i++)
-		close(fds[i]);
-	errno = saved;
-	return err;
+	return front_bind(fds, n, SOCK_STREAM, a);
 }
 
 static void on_own_closed(uv_handle_t *handle)
 {
-	handle_gone(handle->data);
+	front_tcp_handle_gone(handle->data);
 }
 
 static void on_listener_closed(uv_handle_t *handle)
 {
 	struct listener *l = handle->data;
-	handle_gone(l->front);
+	front_tcp_handle_gone(l->front);
 }
 
 void front_tcp_shutdown(struct front_tcp *f)
@@ -685,6 +306,9 @@ static int start(struct front_tcp *f)
 	f->handles++;
 	for (int i = 0; i < f->n; i++) {
 		struct listener *l = &f->listeners[i];
+		/* Only now: that TCP accepts tells others that we serve. */
+		if (listen(l->fd, BACKLOG))
+			return errno == EADDRINUSE ? ERR_BUSY : ERR_IO;
 		if (uv_poll_init(f->loop, &l->poll, l->fd))
 			return ERR_IO;
 		l->poll.data = l;

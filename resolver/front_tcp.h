@@ -39,7 +39,7 @@ struct front_tcp_limits {
 	uint32_t conns, conns_client, in_flight, idle_ms, idle_min_ms, owed_ms, queue_max;
 };
 
-/* As front_udp_bind(); the sockets listen already. */
+/* As front_udp_bind(); the sockets listen from front_tcp_open() on. */
 MUST_CHECK int front_tcp_bind(int *fds, int n, const struct addr *listen);
 
 /* fds[i] is this worker's listener for listen[i]; all are closed by
