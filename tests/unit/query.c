@@ -20,6 +20,9 @@
 #define L61    \
 	"\x3d" \
 	"a234567890123456789012345678901234567890123456789012345678901"
+#define L62    \
+	"\x3e" \
+	"a2345678901234567890123456789012345678901234567890123456789012"
 #define B(t) (const uint8_t *)t, sizeof t - 1
 
 enum { NO = DNS_UDP_PLAIN, MAX = DNS_UDP_MAX };
@@ -112,6 +115,8 @@ static const struct message {
 	/* malformed */
 	{"no question", B(HEAD(RD, "\0", "\0", "\0", "\0")), QUERY_ERROR, DNS_FORMERR, NO,
 	 0, 0, 0},
+	{"question not said", B(HEAD(RD, "\0", "\0", "\0", "\0") IN("\1")), QUERY_ERROR,
+	 DNS_FORMERR, NO, 0, 0, 0},
 	{"two questions", B(HEAD(RD, "\2", "\0", "\0", "\0") IN("\1") IN("\1")),
 	 QUERY_ERROR, DNS_FORMERR, NO, 0, 0, 0},
 	{"question missing", B(HEAD(RD, "\1", "\0", "\0", "\0")), QUERY_ERROR,
@@ -124,7 +129,7 @@ static const struct message {
 	 B(HEAD(RD, "\1", "\0", "\0", "\0") "\x41"
 					    "a\0\0\1\0\1"),
 	 QUERY_ERROR, DNS_FORMERR, NO, 0, 0, 0},
-	{"256 bytes", B(HEAD(RD, "\1", "\0", "\0", "\0") L63 L63 L63 L61 "\1a\0\0\1\0\1"),
+	{"256 bytes", B(HEAD(RD, "\1", "\0", "\0", "\0") L63 L63 L63 L62 "\0\0\1\0\1"),
 	 QUERY_ERROR, DNS_FORMERR, NO, 0, 0, 0},
 	{"with an answer", B(HEAD(RD, "\1", "\1", "\0", "\0") IN("\1") ADDRESS),
 	 QUERY_ERROR, DNS_FORMERR, NO, 0, 0, 1},

@@ -39,6 +39,8 @@ START_TEST(first_error_stays)
 END_TEST
 
 #define HEADER "\0\0\0\0\0\0\0\0\0\0\0\0"
+#define D61 "a234567890123456789012345678901234567890123456789012345678901"
+#define L63 "\x3f" D61 "23"
 #define B(t) (const uint8_t *)t, sizeof t - 1
 
 START_TEST(names)
@@ -57,19 +59,20 @@ START_TEST(names)
 		{B(HEADER "\1a\1\xc0\0\xc0\x0c"), 17, B("\1a\1\xc0\0"), 0},
 		/* onto a label's inside: odd, but backward, and expands */
 		{B(HEADER "\3\1a\0\0\xc0\x0d"), 17, B("\1a\0"), 0},
-		{B(HEADER "\xc0\x0c"), 12, NULL, 0, 0},	   /* itself */
-		{B(HEADER "\1a\xc0\x0c"), 12, NULL, 0, 0}, /* its own start */
-		{B(HEADER "\1a\xc0\x0e"), 12, NULL, 0, 0}, /* its own pointer */
-		{B(HEADER "\xc0\x0e\0"), 12, NULL, 0, 0},  /* forward */
-		{B(HEADER "\xff\xff"), 12, NULL, 0, 0},	   /* outside */
-		{B(HEADER "\xc0\x0b"), 12, NULL, 0, 0},	   /* into the header */
+		{B(HEADER L63 L63 L63 "\x3d" D61 "\0"), 12,
+		 B(L63 L63 L63 "\x3d" D61 "\0"), 0},
+		{B(HEADER L63 L63 L63 "\x3e" D61 "2\0"), 12, NULL, 0, 0},
+		{B(HEADER "\x40" D61 "234\0"), 12, NULL, 0, 0}, /* old label types */
+		{B(HEADER "\x80" D61 D61 "234567\0"), 12, NULL, 0, 0},
+		{B(HEADER "\xc0\x0e\1a\0\xc0\x0c"), 17, NULL, 0, 0}, /* forward at last */
+		{B(HEADER "\xc0\x0c"), 12, NULL, 0, 0},		     /* itself */
+		{B(HEADER "\1a\xc0\x0c"), 12, NULL, 0, 0},	     /* its own start */
+		{B(HEADER "\1a\xc0\x0e"), 12, NULL, 0, 0},	     /* its own pointer */
+		{B(HEADER "\xc0\x0e\0"), 12, NULL, 0, 0},	     /* forward */
+		{B(HEADER "\xff\xff"), 12, NULL, 0, 0},		     /* outside */
+		{B(HEADER "\xc0\x0b"), 12, NULL, 0, 0},		     /* into the header */
 		{B(HEADER "\xc0\x00"), 12, NULL, 0, 0},
 		{B(HEADER "\1a\xc0\x0f\xc0\x0c"), 15, NULL, 0, 0}, /* loop of two */
-		{B(HEADER "\x40"), 12, NULL, 0, 0},
-		{B(HEADER "\x41"
-			  "a\0"),
-		 12, NULL, 0, 0}, /* old label types */
-		{B(HEADER "\x80"), 12, NULL, 0, 0},
 		{B(HEADER "\3com"), 12, NULL, 0, 0},
 		{B(HEADER "\3co"), 12, NULL, 0, 0},
 		{B(HEADER "\xc0"), 12, NULL, 0, 0},

@@ -43,6 +43,7 @@ static const struct message {
 	 ERR_FORMAT},
 	{"question missing", B(HEAD("\1", "\0", "\0", "\0")), ERR_FORMAT},
 	{"two questions", B(HEAD("\2", "\0", "\0", "\0") QUESTION QUESTION), ERR_FORMAT},
+	{"two questions said", B(HEAD("\2", "\0", "\0", "\0") QUESTION), ERR_FORMAT},
 	{"question by pointer", B(HEAD("\1", "\0", "\0", "\0") PTR "\0\1\0\1"),
 	 ERR_FORMAT},
 	{"answer without question",
@@ -154,8 +155,13 @@ START_TEST(records_are_limited)
 		ck_assert_int_eq(guard(msg, len, GUARD_RECORDS_UDP),
 				 n > GUARD_RECORDS_UDP ? ERR_REFUSED : ERR_OK);
 		ck_assert_int_eq(guard(msg, len, GUARD_RECORDS_TCP), ERR_OK);
+		wire_set16(msg + 6, 1); /* too many only together */
+		wire_set16(msg + 8, 2);
+		wire_set16(msg + 10, n - 3);
+		ck_assert_int_eq(guard(msg, len, GUARD_RECORDS_UDP),
+				 n > GUARD_RECORDS_UDP ? ERR_REFUSED : ERR_OK);
 	}
-	/* three sections that are too many only together, and none of them there */
+	/* refused before any is looked for */
 	ck_assert_int_eq(guard((const uint8_t *)"\0\0\x80\0\0\0\xff\xff\xff\xff\xff\xff",
 			       12, GUARD_RECORDS_TCP),
 			 ERR_REFUSED);
@@ -209,7 +215,7 @@ START_TEST(a_udp_message_of_long_names)
 END_TEST
 
 /* The builders of hostile messages fill 64 KiB. */
-static size_t long_names(uint8_t *msg)
+static size_t names_of(uint8_t *msg, bool in_owner)
 {
 	struct wire_writer w = begin(msg);
 	unsigned owner = put_longest(&w), n = 1;
@@ -217,9 +223,19 @@ static size_t long_names(uint8_t *msg)
 		uint8_t data[4];
 		wire_set16(data, 0xc000 | owner);
 		wire_set16(data + 2, 0xc000 | owner);
-		record(&w, owner, DNS_MINFO, data, 4);
+		record(&w, in_owner ? owner : 12, DNS_MINFO, data, 4);
 	}
 	return finish(&w, n);
+}
+
+static size_t long_owners(uint8_t *msg)
+{
+	return names_of(msg, true);
+}
+
+static size_t long_targets(uint8_t *msg)
+{
+	return names_of(msg, false);
 }
 
 /* One chain of pointers as long as an offset can reach, used by all records. */
@@ -308,7 +324,8 @@ START_TEST(hostile_messages_are_cheap)
 		int err;
 		double guard_ms, read_ms;
 	} row[] = {
-		{"127-label names", long_names, ERR_REFUSED, 1, 0},
+		{"127-label owners", long_owners, ERR_REFUSED, 1, 0},
+		{"127-label names in RDATA", long_targets, ERR_REFUSED, 1, 0},
 		{"8150-link chain", chain_8150, ERR_FORMAT, 1, 0},
 		{"16-link chains", chain_legal, ERR_REFUSED, 1, 0},
 		{"16000 options", options, ERR_REFUSED, 0.2, 0},
