@@ -8,7 +8,7 @@
 #include "zones/blocklist_store.h"
 
 enum {
-	EDIT_WAIT_MS = 2000, /* another edit takes milliseconds, an import longer */
+	EDIT_WAIT_MS = 1000, /* another edit takes milliseconds, an import longer */
 	LOCK_STEP_MS = 10,
 	FILE_MODE = 0660,
 	/* Pages that one transaction may add to the file. An edit touches a few dozen and
