@@ -267,12 +267,11 @@ static struct step *add_step(struct iter_io *io, enum step_kind kind)
 	return s;
 }
 
-static uint32_t wait_ms(struct iter_io *io, const struct iter_path *p, bool tcp)
+static uint32_t wait_ms(const struct iter_io *io, const struct server_info *info,
+			bool tcp)
 {
-	struct server_info info;
-	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
 	/* TCP takes two round trips; a slow start is no reason to give up. */
-	uint64_t wait = tcp ? SERVER_TIMEOUT_MAX_MS : info.timeout_ms;
+	uint64_t wait = tcp ? SERVER_TIMEOUT_MAX_MS : info->timeout_ms;
 	if (io->env->now_ms + wait > io->budget->deadline_ms)
 		wait = io->budget->deadline_ms - io->env->now_ms;
 	return (uint32_t)wait;
@@ -283,10 +282,13 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 {
 	size_t room = DNS_HEADER_LEN + name_len(it->name) + 4 + DNS_OPT_LEN;
 	uint8_t *bytes = arena_get(io->arena, room);
+	struct server_info info;
 	if (!bytes)
 		return fail_memory(it);
 	if (is_spent(io))
 		return fail_budget(it, io);
+	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
+	it->known_silent = info.failures >= ITER_KNOWN_SILENT;
 	it->asked = p;
 	it->tcp = tcp;
 	it->exact_case =
@@ -305,7 +307,7 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 	s->send = (struct step_send){
 		.to = p->to,
 		.transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
-		.timeout_ms = wait_ms(io, p, tcp),
+		.timeout_ms = wait_ms(io, &info, tcp),
 		.server = it->cut.server[p->server].name,
 		.qname = it->name,
 		.own = io->subject->own,
@@ -563,13 +565,11 @@ static void untry(struct iter *it, struct iter_io *io)
 static void note_silence(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = it->asked;
-	struct server_info info;
+	int tries = io->subject->own ? ITER_UDP_TRIES_OWN : ITER_UDP_TRIES;
 	server_failed(io->env->servers, &p->to, io->env->now_ms);
-	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
 	it->timed_out = true;
 	p->plain_case = true;
-	p->dead |= it->tcp || p->udp_tries >= ITER_UDP_TRIES ||
-		   info.failures >= ITER_KNOWN_SILENT;
+	p->dead |= it->tcp || p->udp_tries >= tries || it->known_silent;
 }
 
 static enum iter_result on_timeout(struct iter *it, struct iter_io *io,

@@ -17,7 +17,8 @@
 enum {
 	ITER_SUBS_MAX = 3,	   /* address look-ups under way */
 	ITER_SUB_FAILURES_MAX = 5, /* then nothing more is looked up: NXNSAttack */
-	ITER_UDP_TRIES = 2,	   /* per address; RFC 9520: at most 3 */
+	ITER_UDP_TRIES = 3,	   /* per address, RFC 9520 3.1 */
+	ITER_UDP_TRIES_OWN = 2,	   /* one question brings several of these */
 	ITER_KNOWN_SILENT = 3,	   /* failures in a row: then one try must do */
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
 	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
@@ -79,7 +80,7 @@ struct iter {
 	uint64_t sent_ms;
 	uint16_t message_id;
 	uint8_t sent_name[DNS_NAME_MAX];
-	bool tcp, exact_case;
+	bool tcp, exact_case, known_silent;
 	/* Why servers were of no use. */
 	bool timed_out, unreachable, useless, forbidden;
 	struct verdict blocked;
