@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@ enum {
 	EDIT_WAIT_MS = 1000, /* another edit takes milliseconds, an import longer */
 	LOCK_STEP_MS = 10,
 	FILE_MODE = 0660,
+	DISK_FULL_BYTES = 64 * 1024, /* LMDB writes up to 64 pages at once */
 	/* Pages that one transaction may add to the file. An edit touches a few dozen and
 	 * the list of free ones; LMDB itself limits a transaction to 131,071. */
 	ROOM_EDIT = 1024,
@@ -121,6 +123,18 @@ int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl, bool larg
 	return err;
 }
 
+/* A write that the disk cut short comes out of LMDB as EIO. */
+static int write_error(const struct blocklist *bl, int rc)
+{
+	struct statvfs v;
+	if (rc == EIO && statvfs(bl->dir, &v) == 0 &&
+	    (uint64_t)v.f_bavail * v.f_frsize < DISK_FULL_BYTES)
+		return ERR_FULL;
+	int err = blocklist_error(rc);
+	errno = rc > 0 ? rc : EIO; /* for whoever tells a person about ERR_IO */
+	return err;
+}
+
 /* LMDB closes the cursors of a write transaction with it. */
 int blocklist_txn_commit(struct blocklist_txn *t)
 {
@@ -129,7 +143,7 @@ int blocklist_txn_commit(struct blocklist_txn *t)
 		blocklist_txn_abort(t);
 		return err;
 	}
-	err = blocklist_error(mdb_txn_commit(t->txn));
+	err = write_error(t->bl, mdb_txn_commit(t->txn));
 	t->txn = NULL;
 	return err;
 }
