@@ -184,12 +184,14 @@ def precedence(r):
 
 @test("passthru of a stronger list frees a name that a weaker one blocks")
 def allow_list(r):
-    r.import_text("free.c2.example\n", "allowed", "--action", "passthru", "--precedence", "1")
-    m = r.ask("free.c2.example", "TXT")
-    check(m is not None and not m.ede, "freed", m)
-    equal(r.ask("not-free.c2.example").data("A"), [SINK4], "its neighbour")
-    r.import_text("another-name.example\n", "allowed", "--action", "passthru", "--precedence", "1", "--force", "--reason", "test")
-    equal(r.ask("free.c2.example").data("A"), [SINK4], "no longer freed")
+    r.import_text("delta.example\n", "weak")
+    r.import_text("www.delta.example\n", "allowed", "--action", "passthru", "--precedence", "1")
+    m = r.ask("www.delta.example")
+    equal((m.data("A"), m.ede), (["192.0.2.41"], []), "freed")
+    equal(r.ask("not-free.delta.example").data("A"), [SINK4], "its neighbour")
+    r.remove("www.delta.example", "--list", "allowed")
+    equal(r.ask("www.delta.example").data("A"), [SINK4], "no longer freed")
+    r.remove("delta.example", "--list", "weak")
 
 
 @test("monitor: the truth for the client, a hit in the log, and it hides no enforcing rule")
@@ -204,7 +206,8 @@ def monitor(r):
     equal(m.data("A"), ["192.0.2.31"], "from the cache")
     hits = r.wait_hits(lambda h: sum(x["count"] for x in h if x["qname"] == "www.gamma.example") >= 2)
     check(sum(x["count"] for x in hits if x["qname"] == "www.gamma.example") >= 2, "the cached one is logged too")
-    r.import_text("unrelated.example\n", "watch", "--action", "monitor", "--precedence", "10", "--force", "--reason", "test")
+    r.remove("www.gamma.example", "--list", "watch")
+    r.remove("c2.example", "--list", "watch")
 
 
 @test("addresses in answers: A and AAAA, fresh and cached")

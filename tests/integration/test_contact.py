@@ -302,10 +302,14 @@ def exceptions(r):
     with quiet(r):
         sunk(r, "opted.c2.example")
     r.must("sinkhole-blocklist", "client", client + "/32", "--opt-in")
-    r.import_text("free.c2.example\n", "free", "--action", "passthru", "--precedence", "1")
-    equal(r.ask("free.c2.example").data("A"), [STOLEN], "passthru")
-    with quiet(r):
-        sunk(r, "not-free.c2.example")
+    # A passthru frees names, not servers: here the zone is listed and its server is not.
+    r.add("canary.example", "--list", "weak")
+    r.import_text("free.canary.example\nns1.canary.example\n", "free", "--action", "passthru", "--precedence", "1")
+    equal(r.ask("free.canary.example").data("A"), [STOLEN], "passthru")
+    before = len(r.lab.packets(210))
+    sunk(r, "not-free.canary.example")
+    equal(len(r.lab.packets(210)), before, "packets for its neighbour")
+    r.remove("canary.example", "--list", "weak")
 
 
 @test("the first question after start: no packet, however early it comes")

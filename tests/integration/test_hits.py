@@ -82,17 +82,17 @@ def tools(r):
 
 @test("follow shows a hit as it happens")
 def follow(r):
-    p = subprocess.Popen([os.path.join(r.build, "sinkhole-hits"), "follow", "--json", "-c", r.conf_file], text=True,
+    p = subprocess.Popen([os.path.join(r.build, "sinkhole-hits"), "follow", "--json", "-c", r.conf_file],
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, preexec_fn=die_with_parent)
     try:
         time.sleep(1.0)
         os.set_blocking(p.stdout.fileno(), False)
         r.ask("followed.c2.example")
-        got, end = "", time.monotonic() + 5
-        while "followed.c2.example" not in got and time.monotonic() < end:
-            got += p.stdout.read() or ""
+        got, end = b"", time.monotonic() + 5
+        while b"followed.c2.example" not in got and time.monotonic() < end:
+            got += p.stdout.read() or b""
             time.sleep(0.05)
-        check("followed.c2.example" in got, "follow printed", got)
+        check(b"followed.c2.example" in got, "follow printed", got)
     finally:
         p.send_signal(signal.SIGINT)
         p.wait(10)

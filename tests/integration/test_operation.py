@@ -4,6 +4,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -167,12 +168,16 @@ def user(r):
 
 # ---- the store ----
 
-@test("no store: refuses to start and says which command makes one")
+@test("a new state folder gets an empty store; one whose store has gone refuses to start and says what to do")
 def missing_store(r):
     other = Resolver(r.build, os.path.join(r.top, "missing"), r.lab)
-    refuses(other, "missing store", "sinkhole-blocklist")
-    other.configure(state=os.path.join(r.top, "missing", "nowhere"))
-    refuses(other, "missing state folder", "nowhere")
+    other.start()
+    equal(other.ask("www.alpha.example").data("A"), ["192.0.2.11"], "with an empty store")
+    other.stop()
+    shutil.rmtree(os.path.join(other.state, "blocklist"))
+    refuses(other, "missing store", "blocklist")
+    other.configure(state=os.path.join(other.conf_file, "nowhere"))
+    refuses(other, "a state folder that cannot be made", "nowhere")
 
 
 def filled(r, name):
@@ -184,11 +189,11 @@ def filled(r, name):
 @test("a truncated store: refuses to start, never passes everything")
 def truncated(r):
     other, data = filled(r, "truncated")
-    size = os.path.getsize(data)
     good = open(data, "rb").read()
-    for cut in (size // 2, 4096, 100, 0):
+    used = json.loads(other.must("sinkhole-blocklist", "stats", "--json"))["bytes_used"]
+    for cut in (used - 4096, used // 2, 4096, 100, 0):
         open(data, "wb").write(good[:cut])
-        refuses(other, "cut to %d of %d bytes" % (cut, size), "blocklist")
+        refuses(other, "cut to %d of %d bytes" % (cut, used), "blocklist")
         status, out, err = other.run("sinkhole-blocklist", "verify")
         check(status in (1, 2) and err.count("\n") <= 2, "verify of a cut store", status, out, err)
     open(data, "wb").write(good)
@@ -202,24 +207,29 @@ def flipped(r):
     other, data = filled(r, "flipped")
     good = open(data, "rb").read()
     other.must("sinkhole-blocklist", "verify")
-    found = 0
-    for i in range(4):
+    # In the middle of the text of a record: no page header is hurt, LMDB itself sees nothing.
+    places = [m.start() for m in re.finditer(b"filled", good)]
+    check(len(places) > 100, "no records found to damage")
+    seen = 0
+    for at in places[::len(places) // 12]:
         other.start()
         other.stop(signal.SIGKILL)
         bad = bytearray(good)
-        # In the middle of the text of a record: no page header is hurt, LMDB itself sees nothing.
-        at = bad.find(b"filled", len(bad) * (i + 1) // 6)
-        check(at > 0, "no record found to damage")
-        bad[at + 2] ^= 0x41
+        bad[at + 2] ^= 0x01
         open(data, "wb").write(bad)
         status, out, err = other.run("sinkhole-blocklist", "verify")
-        check(status in (1, 2), "verify passes a damaged store (byte %d)" % at, out, err)
-        refuses(other, "flipped byte %d" % at, "blocklist")
-        found += 1
+        if status == 0:  # a page that is free: nothing of what is listed stands there
+            other.start()
+            other.stop()
+        else:
+            refuses(other, "flipped byte %d" % at, "blocklist")
+            seen += 1
         open(data, "wb").write(good)
+    check(seen >= 3, "damage found", seen)
     other.start()
+    equal(other.ask("f7.filled.example").data("A"), [SINK4], "with the good file again")
     other.stop()
-    return "%d of 4 found" % found
+    return "%d places damaged, %d in use" % (len(places[::len(places) // 12]), seen)
 
 
 @test("a store that is something else: refuses")
@@ -243,7 +253,7 @@ def small_disk(args, folder):
     lines = [x for x in err.splitlines() if x]
     check(len(lines) == 1 and "space" in lines[0].lower(), "message", err)
     r.must("sinkhole-blocklist", "verify")
-    check("standing.example" in r.must("sinkhole-blocklist", "list", "first"), "what stood before")
+    check("standing.example" in r.must("sinkhole-blocklist", "list", "--list", "first"), "what stood before")
     r.import_text("another.example\n", "second")
     return lines[0]
 
@@ -377,7 +387,7 @@ def tool_errors(r):
         have, out, err = r.run(tool, *args)
         equal(have, status, "%s: %s" % (" ".join(args), out + err))
         check(err.strip() and err.count("\n") <= 2, " ".join(args) + ": message", err)
-    for name in ("com", "example", ".", "co.jp"):
+    for name in ("com", "example", "."):
         have, out, err = r.run(tool, "add", name, "--reason", "x")
         check(have in (1, 2), "add %s was taken" % name, out, err)
     have, out, err = r.run(tool, "explain", "clean.alpha.example")
@@ -391,9 +401,9 @@ def tool_errors(r):
 def tool_reads(r):
     tool = "sinkhole-blocklist"
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "zones", "lab.list")
-    check("c2.example" in r.must(tool, "list", "lab"), "list")
+    check("c2.example" in r.must(tool, "list", "--list", "lab"), "list")
     check("lab" in r.must(tool, "lists"), "lists")
-    check("c2.example" in r.must(tool, "export"), "export")
+    check("c2.example" in r.must(tool, "export", "--list", "lab"), "export")
     check(r.must(tool, "stats").strip(), "stats")
     r.must(tool, "verify")
     r.must(tool, "check", path)
