@@ -36,18 +36,14 @@ void upstream_tcp_release(struct exchange *e)
 	LIST_INSERT_HEAD(&e->u->tcp_unused, t, link);
 }
 
-/* An open connection whose server is listed by now goes with one packet, a reset: a FIN
- * would be repeated until that server answers it. One that is not open goes without any.
- * The kernel knows which it is before we do. */
+/* A connection whose server is listed by now goes with one packet, a reset: a FIN would
+ * be repeated until that server answers it. Before the handshake is through nothing is
+ * sent at all, though the kernel will refuse a late SYN-ACK: so that counts too. */
 static void close_listed(struct exchange *e)
 {
-	struct upstream *u = e->u;
-	struct sockaddr_storage sa;
-	socklen_t len = sizeof sa;
 	struct linger now = {.l_onoff = 1};
 	(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-	if (!getpeername(e->fd, (struct sockaddr *)&sa, &len))
-		stats_count(u->conf.stats, STATS_GUARD_TCP_OPEN);
+	stats_count(e->u->conf.stats, STATS_GUARD_TCP_OPEN);
 	exchange_fail(e, SEND_FORBIDDEN);
 }
 

@@ -947,7 +947,7 @@ START_TEST(tcp_listed_while_connecting)
 	wait_events(f, 1, 500);
 	ck_assert_int_eq(f->heard[0].why, SEND_FORBIDDEN);
 	ck_assert_uint_eq(connecting(s.addr.port), 0);
-	ck_assert_uint_eq(counted(f, STATS_GUARD_TCP_OPEN), 0);
+	ck_assert_uint_eq(counted(f, STATS_GUARD_TCP_OPEN), 1);
 	close(filler[0]);
 	close(s.fd);
 	fake_close(f);
