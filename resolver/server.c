@@ -98,10 +98,11 @@ static struct server *place(struct server *set, const struct addr *a, uint64_t n
 
 static uint32_t timeout_of(const struct server *s)
 {
-	/* RFC 6298 2.3: srtt + 4 var; doubled with each failure (5.5). */
+	/* RFC 6298 2.3: srtt + 4 var */
 	uint64_t t = s->srtt_ms + 4ULL * s->var_ms;
 	t = t < SERVER_TIMEOUT_MIN_MS ? SERVER_TIMEOUT_MIN_MS : t;
-	t <<= s->failures;
+	for (int i = 0; i < s->failures; i++)
+		t *= PATIENCE;
 	return t > SERVER_TIMEOUT_MAX_MS ? SERVER_TIMEOUT_MAX_MS : (uint32_t)t;
 }
 
