@@ -38,8 +38,7 @@ static uint64_t mix(uint64_t x)
  * seeds. */
 static void lab_name(uint8_t out[DNS_NAME_MAX], uint64_t i, uint64_t seed)
 {
-	static const char *const ends[] = {"example.com", "example.net", "example.org",
-					   "test",	  "lab.example", "invalid"};
+	static const char *const ends[] = {"test", "example", "invalid", "example.com"};
 	char text[128];
 	uint64_t h = mix(i * 64 + (i % 8 ? seed : 0));
 	snprintf(text, sizeof text, "%s%08lx%lu.%s", h % 3 ? "" : "www.",
