@@ -12,8 +12,11 @@ enum {
 	WAYS = 8,
 	/* After this long nothing is known any more, as Unbound's infra-host-ttl. */
 	FORGET_MS = 900 * 1000,
-	FAILURES_MAX =
-		8, /* the time-out doubles with each; more than this adds nothing */
+	/* Times the wait, per failure: a server a second away, not known yet, is heard on
+	 * the second try, before a UDP client's 1.9 s are over; doubling would be late.
+	 */
+	PATIENCE = 3,
+	FAILURES_MAX = 8, /* more adds nothing: the wait has long reached its limit */
 };
 
 struct server {
