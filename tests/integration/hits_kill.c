@@ -82,7 +82,7 @@ static void *put_hits(void *arg)
 		if (write(p->fd, ids, sizeof ids) != (ssize_t)sizeof ids)
 			_exit(3);
 		if (p->slow)
-			pause_us(500);
+			pause_us(1000);
 	}
 	for (;;)
 		pause();
@@ -152,7 +152,7 @@ static uint64_t one_round(const char *dir, uint8_t *answered, int round, bool at
 		snprintf(text, sizeof text, "%d", KILL_COMMIT);
 		if (at_commit)
 			setenv("SINKHOLED_TEST_KILL_COMMIT", text, 1);
-		child(dir, pipes[1], (uint32_t)round * PER_ROUND, round % 2);
+		child(dir, pipes[1], (uint32_t)round * PER_ROUND, round % 8 != 0);
 	}
 	close(pipes[1]);
 	int64_t life = LIFE_MS_MIN + rand() % (LIFE_MS_MAX - LIFE_MS_MIN);
