@@ -75,10 +75,13 @@ static int open_next(struct hit_reader *r)
 		int found = next_file(r->dir, r->file.number, &file, &newest);
 		if (found <= 0)
 			return found;
-		int err = open_file(&r->store, r->dir, file.name);
-		if (err == ERR_NOENT && newest)
-			return 0; /* being made just now */
+		struct hit_store_file before = r->file;
 		r->file = file;
+		int err = open_file(&r->store, r->dir, file.name);
+		if (err == ERR_NOENT && newest) { /* being made just now */
+			r->file = before;
+			return 0;
+		}
 		if (err == ERR_NOENT) /* retired meanwhile */
 			continue;
 		if (err) {
@@ -223,6 +226,14 @@ int hit_read_open(struct hit_reader **out, const struct hit_read_conf *conf)
 	}
 	*out = r;
 	return ERR_OK;
+}
+
+void hit_read_abandon(struct hit_reader *r)
+{
+	trouble(&r->conf, r->file.name, ERR_DAMAGED, 0);
+	r->store = NULL; /* LMDB was inside it: closing might crash again */
+	r->page->n = r->row = 0;
+	r->past_until = false;
 }
 
 void hit_read_close(struct hit_reader *r)

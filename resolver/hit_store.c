@@ -20,7 +20,8 @@
 enum {
 	DATA_MODE = 0640,
 	LOCK_MODE = 0660, /* a reader registers there */
-	KEY_MAX = 13,
+	ROW_KEY_LEN = 13,
+	KEY_MAX = ROW_KEY_LEN,
 	SEGMENT_NUMBERS = 10,
 	SEGMENT_LEN = 8 + SEGMENT_NUMBERS * 8,
 	POSITION_LEN = 8 + 8 + HIT_NODE_MAX,
@@ -112,7 +113,7 @@ static MDB_val row_key(uint8_t key[KEY_MAX], struct hit_cursor at)
 	key[0] = 'r';
 	put64(key + 1, at.commit_us);
 	wire_set32(key + 9, at.n);
-	return bytes_val(key, 13);
+	return bytes_val(key, ROW_KEY_LEN);
 }
 
 /* ---- what a segment says about itself ---- */
@@ -429,6 +430,16 @@ int hit_store_position(struct hit_store *s, struct hit_position *out, uint64_t b
 	return store_error(rc == MDB_NOTFOUND ? ENOENT : rc);
 }
 
+static bool is_row_key(const MDB_val *key, struct hit_cursor from)
+{
+	const uint8_t *k = key->mv_data;
+	if (key->mv_size != ROW_KEY_LEN || *k != 'r')
+		return false;
+	uint64_t commit_us = get64(k + 1);
+	return commit_us > from.commit_us ||
+	       (commit_us == from.commit_us && wire_get32(k + 9) >= from.n);
+}
+
 /* Copies a row into the page; false when the page has no room for it. */
 static bool page_add(struct hit_page *page, size_t *used, const MDB_val *key,
 		     const MDB_val *v)
@@ -476,7 +487,8 @@ int hit_store_page(struct hit_store *s, struct hit_page *page, struct hit_cursor
 	if (!rc)
 		rc = mdb_cursor_get(cursor, &key, &v, MDB_SET_RANGE);
 	while (!rc) {
-		if (key.mv_size != 13 || *(const uint8_t *)key.mv_data != 'r')
+		/* A damaged tree may lead back to where we were. */
+		if (!is_row_key(&key, page->next))
 			rc = MDB_INVALID;
 		else if (!page_add(page, &used, &key, &v))
 			break;

@@ -33,7 +33,7 @@ static struct cli_table *open_table(struct headings *used, const struct hits *h,
 	static const char *const utc[][2] = {
 		{"time", "time (UTC)"}, {"first", "first (UTC)"}, {"last", "last (UTC)"}};
 	int n = 0;
-	for (; columns[n].name && n < CLI_COLUMNS_MAX; n++) {
+	for (; n < CLI_COLUMNS_MAX && columns[n].name; n++) {
 		used->column[n] = columns[n];
 		for (size_t i = 0; i < 3 && !h->cli.json; i++)
 			if (strcmp(used->column[n].name, utc[i][0]) == 0)

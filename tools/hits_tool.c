@@ -1,6 +1,8 @@
 #include "tools/hits_tool.h"
 
 #include <ldns/ldns.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <time.h>
 
 #include "include/control.h"
@@ -102,6 +104,28 @@ static void on_trouble(void *arg, const char *segment, int err, uint64_t bad)
 			     h->dir, segment, err_text(err));
 }
 
+/* Where a crash within a segment goes on; NULL outside. LMDB has no checksums: a page
+ * that was damaged in a way no check sees can send it anywhere in the map. A signal
+ * handler's, so it cannot be anybody's argument. */
+static sigjmp_buf *volatile crash_exit;
+
+static void on_crash(int sig)
+{
+	if (crash_exit)
+		siglongjmp(*crash_exit, 1);
+	signal(sig, SIG_DFL); /* our own fault: end as without a handler */
+	raise(sig);
+}
+
+static void catch_crashes(void)
+{
+	/* NODEFER: the handler is left by a jump that restores no mask. */
+	struct sigaction sa = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
+	sigaction(SIGBUS, &sa, NULL);
+	sigaction(SIGSEGV, &sa, NULL);
+	sigaction(SIGABRT, &sa, NULL); /* LMDB's assertions */
+}
+
 int hits_open(struct hits *h, const char *what)
 {
 	int status = read_filter(h);
@@ -125,6 +149,7 @@ int hits_open(struct hits *h, const char *what)
 	if (err)
 		return cli_fail_file(h->dir, "read", err);
 	h->interrupted = cli_catch_interrupt();
+	catch_crashes();
 	cli_progress_start(&h->progress, what ? what : "");
 	h->progress.on = h->progress.on && what;
 	return CLI_GO;
@@ -144,10 +169,24 @@ static bool is_wanted(const struct hits *h, const struct hit *hit)
 			  : name_equal(hit->qname, h->name);
 }
 
+/* hit_read_next(), and over the rest of a segment that crashes it. */
+static int read_next(struct hits *h, struct hit_row *row)
+{
+	sigjmp_buf here;
+	if (sigsetjmp(here, 0)) {
+		crash_exit = NULL;
+		hit_read_abandon(h->reader);
+	}
+	crash_exit = &here;
+	int got = hit_read_next(h->reader, row);
+	crash_exit = NULL;
+	return got;
+}
+
 int hits_next(struct hits *h, struct hit_row *row, int *status)
 {
 	while (!*h->interrupted) {
-		int got = hit_read_next(h->reader, row);
+		int got = read_next(h, row);
 		if (got < 0) {
 			*status = cli_fail_file(h->dir, "read", got);
 			return 0;

@@ -1,28 +1,5 @@
 /* sinkhole-hits: what an analyst asks the hit log. */
-#include <signal.h>
-#include <unistd.h>
-
 #include "tools/hits_tool.h"
-
-/* A page of a segment that was damaged in a way no check sees can crash its reader. */
-static void on_crash(int sig)
-{
-	static const char text[] =
-		"sinkhole-hits: a segment is damaged beyond reading: move the files of "
-		"the "
-		"hits folder away one by one, or narrow --since and --until, until this "
-		"works\n";
-	(void)sig;
-	(void)!write(STDERR_FILENO, text, sizeof text - 1);
-	_exit(CLI_FAULT);
-}
-
-static void catch_crashes(void)
-{
-	struct sigaction sa = {.sa_handler = on_crash, .sa_flags = (int)SA_RESETHAND};
-	sigaction(SIGBUS, &sa, NULL);
-	sigaction(SIGSEGV, &sa, NULL);
-}
 
 static const struct cli_command commands[] = {
 	{"summary", "", "The log in a dozen numbers", hits_summary},
@@ -47,6 +24,5 @@ int main(int argc, char **argv)
 			"2026-01-31T12:00:00Z), --limit, --json,\n--list, --family, "
 			"--client, --name. Times are UTC.",
 	};
-	catch_crashes();
 	return cli_main(&program, argc, argv);
 }
