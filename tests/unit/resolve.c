@@ -1,0 +1,313 @@
+/* What the scenarios do not show: the shape of what is sent, events that come at the
+ * wrong time, memory and store that fail, budgets. */
+#include "resolver/resolve.h"
+#include "resolver/rrset_cache.h"
+#include "resolver/server.h"
+#include "tests/unit/unit.h"
+#include "zones/root.h"
+
+static struct resolve_env env;
+static struct conf conf;
+static struct policy policy;
+static struct root_hints hints;
+static struct arena arena;
+static struct steps steps;
+static uint8_t random_byte;
+
+static void counting_bytes(void *arg, void *out, size_t n)
+{
+	(void)arg;
+	for (size_t i = 0; i < n; i++)
+		((uint8_t *)out)[i] = random_byte += 37;
+}
+
+static void open_world(void)
+{
+	const struct rrset_cache_conf cache = {1 << 20, 0, 86400};
+	env = (struct resolve_env){.now_ms = 1000,
+				   .now_s = 1000000,
+				   .policy = &policy,
+				   .hints = &hints,
+				   .conf = &conf,
+				   .random = counting_bytes};
+	conf.recursion.port = 53;
+	conf.recursion.ipv4 = true;
+	conf.recursion.case_randomisation = false;
+	hints.server_n = 1;
+	ck_assert_int_eq(name_from_str(hints.server[0].name, "a.root.test"), 0);
+	hints.server[0].addr_n = 1;
+	hints.server[0].addr[0] = addr_v4((const uint8_t[4]){192, 0, 2, 1}, 0);
+	ck_assert_int_eq(rrset_cache_open(&env.cache, &cache), 0);
+	ck_assert_int_eq(server_table_open(&env.servers), 0);
+}
+
+static void close_world(void)
+{
+	rrset_cache_close(env.cache);
+	server_table_close(env.servers);
+	arena_fini(&arena);
+}
+
+/* Opted out: no view is needed. */
+static struct resolve *ask(const char *name, size_t room)
+{
+	struct question q = {.qtype = DNS_A, .subject.class = POLICY_NONE};
+	struct budget b = {BUDGET_SENDS, BUDGET_BYTES, env.now_ms + BUDGET_MS,
+			   BUDGET_DEPTH};
+	ck_assert_int_eq(name_from_str(q.qname, name), 0);
+	arena_init(&arena, 1024, room);
+	return resolve_open(&arena, &q, &b);
+}
+
+static void start(struct resolve *r)
+{
+	resolve_step(r, &steps, &(struct event){.kind = EVENT_START}, &env);
+}
+
+/* A referral of test. to servers without glue. */
+static size_t referral(uint8_t *msg, const struct step_send *s, int servers)
+{
+	struct wire_writer w = wire_writer(msg, 1024);
+	const uint16_t counts[4] = {1, 0, (uint16_t)servers, 0};
+	uint8_t name[DNS_NAME_MAX];
+	wire_put_header(&w, wire_get16(s->bytes), DNS_QR, counts);
+	wire_put(&w, s->bytes + DNS_HEADER_LEN, name_len(s->qname) + 4U);
+	for (int i = 0; i < servers; i++) {
+		char text[64];
+		snprintf(text, sizeof text, "ns%d.example.net", i);
+		ck_assert_int_eq(name_from_str(name, text), 0);
+		wire_put(&w, "\4test", 6);
+		wire_put16(&w, DNS_NS);
+		wire_put16(&w, DNS_IN);
+		wire_put32(&w, 3600);
+		wire_put16(&w, (unsigned)name_len(name));
+		wire_put_name(&w, name);
+	}
+	ck_assert_int_eq(w.err, 0);
+	return wire_written(&w);
+}
+
+static const struct step *only(enum step_kind kind)
+{
+	const struct step *found = NULL;
+	int n = 0;
+	for (int i = 0; i < steps.n; i++)
+		if (steps.step[i].kind == kind) {
+			found = &steps.step[i];
+			n++;
+		}
+	ck_assert_int_eq(n, 1);
+	return found;
+}
+
+static int count(enum step_kind kind)
+{
+	int n = 0;
+	for (int i = 0; i < steps.n; i++)
+		n += steps.step[i].kind == kind;
+	return n;
+}
+
+START_TEST(question_on_the_wire)
+{
+	static const uint8_t tail[] = "\3www\4test\0\0\1\0\1"
+				      "\0\0\x29\4\xd0\0\0\0\0\0\0";
+	open_world();
+	start(ask("www.test", 1 << 20));
+	const struct step_send *s = &only(STEP_SEND)->send;
+	ck_assert_uint_eq(s->len, DNS_HEADER_LEN + sizeof tail - 1);
+	ck_assert_mem_eq(s->bytes + 2, "\0\0\0\1\0\0\0\0\0\1", 10); /* no RD */
+	ck_assert_mem_eq(s->bytes + DNS_HEADER_LEN, tail, sizeof tail - 1);
+	ck_assert_int_eq(s->transport, TRANSPORT_UDP);
+	ck_assert_uint_eq(s->to.port, 53);
+	ck_assert_uint_eq(s->timeout_ms, SERVER_RTT_UNKNOWN_MS);
+	ck_assert(name_equal(s->server, hints.server[0].name));
+	ck_assert(!s->own && !s->passthru);
+	close_world();
+}
+END_TEST
+
+START_TEST(case_and_id_are_random)
+{
+	static uint8_t first[2], name[10];
+	int ids = 0, cases = 0;
+	open_world();
+	conf.recursion.case_randomisation = true;
+	for (int i = 0; i < 50; i++) {
+		start(ask("www.test", 1 << 20));
+		const struct step_send *s = &only(STEP_SEND)->send;
+		ck_assert(name_equal(s->bytes + DNS_HEADER_LEN, s->qname));
+		ids += memcmp(first, s->bytes, 2) != 0;
+		cases += memcmp(name, s->bytes + DNS_HEADER_LEN, 10) != 0;
+		memcpy(first, s->bytes, 2);
+		memcpy(name, s->bytes + DNS_HEADER_LEN, 10);
+		arena_fini(&arena);
+	}
+	ck_assert_int_gt(ids, 45);
+	ck_assert_int_gt(cases, 30);
+	close_world();
+}
+END_TEST
+
+START_TEST(events_of_others_are_ignored)
+{
+	static const struct reply reply = {.rcode = DNS_SERVFAIL};
+	uint8_t msg[1024];
+	open_world();
+	struct resolve *r = ask("www.test", 1 << 20);
+	start(r);
+	struct step send = *only(STEP_SEND);
+	struct event strange[] = {
+		{.kind = EVENT_REPLY, .id = send.id + 1, .bytes = msg, .len = 5},
+		{.kind = EVENT_REPLY, .id = 0, .bytes = msg, .len = 5},
+		{.kind = EVENT_TIMEOUT, .id = send.id + 1},
+		{.kind = EVENT_SUB_DONE, .id = send.id, .reply = &reply},
+		{.kind = EVENT_RESUME},
+		{.kind = EVENT_START},
+	};
+	for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+		resolve_step(r, &steps, &strange[i], &env);
+		ck_assert_int_eq(steps.n, 0);
+	}
+	size_t len = referral(msg, &send.send, 1);
+	struct event good = {
+		.kind = EVENT_REPLY, .id = send.id, .bytes = msg, .len = len};
+	resolve_step(r, &steps, &good, &env);
+	ck_assert_int_eq(count(STEP_SUB), 1);
+	ck_assert_uint_eq(only(STEP_CANCEL)->id, send.id);
+	resolve_step(r, &steps, &good, &env); /* once more: the exchange is over */
+	ck_assert_int_eq(steps.n, 0);
+	close_world();
+}
+END_TEST
+
+/* Three look-ups at a time, five failures in all; what they leave comes back. */
+START_TEST(sub_questions_and_budget)
+{
+	static const struct reply none = {.rcode = DNS_SERVFAIL};
+	uint8_t msg[1024];
+	uint32_t ids[16], seen = 0;
+	struct budget left[16];
+	int open = 0, asked = 0;
+	open_world();
+	struct resolve *r = ask("www.test", 1 << 20);
+	start(r);
+	struct step send = *only(STEP_SEND);
+	ck_assert_int_eq(resolve_budget(r).sends, BUDGET_SENDS - 1);
+	size_t len = referral(msg, &send.send, 13);
+	resolve_step(
+		r, &steps,
+		&(struct event){
+			.kind = EVENT_REPLY, .id = send.id, .bytes = msg, .len = len},
+		&env);
+	for (;;) {
+		for (int i = 0; i < steps.n; i++) {
+			const struct step *s = &steps.step[i];
+			if (s->kind != STEP_SUB)
+				continue;
+			ck_assert_uint_gt(s->id, seen);
+			seen = s->id;
+			ck_assert(s->sub.subject.own);
+			ck_assert_uint_eq(s->share.depth, BUDGET_DEPTH - 1);
+			ids[open] = s->id;
+			left[open++] = s->share;
+			asked++;
+		}
+		ck_assert_int_le(open, 3);
+		int32_t out = 0;
+		for (int i = 0; i < open; i++)
+			out += left[i].sends;
+		ck_assert_int_eq(resolve_budget(r).sends + out, BUDGET_SENDS - 1 - asked);
+		if (count(STEP_DONE))
+			break;
+		ck_assert_int_gt(open, 0);
+		struct event ev = {.kind = EVENT_SUB_DONE, .id = ids[--open]};
+		ev.reply = &none;
+		ev.left = left[open];
+		resolve_step(r, &steps, &ev, &env);
+	}
+	ck_assert_int_le(asked, 7);
+	ck_assert_int_ge(asked, 5);
+	ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_SERVFAIL);
+	ck_assert_int_eq(only(STEP_DONE)->reply->ede, DNS_EDE_NO_REACHABLE_AUTHORITY);
+	close_world();
+}
+END_TEST
+
+/* Junk costs bytes: a flood of it ends the question. */
+START_TEST(junk_is_paid_for)
+{
+	static uint8_t junk[4096];
+	int n = 0;
+	open_world();
+	struct resolve *r = ask("www.test", 1 << 20);
+	start(r);
+	uint32_t id = only(STEP_SEND)->id;
+	do {
+		resolve_step(r, &steps,
+			     &(struct event){.kind = EVENT_REPLY,
+					     .id = id,
+					     .bytes = junk,
+					     .len = sizeof junk},
+			     &env);
+		n++;
+	} while (!count(STEP_DONE) && n < 1000);
+	ck_assert_int_eq(n, BUDGET_BYTES / (int)sizeof junk);
+	ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_SERVFAIL);
+	close_world();
+}
+END_TEST
+
+START_TEST(small_arenas_end_in_servfail)
+{
+	uint8_t msg[1024];
+	for (size_t room = 0; room < 40000; room += 256) {
+		open_world();
+		struct resolve *r = ask("www.test", room);
+		if (r)
+			start(r);
+		for (int i = 0; r && i < 20 && count(STEP_SEND); i++) {
+			struct step s = *only(STEP_SEND);
+			size_t len = referral(msg, &s.send, 13);
+			resolve_step(r, &steps,
+				     &(struct event){.kind = EVENT_REPLY,
+						     .id = s.id,
+						     .bytes = msg,
+						     .len = len},
+				     &env);
+		}
+		if (r)
+			ck_assert_msg(count(STEP_SUB) || only(STEP_DONE)->reply->rcode ==
+								 DNS_SERVFAIL,
+				      "%zu", room);
+		close_world();
+	}
+}
+END_TEST
+
+/* A store that cannot be read: no packet, SERVFAIL, EDE 14. */
+START_TEST(no_store_no_packet)
+{
+	const char *why;
+	struct blocklist *bl;
+	struct question q = {.qtype = DNS_A, .subject.class = POLICY_ALL};
+	struct budget b = {BUDGET_SENDS, BUDGET_BYTES, 99999, BUDGET_DEPTH};
+	open_world();
+	ck_assert_int_eq(
+		blocklist_open(&bl, unit_path("blocklist"), BLOCKLIST_WRITE, &why), 0);
+	ck_assert_int_eq(blocklist_view_open(&policy.view, bl), 0);
+	ck_assert_int_eq(name_from_str(q.qname, "www.test"), 0);
+	arena_init(&arena, 1024, 1 << 20);
+	start(resolve_open(&arena, &q, &b)); /* the view has no snapshot */
+	ck_assert_int_eq(steps.n, 1);
+	ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_SERVFAIL);
+	ck_assert_int_eq(only(STEP_DONE)->reply->ede, DNS_EDE_NOT_READY);
+	blocklist_view_close(policy.view);
+	blocklist_close(bl);
+	close_world();
+}
+END_TEST
+
+UNIT_SUITE("resolve", question_on_the_wire, case_and_id_are_random,
+	   events_of_others_are_ignored, sub_questions_and_budget, junk_is_paid_for,
+	   small_arenas_end_in_servfail, no_store_no_packet)
