@@ -80,6 +80,25 @@ START_TEST(names)
 }
 END_TEST
 
+/* Names come in as they were asked, also where a caller forgot to lower them. */
+START_TEST(upper_case)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_item it = lab_item("x.test", RULE_SUBTREE);
+	struct rule r[1];
+	const uint8_t upper[] = "\1X\4TesT", lower[] = "\1x\4test";
+	memcpy(it.key.name, upper, sizeof upper);
+	ck_assert_int_eq(blocklist_add(bl, "a", &it), 0);
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_int_eq(blocklist_find_name(v, r, 1, upper), 1);
+	ck_assert_int_eq(blocklist_find_name(v, r, 1, lower), 1);
+	lab_verify(v);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 /* The root can be listed (policy refuses it, not the store), and the longest names. */
 START_TEST(extremes)
 {
@@ -731,7 +750,7 @@ START_TEST(two_writers)
 }
 END_TEST
 
-UNIT_SUITE("blocklist", names, extremes, names_like_the_definition, addresses,
+UNIT_SUITE("blocklist", names, upper_case, extremes, names_like_the_definition, addresses,
 	   addresses_like_the_definition, clients, best_precedence_is_kept, entries,
 	   generation_follows_rules, lists, bad_items, walks, views_are_snapshots,
 	   other_process_is_seen, two_writers)

@@ -274,28 +274,45 @@ static void flip(const char *path, off_t at, uint8_t by)
 	close(fd);
 }
 
+/* In a file without any damage, the page header's flags say which pages lead to others.
+ */
+static unsigned branch_pages(const char *path, unsigned *out, unsigned max, unsigned last)
+{
+	unsigned n = 0;
+	int fd = open(data_of(path), O_RDONLY);
+	for (unsigned p = 2; p <= last && n < max; p++) {
+		uint8_t head[16];
+		ck_assert_int_eq(pread(fd, head, sizeof head, (off_t)p * 4096), 16);
+		if (head[0] == (p & 0xff) && head[1] == p >> 8 && head[10] == 1)
+			out[n++] = p;
+	}
+	close(fd);
+	return n;
+}
+
 /* Whatever byte changes: an error, a dead child, or nothing that matters. Never a store
  * that verifies and has lost a name. */
 START_TEST(flipped_bytes)
 {
 	const char *path = unit_path("s");
-	struct stat st;
 	uint64_t seed = 7;
 	int seen[3] = {0}; /* by open or verify, by its death, harmless */
-	make_store(path, NAMES);
-	ck_assert_int_eq(truncate(data_of(path), 0) | stat(data_of(path), &st), 0);
-	ck_assert_int_eq(unlink(data_of(path)), 0);
-	make_store(path, NAMES);
+	unsigned branch[16];
 	struct blocklist *bl;
 	MDB_envinfo info;
+	make_store(path, NAMES);
 	ck_assert_int_eq(blocklist_open(&bl, path, BLOCKLIST_READ, NULL), 0);
 	ck_assert_int_eq(mdb_env_info(bl->env, &info), 0);
 	blocklist_close(bl);
-	for (int i = 0; i < 150; i++) {
-		unsigned page = 2 + lab_random(&seed, (unsigned)info.me_last_pgno - 1);
-		/* every other one in the page's header and index */
-		unsigned in_page = lab_random(&seed, i % 2 ? 4096 : 64);
-		off_t at = (off_t)page * 4096 + in_page;
+	unsigned last = (unsigned)info.me_last_pgno;
+	unsigned branches = branch_pages(path, branch, 16, last);
+	ck_assert_uint_gt(branches, 0);
+	for (int i = 0; i < 240; i++) {
+		/* a third each: anywhere, in a page's header and index, in a branch page
+		 */
+		unsigned page = i % 3 == 2 ? branch[lab_random(&seed, branches)]
+					   : 2 + lab_random(&seed, last - 1);
+		off_t at = (off_t)page * 4096 + lab_random(&seed, i % 3 == 1 ? 64 : 4096);
 		uint8_t by = (uint8_t)(1U << lab_random(&seed, 8));
 		flip(path, at, by);
 		int r = in_child(path, BLOCKLIST_READ, NULL, use_all);
@@ -304,7 +321,7 @@ START_TEST(flipped_bytes)
 		seen[r == 0 ? 2 : r < -99 ? 1 : 0]++;
 	}
 	/* most of the file is in use, so most flips are seen */
-	ck_assert_int_gt(seen[0], 75);
+	ck_assert_int_gt(seen[0], 120);
 	ck_assert_int_eq(in_child(path, BLOCKLIST_READ, NULL, use_all), 0);
 }
 END_TEST
@@ -407,9 +424,8 @@ END_TEST
 /* The writer's own slips: pairs that are sound one by one and do not fit together. */
 START_TEST(verify_compares)
 {
-	static const char *const slip[] = {"count", "entry lost", "record lost",
-					   "row counts"};
-	for (int i = 0; i < 4; i++) {
+	static const char *const slip[] = {"count", "entry", "record", "row", "digest"};
+	for (int i = 0; i < 5; i++) {
 		const char *path = unit_path(slip[i]);
 		make_store(path, 10);
 		struct blocklist *bl = lab_open_at(path);
@@ -434,6 +450,15 @@ START_TEST(verify_compares)
 			row.names++;
 			ck_assert_int_eq(blocklist_row_put(&t, &row), 0);
 		}
+		if (i == 4) { /* sound in itself, but not what was written */
+			struct blocklist_client c = {.opt_out = 0};
+			struct addr a = {.bytes = {192, 0, 2}, .family = 4};
+			k.mv_size = blocklist_key_prefix(bytes, BLOCKLIST_CLIENT, &a, 24);
+			c.check = blocklist_tail_check(
+				blocklist_key_hash(bytes, k.mv_size), &c, sizeof c);
+			old = (MDB_val){sizeof c, &c};
+			ck_assert_int_eq(mdb_put(t.txn, bl->dbi, &k, &old, 0), 0);
+		}
 		ck_assert_int_eq(blocklist_txn_commit(&t), 0);
 		struct blocklist_view *v = lab_view(bl);
 		ck_assert_int_eq(blocklist_verify(v, NULL, NULL), ERR_DAMAGED);
@@ -443,46 +468,109 @@ START_TEST(verify_compares)
 }
 END_TEST
 
-/* A reader that was killed does not keep pages for ever. */
-START_TEST(killed_reader)
+/* A child that has the store open and, if told so, holds a snapshot. */
+static pid_t start_reader(const char *path, bool holds)
 {
-	const char *path = unit_path("s");
-	int ready[2], status;
+	int ready[2];
 	char c;
-	make_store(path, NAMES);
 	ck_assert_int_eq(pipe(ready), 0);
 	pid_t child = fork();
 	if (child == 0) {
 		struct blocklist *bl;
 		struct blocklist_view *v;
 		if (blocklist_open(&bl, path, BLOCKLIST_READ, NULL) ||
-		    blocklist_view_open(&v, bl) || blocklist_view_renew(v) ||
+		    blocklist_view_open(&v, bl) || (holds && blocklist_view_renew(v)) ||
 		    write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
 			pause();
 	}
 	ck_assert_int_eq(read(ready[0], &c, 1), 1);
+	close(ready[0]);
+	close(ready[1]);
+	return child;
+}
+
+static void end_reader(pid_t child)
+{
+	int status;
 	kill(child, SIGKILL);
 	ck_assert_int_eq(waitpid(child, &status, 0), child);
-	struct blocklist *bl = lab_open_at(path);
+}
+
+static uint64_t file_bytes(struct blocklist *bl)
+{
 	struct blocklist_view *v = lab_view(bl);
 	struct blocklist_stats st;
-	blocklist_view_reset(v);
-	for (int i = 0; i < 400; i++) {
-		char name[32];
-		snprintf(name, sizeof name, "x%d.test", i % 10);
-		lab_add(bl, "m", name, i % 2 ? RULE_EXACT : RULE_SUBTREE);
-		ck_assert_int_eq(lab_remove(bl, "m", name), 0);
-	}
-	ck_assert_int_eq(blocklist_view_renew(v), 0);
 	ck_assert_int_eq(blocklist_stats_get(v, &st), 0);
-	ck_assert_uint_lt(st.file_bytes, 3 << 20);
 	blocklist_view_close(v);
+	return st.file_bytes;
+}
+
+/* A reader that was killed does not keep pages for ever: not when the next writer opens
+ * the store, and not when it has it open for long. */
+START_TEST(killed_reader)
+{
+	const char *path = unit_path("s");
+	make_store(path, NAMES);
+	struct blocklist *bl = lab_open_at(path);
+	uint64_t before = file_bytes(bl);
 	blocklist_close(bl);
+	/* somebody has it always open: else LMDB would start afresh */
+	pid_t resolver = start_reader(path, false);
+	end_reader(start_reader(path, true));
+	bl = lab_open_at(path);
+	for (int i = 0; i < 200; i++) {
+		lab_add(bl, "m", "x.test", RULE_EXACT);
+		ck_assert_int_eq(lab_remove(bl, "m", "x.test"), 0);
+	}
+	ck_assert_uint_lt(file_bytes(bl), before + (1 << 20));
+	end_reader(start_reader(path, true));
+	for (int i = 0; i < 12; i++) {
+		struct blocklist_import *im;
+		struct blocklist_changes c;
+		ck_assert_int_eq(blocklist_import_open(&im, bl, "m", &lab_keep), 0);
+		for (int k = 0; k < NAMES; k++) {
+			struct blocklist_item it = {.kind = RULE_SUBTREE};
+			lab_name(it.key.name, k);
+			it.entry.confidence = (uint8_t)i;
+			ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+		}
+		ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+		blocklist_import_close(im);
+	}
+	ck_assert_uint_lt(file_bytes(bl), 5 * before);
+	blocklist_close(bl);
+	end_reader(resolver);
+}
+END_TEST
+
+/* LMDB counts pages that a transaction took and gave back, and does not write them: such
+ * a file would look truncated. */
+START_TEST(pages_never_written)
+{
+	const char *path = unit_path("s");
+	struct blocklist_txn t;
+	make_store(path, NAMES);
+	struct blocklist *bl = lab_open_at(path);
+	static char big[20000];
+	for (int round = 0; round < 3; round++) {
+		ck_assert_int_eq(blocklist_txn_begin(&t, bl, false), 0);
+		for (int i = 0; i < 80; i++) {
+			uint8_t key[2] = {250, (uint8_t)(i % 40)};
+			MDB_val k = {2, key}, v = {sizeof big, big};
+			int rc = i < 40 ? mdb_put(t.txn, bl->dbi, &k, &v, 0)
+					: mdb_del(t.txn, bl->dbi, &k, NULL);
+			ck_assert_int_eq(rc, 0);
+		}
+		ck_assert_int_eq(blocklist_txn_commit(&t), 0);
+	}
+	blocklist_close(bl);
+	ck_assert_int_eq(in_child(path, BLOCKLIST_READ, NULL, use_all), 0);
+	ck_assert_int_eq(in_child(path, BLOCKLIST_WRITE, NULL, use_all), 0);
 }
 END_TEST
 
 UNIT_SUITE("blocklist_damage", nothing_there, group_can_use_it, network_file_systems,
 	   truncated, other_content, flipped_bytes, damaged_record, full_disk,
-	   verify_compares, killed_reader)
+	   verify_compares, killed_reader, pages_never_written)

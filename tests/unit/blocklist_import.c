@@ -311,6 +311,32 @@ START_TEST(stopped_then_something_else)
 }
 END_TEST
 
+/* What was staged already is not written again. */
+START_TEST(stopped_work_is_kept)
+{
+	char many[1024] = "";
+	int looks[2];
+	for (int i = 0; i < 40; i++)
+		sprintf(many + strlen(many), "%sn%d.test", i ? " " : "", i);
+	for (int stopped = 0; stopped < 2; stopped++) {
+		struct blocklist *bl = lab_open(stopped ? "s" : "t");
+		struct stopper s = {.after = 1000};
+		struct blocklist_changes c;
+		if (stopped)
+			ck_assert_int_eq(import_stopped(bl, "l", many, 15), ERR_STOPPED);
+		struct blocklist_import *im = open_import(bl, "l");
+		put_all(im, many);
+		blocklist_import_limit(im, 2);
+		ck_assert_int_eq(blocklist_import_commit(im, &c, stop_later, &s, &s.stop),
+				 0);
+		blocklist_import_close(im);
+		looks[stopped] = 1000 - s.after;
+		blocklist_close(bl);
+	}
+	ck_assert_int_lt(looks[1], looks[0] - 5);
+}
+END_TEST
+
 /* A first import that was stopped: there is no such list yet, whatever comes next. */
 START_TEST(stopped_first_import)
 {
@@ -547,6 +573,7 @@ Suite *unit_suite(void)
 	tcase_add_test(c, lock_ends_with_the_process);
 	tcase_add_test(c, stopped_anywhere);
 	tcase_add_test(c, stopped_then_something_else);
+	tcase_add_test(c, stopped_work_is_kept);
 	tcase_add_test(c, stopped_first_import);
 	tcase_add_test(c, list_half_removed);
 	tcase_add_loop_test(c, any_order, 0, 6);
