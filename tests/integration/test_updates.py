@@ -127,7 +127,7 @@ def never_half(r):
 def interrupted(r):
     n = 20000 if r.args.sanitized else 300000
     r.import_text("standing.example\n", "cut", "--force", "--reason", "test")
-    path = million_list(r, n, 0, "cut")
+    path = million_list(r, n, 0, "half")
     command = [os.path.join(r.build, "sinkhole-blocklist"), "import", "--list", "cut", "--force", "--reason", "test", path,
                "-c", r.conf_file]
     start = time.monotonic()
@@ -144,14 +144,14 @@ def interrupted(r):
             continue  # it was quicker
         stopped += 1
         check(sig == signal.SIGKILL or p.returncode in (1, 2), "status after signal %d" % sig, p.returncode, out)
-        state = [r.ask(x + ".example").data("A") == [SINK4] for x in ("standing", "n0.cut", "n%d.cut" % (n - 1))]
+        state = [r.ask(x + ".example").data("A") == [SINK4] for x in ("standing", "n0.half", "n%d.half" % (n - 1))]
         check(state in ([True, False, False], [False, True, True]), "neither the old nor the new list after signal %d" % sig, state)
         check(sig == signal.SIGKILL or state[0], "interrupted, and it said so, but the new list stands", out)
         if not state[0]:  # killed behind the switch: that is done, not half done
             r.import_text("standing.example\n", "cut", "--force", "--reason", "test")
     check(stopped >= 2, "too quick to be interrupted", stopped)
     r.must("sinkhole-blocklist", "import", "--list", "cut", "--force", "--reason", "test", path, timeout=200)
-    equal(r.ask("n%d.cut.example" % (n - 1)).data("A"), [SINK4], "after the same command")
+    equal(r.ask("n%d.half.example" % (n - 1)).data("A"), [SINK4], "after the same command")
     check(r.ask("standing.example").data("A") != [SINK4], "the old rule is gone")
     r.must("sinkhole-blocklist", "verify")
     return "%d of 6 stopped, %.1f s" % (stopped, time.monotonic() - start)
