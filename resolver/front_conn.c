@@ -9,7 +9,7 @@ static void on_conn(uv_poll_t *poll, int status, int events);
 
 /* ---- memory beyond what open allocated ---- */
 
-/* Gives *p room for size bytes, of which keep are kept, within the heap limit. */
+/* Gives *p room for size bytes within the heap limit. */
 static int resize(struct front_tcp *f, uint8_t **p, size_t *cap, size_t size)
 {
 	if (f->heap - *cap + size > FRONT_TCP_HEAP_MAX)

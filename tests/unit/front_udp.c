@@ -242,14 +242,20 @@ END_TEST
 /* A question that pretends to come from our own socket would be answered to ourselves. */
 START_TEST(own_address_is_dropped)
 {
-	struct fake *f = fake_open(1, one);
-	struct sockaddr_storage sa;
-	socklen_t len = addr_to_sockaddr(&sa, &f->listen[0]);
-	ck_assert_int_eq(sendto(f->fds[0], "12A", 3, 0, (struct sockaddr *)&sa, len), 3);
-	net_run(&f->loop, 50);
-	ck_assert_int_eq(f->served, 0);
-	ck_assert_uint_eq(counted(f, STATS_DROP_MALFORMED), 1);
-	fake_close(f);
+	static const char *const listen[] = {"127.0.0.1", "0.0.0.0"};
+	for (int i = 0; i < 2; i++) {
+		struct fake *f = fake_open(1, &listen[i]);
+		struct addr to = net_addr("127.0.0.1");
+		to.port = f->listen[0].port;
+		struct sockaddr_storage sa;
+		socklen_t len = addr_to_sockaddr(&sa, &to);
+		ck_assert_int_eq(
+			sendto(f->fds[0], "12A", 3, 0, (struct sockaddr *)&sa, len), 3);
+		net_run(&f->loop, 50);
+		ck_assert_int_eq(f->served, 0);
+		ck_assert_uint_eq(counted(f, STATS_DROP_MALFORMED), 1);
+		fake_close(f);
+	}
 }
 END_TEST
 

@@ -1,4 +1,5 @@
 #include <netinet/tcp.h>
+#include <pthread.h>
 
 #include "include/conf.h"
 #include "include/wire.h"
@@ -391,6 +392,134 @@ START_TEST(families_that_are_off)
 }
 END_TEST
 
+/* An IPv4 address in IPv6 dress is judged as what it is, and even permitted goes nowhere.
+ */
+START_TEST(dressed_addresses_go_nowhere)
+{
+	struct fake *f = fake_open(loopback, 0);
+	struct server s = server_open(SOCK_DGRAM, "127.0.0.1");
+	struct addr a = net_addr("::ffff:127.0.0.1");
+	a.port = s.addr.port;
+	ck_assert_int_eq(ask(f, 1, &a, TRANSPORT_UDP, 100), SEND_UNREACHABLE);
+	ck_assert(!server_hears(f, &s, 20));
+	close(s.fd);
+	fake_close(f);
+}
+END_TEST
+
+/* The socket that talks to a. */
+static int socket_to(const struct addr *a)
+{
+	for (int fd = 3; fd < 256; fd++) {
+		struct sockaddr_storage sa;
+		socklen_t len = sizeof sa;
+		if (getpeername(fd, (struct sockaddr *)&sa, &len))
+			continue;
+		struct addr peer = addr_from_sockaddr((struct sockaddr *)&sa);
+		if (addr_equal(&peer, a))
+			return fd;
+	}
+	ck_abort_msg("no socket talks to it");
+	return -1;
+}
+
+START_TEST(socket_options)
+{
+	static const struct {
+		const char *addr;
+		int level, name, value;
+	} t[] = {
+		{"127.0.0.1", IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_OMIT},
+		{"127.0.0.1", SOL_SOCKET, SO_REUSEADDR, 0},
+		{"127.0.0.1", SOL_SOCKET, SO_REUSEPORT, 0},
+		{"::1", IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_OMIT},
+		{"::1", IPPROTO_IPV6, IPV6_V6ONLY, 1},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct fake *f = fake_open(loopback, 0);
+		struct server s = server_open(SOCK_DGRAM, t[i].addr);
+		int value = -1;
+		socklen_t len = sizeof value;
+		ck_assert_int_eq(ask(f, 1, &s.addr, TRANSPORT_UDP, 100), UPSTREAM_SENT);
+		ck_assert(!getsockopt(socket_to(&s.addr), t[i].level, t[i].name, &value,
+				      &len));
+		ck_assert_msg(value == t[i].value, "row %zu: %d", i, value);
+		close(s.fd);
+		fake_close(f);
+	}
+}
+END_TEST
+
+/* Somebody who knows each port as it is drawn and sends to it all the time. */
+struct flood {
+	_Atomic uint32_t draw; /* what the random source says next */
+	_Atomic bool stop;
+};
+
+static void next_draw(void *arg, void *out, size_t n)
+{
+	struct flood *x = arg;
+	uint32_t draw = ++x->draw;
+	ck_assert_uint_eq(n, sizeof draw);
+	memcpy(out, &draw, n);
+}
+
+static void *flood(void *arg)
+{
+	struct flood *x = arg;
+	struct addr to = net_addr("127.0.0.55");
+	struct sockaddr_storage sa;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	while (!x->stop) {
+		to.port = (uint16_t)(UPSTREAM_PORT_MIN + x->draw);
+		socklen_t len = addr_to_sockaddr(&sa, &to);
+		(void)!sendto(fd, "XXXXXXXXXXXX", 12, 0, (struct sockaddr *)&sa, len);
+	}
+	close(fd);
+	return NULL;
+}
+
+/* Between bind() and connect() a socket takes datagrams from anybody: whoever guesses the
+ * port then is still told apart. */
+START_TEST(strangers_before_connect)
+{
+	struct fake *f = fake_open("recursion: {source: [127.0.0.55], permit_private: "
+				   "[127.0.0.0/8]}\n",
+				   0);
+	struct upstream *random = f->up;
+	struct flood x = {.draw = 20000};
+	const struct upstream_hooks hooks = {f, begin, event, end};
+	const struct upstream_conf uc = {.conf = f->conf,
+					 .policy = &f->policy,
+					 .stats = &f->stats,
+					 .random = next_draw,
+					 .random_arg = &x,
+					 .quiet_ms = 1};
+	ck_assert_int_eq(upstream_open(&f->up, &f->loop, &uc, &hooks), ERR_OK);
+	struct server s = server_open(SOCK_DGRAM, "127.0.0.1");
+	pthread_t thread;
+	ck_assert(!pthread_create(&thread, NULL, flood, &x));
+	for (uint32_t i = 0; i < 3000 && !counted(f, STATS_REPLY_BAD); i++) {
+		ck_assert_int_eq(ask(f, i, &s.addr, TRANSPORT_UDP, 1), UPSTREAM_SENT);
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+		upstream_cancel(f->up, f, i);
+		if (i % 100 == 99)
+			net_run(&f->loop, 12);
+		ck_assert_int_eq(f->n, 0);
+	}
+	x.stop = true;
+	pthread_join(thread, NULL);
+	if (!counted(f, STATS_REPLY_BAD))
+		printf("skipped: no stranger was quick enough\n");
+	close(s.fd);
+	upstream_shutdown(random);
+	upstream_shutdown(f->up);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	upstream_free(random);
+	fake_close(f);
+}
+END_TEST
+
 START_TEST(source_address)
 {
 	static const char conf[] = "recursion: {source: [127.0.0.55], permit_private: "
@@ -539,6 +668,33 @@ START_TEST(listed_is_never_asked)
 		close(tcp.fd);
 		fake_close(f);
 	}
+}
+END_TEST
+
+/* Our own questions about parents of the client's name: an exact rule is not about them.
+ */
+START_TEST(own_questions)
+{
+	static const uint8_t bytes[HEADER];
+	struct fake *f = fake_open(loopback, 0);
+	struct server s = server_open(SOCK_DGRAM, "127.0.0.1");
+	const struct policy_subject subject = {.class = POLICY_ALL};
+	struct step_send step = {
+		.to = s.addr, .timeout_ms = 100, .bytes = bytes, .len = HEADER};
+	struct blocklist_item item = {
+		.kind = RULE_EXACT, .action = RULE_NXDOMAIN, .expires = 2000000000};
+	name_copy(item.key.name, f->qname);
+	ck_assert_int_eq(blocklist_add(f->bl, "test", &item), ERR_OK);
+	step.qname = f->qname;
+	for (int own = 0; own < 2; own++) {
+		step.own = own;
+		begin(f);
+		ck_assert_int_eq(upstream_send(f->up, f, (uint32_t)own, &subject, &step),
+				 own ? UPSTREAM_SENT : (int)SEND_FORBIDDEN);
+		end(f);
+	}
+	close(s.fd);
+	fake_close(f);
 }
 END_TEST
 
@@ -832,6 +988,27 @@ START_TEST(tcp_deadline_and_cancel)
 }
 END_TEST
 
+/* One message is all, though the server would say more. */
+START_TEST(tcp_junk_ends_it)
+{
+	struct fake *f = fake_open(loopback, 0);
+	struct server s = server_open(SOCK_STREAM, "127.0.0.1");
+	ck_assert_int_eq(ask(f, 7, &s.addr, TRANSPORT_TCP, 3000), UPSTREAM_SENT);
+	int fd = server_accepts(f, &s, 1000);
+	hears_question(f, fd);
+	ck_assert_int_eq(send(fd, "\0\14abcdefghijkl\0\14abcdefghijkl", 28, 0), 28);
+	wait_events(f, 2, 500);
+	net_run(&f->loop, 20);
+	ck_assert_int_eq(f->n, 2);
+	ck_assert_int_eq(f->heard[0].kind, EVENT_REPLY);
+	ck_assert_int_eq(f->heard[1].kind, EVENT_TIMEOUT);
+	ck_assert_int_eq(f->heard[1].why, SEND_CLOSED);
+	close(fd);
+	close(s.fd);
+	fake_close(f);
+}
+END_TEST
+
 /* Listed after the SYN and before the question: the question does not leave. */
 START_TEST(tcp_listed_before_the_question)
 {
@@ -1003,10 +1180,12 @@ START_TEST(leaves_no_descriptor)
 END_TEST
 
 UNIT_SUITE("upstream", asks_over_udp, strangers_and_giants, late_answers_draw_no_icmp,
-	   deadlines, refused, no_route, families_that_are_off, source_address,
-	   ports_are_random, sockets_run_short, owners, listed_is_never_asked,
-	   private_is_never_asked, ourselves_are_never_asked,
-	   our_other_addresses_are_never_asked, without_a_store_nothing_leaves, addresses,
-	   asks_over_tcp, tcp_failures, tcp_deadline_and_cancel,
-	   tcp_listed_before_the_question, tcp_listed_while_open, tcp_connects_anew,
-	   tcp_listed_while_connecting, tcp_runs_short, leaves_no_descriptor)
+	   deadlines, refused, no_route, families_that_are_off,
+	   dressed_addresses_go_nowhere, socket_options, strangers_before_connect,
+	   source_address, ports_are_random, sockets_run_short, owners,
+	   listed_is_never_asked, own_questions, private_is_never_asked,
+	   ourselves_are_never_asked, our_other_addresses_are_never_asked,
+	   without_a_store_nothing_leaves, addresses, asks_over_tcp, tcp_failures,
+	   tcp_junk_ends_it, tcp_deadline_and_cancel, tcp_listed_before_the_question,
+	   tcp_listed_while_open, tcp_connects_anew, tcp_listed_while_connecting,
+	   tcp_runs_short, leaves_no_descriptor)
