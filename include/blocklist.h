@@ -3,8 +3,9 @@
  *          at a time, under a lock per list
  * Units    times in seconds since 1970, UTC
  * Memory   a view hands out copies; nothing of the map leaves this module
- * Threads  one struct blocklist per process; a view belongs to one thread at a
- *          time, any number of views
+ * Threads  one struct blocklist per store and process (a second one would break the
+ *          first one's locks), opened after any fork; a view belongs to one thread
+ *          at a time, any number of views
  * Errors   ERR_*; "nothing found" is a count of 0
  * Source   DESIGN.md "The blocklist store", SECURITY.md 3
  *
@@ -40,7 +41,9 @@ struct blocklist_list {
 	uint8_t action;	  /* enum rule_action; RULE_GIVEN = each entry's own */
 	uint8_t mode;	  /* enum blocklist_mode */
 	uint16_t ede;	  /* code for its answers, 15 unless told */
-	uint32_t lease;	  /* its rules do not match after this time; 0 = never lapses */
+	uint32_t lease;	  /* its rules do not match after this time; 0 = never lapses.
+			   * Where nothing was ever imported (loaded 0), each
+			   * blocklist_add() moves it to the latest end of its entries. */
 	uint32_t lease_s; /* what each good import adds to now */
 	uint32_t version; /* of the content, flips when a large import becomes visible */
 	uint32_t serial;  /* SOA serial of the source, 0 = none */
@@ -83,7 +86,7 @@ enum blocklist_open_mode {
 /* dir is the folder that holds data.mdb and lock.mdb. *why (may be NULL) gets one
  * static sentence for a person that says what to do. The quick checks are made here:
  * format stamp, size against the last page, counts; the full one is
- * blocklist_verify(). Network file systems are refused. */
+ * blocklist_verify(). Network file systems are refused (ERR_REFUSED). */
 MUST_CHECK int blocklist_open(struct blocklist **out, const char *dir,
 			      enum blocklist_open_mode mode, const char **why);
 void blocklist_close(struct blocklist *bl);
@@ -204,6 +207,8 @@ MUST_CHECK int blocklist_import_commit(struct blocklist_import *im,
 				       blocklist_progress_fn *progress, void *arg,
 				       const volatile int *stop);
 void blocklist_import_close(struct blocklist_import *im);
+
+/* The following take the list's lock: ERR_BUSY when an import of it is running. */
 
 /* One record in, at once; makes the list with defaults when it is new. */
 MUST_CHECK int blocklist_add(struct blocklist *bl, const char *list,

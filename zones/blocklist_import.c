@@ -386,14 +386,12 @@ static int commit_staged(struct commit *c)
 	return err;
 }
 
-/* What a staged import leaves behind, and the room it asked for at the file's end, go
- * at once; should that fail, the import is done nevertheless and the next one does it. */
-static void commit_tidy(struct commit *c)
+/* Gives back what a large transaction asked for at the file's end: on a full disk also
+ * what a failed one has written there. */
+static void room_back(struct blocklist *bl)
 {
 	struct blocklist_txn t;
-	if (c->row.pending && blocklist_sweep(c->im->bl, c->im->list, c->stop))
-		return;
-	if (blocklist_txn_begin(&t, c->im->bl, false) == ERR_OK)
+	if (blocklist_txn_begin(&t, bl, false) == ERR_OK)
 		blocklist_txn_abort(&t);
 }
 
@@ -422,8 +420,12 @@ int blocklist_import_commit(struct blocklist_import *im, struct blocklist_change
 		if (progress)
 			progress(arg, blocklist_sort_count(im->sort),
 				 blocklist_sort_count(im->sort));
-		commit_tidy(c);
+		/* What was replaced goes at once. Should that fail, the import is done
+		 * nevertheless, and the next one does it. */
+		if (c->row.pending && blocklist_sweep(im->bl, im->list, stop) == ERR_OK)
+			c->row.pending = 0;
 	}
+	room_back(im->bl);
 	blocklist_merge_fini(&c->merge);
 	free(c);
 	return err;

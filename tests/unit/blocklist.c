@@ -1,4 +1,6 @@
 /* Look-ups, views and single edits of the blocklist store. */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -750,7 +752,65 @@ START_TEST(two_writers)
 }
 END_TEST
 
+enum { THREADS = 3, EDITS = 150 };
+
+struct looker {
+	struct blocklist *bl;
+	atomic_int seen, done; /* edits committed; no more to come */
+};
+
+/* What was committed before a renew is seen after it, by every thread. */
+static void *look(void *arg)
+{
+	struct looker *l = arg;
+	struct blocklist_view *v;
+	struct rule r[2];
+	char text[32];
+	if (blocklist_view_open(&v, l->bl))
+		return (void *)(uintptr_t) "view";
+	const char *error = NULL;
+	while (!error && !atomic_load(&l->done)) {
+		uint8_t name[DNS_NAME_MAX];
+		int n = atomic_load(&l->seen);
+		if (blocklist_view_renew(v))
+			error = "renew";
+		for (int i = 0; !error && i < n; i += 7) {
+			snprintf(text, sizeof text, "n%d.test", i);
+			if (name_from_str(name, text) ||
+			    blocklist_find_name(v, r, 2, name) != 1 ||
+			    !blocklist_list(v, r[0].list))
+				error = "not seen";
+		}
+		if (n % 3 == 0)
+			blocklist_view_reset(v);
+	}
+	blocklist_view_close(v);
+	return (void *)(uintptr_t)error;
+}
+
+START_TEST(threads)
+{
+	struct looker l = {.bl = lab_open("s")};
+	pthread_t t[THREADS];
+	char text[32];
+	for (int i = 0; i < THREADS; i++)
+		ck_assert_int_eq(pthread_create(&t[i], NULL, look, &l), 0);
+	for (int i = 0; i < EDITS; i++) {
+		snprintf(text, sizeof text, "n%d.test", i);
+		lab_add(l.bl, i % 50 ? "a" : text, text, RULE_EXACT);
+		atomic_store(&l.seen, i + 1);
+	}
+	atomic_store(&l.done, 1);
+	for (int i = 0; i < THREADS; i++) {
+		void *error;
+		ck_assert_int_eq(pthread_join(t[i], &error), 0);
+		ck_assert_msg(!error, "%s", (char *)error);
+	}
+	blocklist_close(l.bl);
+}
+END_TEST
+
 UNIT_SUITE("blocklist", names, upper_case, extremes, names_like_the_definition, addresses,
 	   addresses_like_the_definition, clients, best_precedence_is_kept, entries,
 	   generation_follows_rules, lists, bad_items, walks, views_are_snapshots,
-	   other_process_is_seen, two_writers)
+	   other_process_is_seen, two_writers, threads)
