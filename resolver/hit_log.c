@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 enum {
 	DIR_MODE = 02750,     /* setgid: files get the folder's group, the analysts' */
 	OLD_RINGS_MAX = 4096, /* of ended processes; more are left for the next start */
+	PROBE_S = 10,	      /* it takes milliseconds */
 };
 
 struct hit_log {
@@ -125,6 +127,46 @@ static int open_dir(struct hit_log *log, const char **why)
 	return ERR_OK;
 }
 
+/* Does what the writer will do there, and takes it back. */
+static int try_segment(const char *path)
+{
+	struct hit_position p = {0};
+	struct hit_store *s;
+	static const uint8_t packed[1];
+	int err = hit_store_open(&s, path, HIT_STORE_WRITE);
+	if (err)
+		return err;
+	err = hit_store_position(s, &p, 0, 0);
+	if (!err || err == ERR_NOENT)
+		err = hit_store_begin(s, 0);
+	if (!err)
+		err = hit_store_put(s, packed, sizeof packed, 1);
+	if (!err)
+		err = hit_store_move(s, &p, 0);
+	hit_store_close(s);
+	return err;
+}
+
+/* A damaged file can crash its reader: a child looks first. */
+static bool is_harmless(const char *path)
+{
+	int status;
+	pid_t pid = fork();
+	if (pid < 0)
+		return true; /* no memory for it: more likely than damage */
+	if (pid == 0) {
+		signal(SIGSEGV, SIG_DFL);
+		signal(SIGBUS, SIG_DFL);
+		alarm(PROBE_S);
+		(void)!try_segment(path);
+		_exit(0);
+	}
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return true;
+	return WIFEXITED(status);
+}
+
 /* The newest segment that can be read. Damaged ones stay where they are, for a person. */
 static int open_newest(struct hit_log *log, const char **why)
 {
@@ -140,7 +182,8 @@ static int open_newest(struct hit_log *log, const char **why)
 	uint64_t next = log->w.next_number;
 	for (int i = n - 1; i >= 0 && !s; i--) {
 		hit_writer_path_of(path, &log->w, files[i].name);
-		err = hit_store_open(&s, path, HIT_STORE_WRITE);
+		err = is_harmless(path) ? hit_store_open(&s, path, HIT_STORE_WRITE)
+					: ERR_DAMAGED;
 		if (err == ERR_NOENT) /* killed while making it */
 			(void)hit_store_remove(log->w.dir, files[i].name);
 		else if (err)
