@@ -90,12 +90,13 @@ static int say_edit(struct edit *e, const char *did)
 		json_object_set_new(o, "done", json_string(did));
 		json_object_set_new(o, "until", cli_json_text_or_null(until));
 		cli_json(o);
-	} else if (*until) {
-		printf("%s %s (%s) on list %s until %s\n", did, rule,
-		       tool_kind_text(&i->key, i->kind), e->list, until);
+	} else if (strcmp(did, "removed") == 0) {
+		printf("removed %s from list %s\n", rule, e->list);
 	} else {
-		printf("%s %s %s list %s\n", did, rule,
-		       strcmp(did, "removed") ? "on" : "from", e->list);
+		printf("listed %s (%s) on list %s, action %s, %s%s\n", rule,
+		       tool_kind_text(&i->key, i->kind), e->list,
+		       rule_action_text((enum rule_action)i->action),
+		       *until ? "until " : "for ever", until);
 	}
 	return CLI_DONE;
 }

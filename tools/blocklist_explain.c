@@ -15,6 +15,7 @@ struct explain {
 	struct policy_subject subject;
 	const char *client;
 	bool by_name; /* else by address */
+	bool local_zones;
 	uint8_t name[DNS_NAME_MAX];
 	struct addr addr;
 	char text[DNS_NAME_TEXT_MAX]; /* of either */
@@ -56,13 +57,14 @@ static int read_client(struct explain *e)
 }
 
 /* The action of rules that name none comes from the configuration. */
-static int read_default(struct explain *e)
+static int read_conf(struct explain *e)
 {
 	struct conf *conf;
 	int status = cli_conf(&conf, &e->cli);
 	if (status != CLI_GO)
 		return status;
 	e->policy.default_action = conf->sinkhole.action;
+	e->local_zones = conf->recursion.local_zones;
 	conf_free(conf);
 	return CLI_GO;
 }
@@ -173,10 +175,15 @@ static void print_rule(const struct explain *e, int i)
 	line("by", t.entry.operator_name);
 }
 
+/* Local zones answer first, but for a rule at or below their apex. */
 static bool is_local(const struct explain *e)
 {
 	struct local_answer a;
-	return e->by_name && local_find(&a, e->name, DNS_A) != LOCAL_NONE;
+	if (!e->by_name || !e->local_zones ||
+	    local_find(&a, e->name, DNS_A) == LOCAL_NONE)
+		return false;
+	return e->verdict.kind != VERDICT_ACT ||
+	       e->verdict.rule.labels < name_labels(a.zone);
 }
 
 static void print_verdict(const struct explain *e)
@@ -185,7 +192,9 @@ static void print_verdict(const struct explain *e)
 	const struct blocklist_list *l =
 		v->kind == VERDICT_PASS ? NULL
 					: blocklist_list(e->tool.view, v->rule.list);
-	if (e->subject.class == POLICY_NONE)
+	if (is_local(e))
+		printf("%s: a local name, answered here before any list\n", e->text);
+	else if (e->subject.class == POLICY_NONE)
 		printf("%s for %s: resolved as it is; this client opted out\n", e->text,
 		       e->client);
 	else if (v->kind == VERDICT_ACT)
@@ -198,9 +207,6 @@ static void print_verdict(const struct explain *e)
 		       e->text);
 	else
 		printf("%s: resolved as it is; it is on no list\n", e->text);
-	if (is_local(e))
-		printf("  a local name: answered here before any list, unless the "
-		       "configuration says local_zones: false\n");
 }
 
 /* ---- for a program ---- */
@@ -260,7 +266,7 @@ int tool_explain(const struct cli_command *self, int argc, char **argv)
 	if (status == CLI_GO)
 		status = read_query(&e);
 	if (status == CLI_GO)
-		status = read_default(&e);
+		status = read_conf(&e);
 	if (status == CLI_GO)
 		status = tool_open(&e.tool, &e.cli, BLOCKLIST_READ);
 	if (status != CLI_GO)
@@ -278,7 +284,8 @@ int tool_explain(const struct cli_command *self, int argc, char **argv)
 			print_verdict(&e);
 		for (int i = 0; i < e.n && !e.cli.json; i++)
 			print_rule(&e, i);
-		status = e.verdict.kind == VERDICT_PASS ? CLI_NO : CLI_DONE;
+		bool acts = e.verdict.kind != VERDICT_PASS && !is_local(&e);
+		status = acts ? CLI_DONE : CLI_NO;
 	}
 	tool_close(&e.tool);
 	return status;

@@ -144,7 +144,9 @@ static void csv_field(const char *text, char end)
 {
 	char clean[1100];
 	cli_clean(clean, sizeof clean, text);
-	if (!strpbrk(clean, "\",") && *clean != ' ' && *clean != '#') {
+	size_t n = strlen(clean);
+	bool blank = *clean == ' ' || (n && clean[n - 1] == ' ');
+	if (!strpbrk(clean, "\",") && !blank && *clean != '#') {
 		printf("%s%c", clean, end);
 		return;
 	}

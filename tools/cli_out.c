@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -183,7 +184,9 @@ void cli_progress_at(struct cli_progress *p, uint64_t done, uint64_t total)
 
 void cli_progress_end(struct cli_progress *p)
 {
+	int why = errno; /* of what ended the work: the caller tells of it next */
 	if (p->drawn)
 		fputs("\r\033[K", stderr);
 	p->drawn = false;
+	errno = why;
 }

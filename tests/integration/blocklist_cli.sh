@@ -1,0 +1,272 @@
+#!/bin/bash
+# blocklist_cli.sh BUILD: sinkhole-blocklist as a person and a script use it: what it says, its exit status, and that
+# nothing changes when something goes wrong.
+set -u
+cd "$(dirname "$0")/../.." || exit 2
+build=$1
+tool=$PWD/$build/sinkhole-blocklist
+dir=$(mktemp -d /tmp/sinkholed-cli-XXXXXX) || exit 2
+trap 'chmod -R u+w "$dir"; rm -rf "$dir"' EXIT
+sample=$PWD/zones/sample.txt
+cd "$dir" || exit 2
+passed=0 failed=0 skipped=0
+out=$dir/out err=$dir/err
+
+ok() { passed=$((passed + 1)); }
+bad() { # WHAT: with what was said
+	failed=$((failed + 1))
+	echo "not ok - $1"
+	sed 's/^/    out: /' "$out" | head -20
+	sed 's/^/    err: /' "$err" | head -20
+}
+skip() { skipped=$((skipped + 1)); echo "skipped - $1"; }
+run() { "$tool" "$1" --state "$dir/state" "${@:2}" >"$out" 2>"$err" </dev/null; }
+# STATUS WORDS COMMAND...: the exit status, and words that stdout or stderr must have
+expect() {
+	local status=$1 words=$2 got
+	shift 2
+	run "$@"
+	got=$?
+	if [ $got != "$status" ]; then
+		bad "$*: status $got, not $status"
+	elif ! cat "$out" "$err" | grep -qF -- "$words"; then
+		bad "$*: does not say \"$words\""
+	else
+		ok
+	fi
+}
+# As expect, and exactly one line on stderr and none on stdout: no half-done talk beside an error
+refuse() {
+	expect "$@"
+	if [ -s "$out" ] || [ "$(wc -l <"$err")" != 1 ]; then bad "${*:3}: not one line on stderr"; else ok; fi
+}
+# Without when they end: each import renews that
+rules() { "$tool" list --state "$dir/state" "$@" | cut -f 1-4,6- | sort; }
+is() { if [ "$1" = "$2" ]; then ok; else bad "$3: \"$1\", not \"$2\""; fi; }
+
+# ---- help and version
+for c in import check diff add remove explain list lists export stats verify client; do
+	expect 0 "usage: sinkhole-blocklist $c" $c --help
+done
+"$tool" --version >"$out" 2>"$err"; is "$?:$(cut -d ' ' -f 1 "$out")" 0:sinkhole-blocklist "--version"
+"$tool" >"$out" 2>"$err"; is $? 2 "no command"
+"$tool" --help >/dev/full 2>"$err"; is $? 2 "a full disk behind stdout"
+
+# ---- the state folder is made by whoever sets the service up, never by a slip
+refuse 2 "create the state folder" import --list x "$sample"
+mkdir state
+
+# ---- no store yet: reading commands say so and make none
+for c in list lists stats verify "explain a.example.net" "export --list x" "diff --list x $sample"; do
+	refuse 2 blocklist $c
+done
+is "$(ls state 2>/dev/null)" "" "no store is made by reading"
+
+# ---- usage
+refuse 2 "needs --list" import "$sample"
+refuse 2 "needs FILE" import --list x
+refuse 2 "not \"xml\"" import --list x --format xml "$sample"
+refuse 2 "not \"shoot\"" import --list x --action shoot "$sample"
+refuse 2 "not supported" import --list x --action cname=a.example.net "$sample"
+refuse 2 "not \"soon\"" import --list x --expires soon "$sample"
+refuse 2 "0 to 65535" import --list x --precedence 65536 "$sample"
+refuse 2 "needs --reason" import --list x --force "$sample"
+refuse 2 "zone's name" import --list x --origin a..b "$sample"
+refuse 2 "unknown option --lits" import --lits x "$sample"
+refuse 2 "needs --reason" add a.example.net
+refuse 2 "no domain name" add --reason t http://a.example.net/
+refuse 2 "--force" add --reason t com
+refuse 2 "--force" add --reason t 0.0.0.0/0
+refuse 2 "is over" add --reason t --expires 2020-01-01 a.example.net
+refuse 2 "for ever" add --reason t --expires never a.example.net
+refuse 2 "one operand too many" add --reason t a.example.net b.example.net
+is "$(ls state 2>/dev/null)" "" "no store is made by a slip"
+
+# ---- files that cannot be read
+refuse 2 "No such file" import --list x absent
+refuse 2 "is a folder" import --list x "$dir"
+cp "$sample" secret && chmod 0 secret && chmod 755 "$dir"
+plain=
+[ "$(id -u)" != 0 ] || plain='setpriv --reuid=65534 --regid=65534 --clear-groups'
+if $plain test -x "$tool" 2>/dev/null; then
+	$plain "$tool" import --state "$dir/state" --list x secret >"$out" 2>"$err" </dev/null
+	is "$?:$(grep -c 'Permission denied' "$err")" 2:1 "an unreadable file"
+else
+	skip "an unreadable file: root reads everything, and another user cannot run the tool here"
+fi
+is "$(ls state 2>/dev/null)" "" "no store is made by a missing file"
+
+# ---- import, again, and what is seen of it
+expect 0 "accepted" import --list sample "$sample"
+is "$(stat -c %s "$err")" 0 "progress is silent in a pipe"
+is "$(rules | wc -l)" 20 "the sample's rules"
+before=$(rules)
+expect 0 "unchanged" import --list sample "$sample"
+is "$(awk '$1 == "unchanged" { print $2 }' "$out")" 20 "a second import changes nothing"
+expect 0 "sample" lists
+expect 0 "generation" stats
+expect 0 "good" verify
+expect 0 "by list sample" explain x.c2.example.net
+expect 0 "decides" explain 198.51.100.130
+expect 1 "on no list" explain www.example.net
+expect 1 "on no list" explain dga.example.org
+refuse 2 "no domain name" explain a..b
+for c in "stats" "lists" "list" "verify" "explain c2.example.net" "explain www.example.net" "check $sample" \
+	"import --list sample $sample" "diff --list sample $sample" "client show"; do
+	run $c --json
+	if python3 -c 'import json,sys
+for line in sys.stdin: json.loads(line)' <"$out" 2>>"$err"; then ok; else bad "$c --json: no JSON"; fi
+done
+"$tool" list --state "$dir/state" >/dev/full 2>"$err"; is $? 2 "list into a full disk"
+
+# ---- broken input leaves the list alone
+: >empty
+head -c 5000 /dev/urandom >junk
+printf '<!DOCTYPE html>\n<p>404\n' >page
+printf '/a\n/b\n' >urls
+expect 1 "nothing in the input" import --list sample empty
+expect 2 "nothing was changed" import --list sample junk
+expect 2 "web page" import --list sample page
+expect 1 "left as it was" import --list sample urls
+expect 1 "nothing in the input" check urls
+grep -v stealer "$sample" | grep -v '^[0-9]' >smaller
+sed -n '/^# Names below/q;p' "$sample" >half
+expect 1 "more than 20 %" import --list sample half
+is "$(rules)" "$before" "the list after refused imports"
+expect 0 "$(printf -- '-\tc2.test')" diff --list sample half
+is "$(rules)" "$before" "the list after a diff"
+expect 0 "removed" import --list sample smaller
+expect 0 "removed" import --list sample --force --reason "half is right" half
+if grep -q '"forced":true,"reason":"half is right"' state/blocklist/changes.jsonl; then ok; else bad "what is forced is recorded"; fi
+expect 0 "accepted" import --list sample "$sample"
+is "$(rules)" "$before" "the whole sample again"
+
+# ---- by hand
+expect 0 "listed hand.example.net" add hand.example.net --reason because --authority court --expires 14d
+expect 0 "because" explain x.hand.example.net
+expect 0 "court" explain x.hand.example.net
+expect 0 "(exact)" add single.example.net --reason t --exact --action nxdomain
+expect 0 "nxdomain" explain single.example.net
+expect 1 "on no list" explain x.single.example.net
+expect 0 "(address)" add 127.0.0.66 --reason "a lab may"
+expect 0 "passthru" add free.c2.example.net --list allowed --reason t --action passthru --expires never
+expect 1 "is not on list" remove other.example.net --reason t
+expect 1 "no list \"absent\"" remove other.example.net --list absent --reason t
+expect 0 "removed hand.example.net" remove hand.example.net --reason t
+expect 1 "on no list" explain hand.example.net
+expect 1 "no list" export --list absent
+refuse 2 "cannot be the name" add a.example.net --reason t --list 'a b'
+
+# ---- export comes back as it was
+expect 0 "accepted" import --list rich --family bot "$sample"
+run export --list rich; cp "$out" rich.csv
+expect 0 "accepted" import --list copy rich.csv
+run export --list copy
+if cmp -s "$out" rich.csv; then ok; else bad "export, import, export"; fi
+expect 1 "left out" export --list manual --format domains
+
+# ---- formats, several files, standard input
+printf '127.0.0.1 localhost\n0.0.0.0 a.hosts.example.net b.hosts.example.net\n' >hosts
+printf '$TTL 30\n@ SOA a. b. 42 1 1 1 1\n NS a.\nx.rpz.example.net CNAME .\n*.rpz.example.net CNAME rpz-drop.\n' >zone
+expect 0 "read as hosts" import --list hosts hosts
+expect 1 "on no list" explain below.a.hosts.example.net
+expect 0 "read as rpz" import --list rpz zone
+expect 0 "drop" explain y.rpz.example.net
+expect 1 "on no list" explain below.x.rpz.example.net
+expect 0 "42" lists
+expect 0 "several formats" import --list both hosts zone
+"$tool" import --list rpz --state "$dir/state" - <zone >"$out" 2>"$err"; is $? 0 "standard input"
+cat zone | "$tool" -c /dev/null --state "$dir/state" import --list rpz - >"$out" 2>"$err"; is $? 0 "a pipe"
+is "$(awk '$1 == "unchanged" { print $2 }' "$out")" 3 "a pipe gives what a file gives"
+
+# ---- opt-outs
+expect 0 "opted out" client add 192.0.2.0/24
+expect 0 "192.0.2.0/24" client show
+expect 1 "opted out" explain c2.example.net --client 192.0.2.7
+expect 0 "by list" explain c2.example.net --client 192.0.3.7
+expect 0 "all lists" client 192.0.2.0/24 --opt-in
+expect 1 "had not opted out" client remove 192.0.2.0/24
+refuse 2 "bits behind" client add 192.0.2.1/24
+if grep -q '192\.0\.2' state/blocklist/changes.jsonl; then bad "an opt-out leaves a trace"; else ok; fi
+
+# ---- interrupted while it reads: a fifo keeps it waiting
+mkfifo fifo
+before=$(rules --list sample)
+"$tool" import --state "$dir/state" --list sample fifo >"$out" 2>"$err" &
+pid=$!
+exec 3<>fifo
+cat "$sample" >&3
+sleep 0.3
+"$tool" import --state "$dir/state" --list sample "$sample" >busy 2>&1; is $? 2 "two imports of one list"
+if grep -q "another process" busy; then ok; else bad "two imports: $(cat busy)"; fi
+kill -INT $pid
+wait $pid; is $? 1 "Ctrl-C's status"
+exec 3>&-
+if grep -q "nothing was changed" "$err"; then ok; else bad "Ctrl-C"; fi
+is "$(rules --list sample)" "$before" "the list after Ctrl-C"
+
+# ---- killed at any moment of a large import, over transactions; then the same command does the work
+seq -f 'n%.0f.big.example.net' 1 120000 >big
+for delay in 0.05 0.1 0.2 0.3; do
+	"$tool" import --state "$dir/state" --list big big >/dev/null 2>&1 &
+	pid=$!
+	sleep $delay
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null
+	n=$(rules --list big 2>/dev/null | wc -l)
+	case $n in 0 | 120000) ok ;; *) bad "killed after $delay s: $n rules are seen" ;; esac
+done
+expect 0 "accepted" import --list big big
+is "$(rules --list big | wc -l)" 120000 "the same command after SIGKILL"
+expect 0 "good" verify
+
+# ---- a terminal: headings and a bar
+if command -v script >/dev/null; then
+	script -qec "$tool lists --state $dir/state" /dev/null >"$out" 2>"$err" </dev/null
+	if grep -q precedence "$out"; then ok; else bad "headings on a terminal"; fi
+	script -qec "$tool import --state $dir/state --list big $dir/big" /dev/null >"$out" 2>"$err" </dev/null
+	if grep -q '%' "$out"; then ok; else bad "a bar on a terminal"; fi
+else
+	skip "output on a terminal: script is not installed"
+fi
+
+# ---- a full disk
+mkdir small
+cat >full.sh <<END
+mount -t tmpfs -o size=3m tmpfs $dir/small || exit 77
+$tool import --state $dir/small --list sample $sample >/dev/null || exit 99
+$tool list --state $dir/small >$dir/before
+$tool import --state $dir/small --list big $dir/big >$dir/out 2>$dir/err
+echo \$? >$dir/status
+$tool list --state $dir/small >$dir/after
+END
+unshare -rm bash full.sh 2>/dev/null
+case $? in
+0)
+	is "$(cat status)" 2 "the status when the disk is full"
+	if grep -q "full" "$err" && [ "$(wc -l <"$err")" = 1 ]; then ok; else bad "a full disk"; fi
+	if [ -s before ] && cmp -s before after; then ok; else bad "the rules after a full disk"; fi
+	;;
+*) skip "a full disk: no mount namespace here" ;;
+esac
+
+# ---- damage
+cp -r state damaged
+python3 - damaged/blocklist/data.mdb <<'END'
+import sys
+path = sys.argv[1]
+data = bytearray(open(path, "rb").read())
+at = data.find(b"\x03big\x03") # a label within a name's key
+while at >= 0 and data[at + 4] == 3:
+    data[at + 1] ^= 1
+    at = data.find(b"\x03big\x03", at + 100000)
+open(path, "wb").write(data)
+END
+"$tool" verify --state damaged >"$out" 2>"$err"; status=$?
+is $status 1 "verify of a damaged store"
+if grep -q "damaged" "$err"; then ok; else bad "verify of a damaged store"; fi
+truncate -s 8192 damaged/blocklist/data.mdb
+"$tool" list --state damaged >"$out" 2>"$err"; is $? 2 "a truncated store"
+
+echo "$passed passed, $failed failed, $skipped skipped"
+[ $failed = 0 ]
