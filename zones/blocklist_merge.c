@@ -312,7 +312,6 @@ int blocklist_scan_resume(struct blocklist_scan *s, MDB_cursor *c)
 static int sweep_step(struct blocklist_merge *m, struct blocklist_scan *s,
 		      const volatile int *stop, bool *done)
 {
-	bool moved = false;
 	while (!s->end && m->written < BLOCKLIST_TXN_CHANGES && !(stop && *stop)) {
 		struct blocklist_want want;
 		MDB_val rule = blocklist_scan_rule(s);
@@ -321,9 +320,8 @@ static int sweep_step(struct blocklist_merge *m, struct blocklist_scan *s,
 			blocklist_want_visible(&want, &s->key, &s->value, m->version, -1);
 		if (!err)
 			err = blocklist_merge_key(m, &rule, &s->value, &want);
-		moved = m->written != before;
 		if (!err)
-			err = blocklist_scan_next(s, moved);
+			err = blocklist_scan_next(s, m->written != before);
 		if (err)
 			return err;
 	}

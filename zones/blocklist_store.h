@@ -238,13 +238,14 @@ MUST_CHECK int blocklist_row_find(struct blocklist_txn *t, struct blocklist_row 
 MUST_CHECK int blocklist_row_make(struct blocklist_txn *t, struct blocklist_row *out,
 				  const char *list);
 MUST_CHECK int blocklist_row_put(struct blocklist_txn *t, struct blocklist_row *row);
+MUST_CHECK int blocklist_row_delete(struct blocklist_txn *t,
+				    const struct blocklist_row *row);
 MUST_CHECK int blocklist_set_check(const struct blocklist_list_set *set);
 /* Returns whether something that decides answers has changed. */
 bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_set *set);
 
 uint32_t blocklist_lease_end(uint32_t from, uint32_t lease_s);
 uint32_t blocklist_now(void);
-MUST_CHECK int blocklist_item_check(const struct blocklist_item *item);
 /* Counts a pair in the meta pair: by 1 or -1. */
 void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by);
 
@@ -255,6 +256,10 @@ void blocklist_unlock(int fd);
 /* The lock that is held while a store is made; list names are never empty. */
 #define BLOCKLIST_LOCK_CREATE ""
 MUST_CHECK int blocklist_lock_dir(const char *dir, const char *list, unsigned wait_ms);
+
+/* ---- blocklist_edit.c ---- */
+
+MUST_CHECK int blocklist_item_check(const struct blocklist_item *item);
 
 /* ---- blocklist_merge.c ---- */
 

@@ -74,7 +74,7 @@ static struct blocklist_changes import(struct blocklist *bl, uint64_t n, uint64_
 {
 	const struct blocklist_list_set set = {NULL, -1, -1, -1, -1, -1, -1};
 	struct blocklist_import *im;
-	struct blocklist_changes c;
+	struct blocklist_changes c = {0};
 	struct blocklist_item item;
 	int err = blocklist_import_open(&im, bl, list_name, &set);
 	for (uint64_t i = 0; !err && i < n; i++) {
