@@ -187,7 +187,7 @@ static void conn_open(struct listener *l, int fd, const struct addr *client)
 			conn_put_back(c);
 		return;
 	}
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof sa;
 	f->handles++;
 	f->open++;
@@ -222,7 +222,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 	struct listener *l = poll->data;
 	(void)events;
 	for (int i = 0; i < ACCEPTS && !TAILQ_EMPTY(&l->front->unused); i++) {
-		struct sockaddr_storage sa;
+		struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof sa;
 		int fd = accept4(l->fd, (struct sockaddr *)&sa, &len,
 				 SOCK_NONBLOCK | SOCK_CLOEXEC);

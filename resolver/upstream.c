@@ -72,7 +72,7 @@ static bool is_ourselves(const struct upstream *u, int fd, const struct addr *to
 		wildcard |= conf->listen[i].family == to->family &&
 			    conf->listen[i].port == to->port &&
 			    front_wildcard(&conf->listen[i]);
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof sa;
 	if (!wildcard || getsockname(fd, (struct sockaddr *)&sa, &len))
 		return false;
@@ -203,7 +203,7 @@ static void on_datagram(uv_poll_t *poll, int status, int events);
 static void receive(struct exchange *e)
 {
 	struct upstream *u = e->u;
-	struct sockaddr_storage sa;
+	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 	socklen_t len = sizeof sa;
 	ssize_t n = recvfrom(e->fd, u->in, sizeof u->in, MSG_DONTWAIT,
 			     (struct sockaddr *)&sa, &len);

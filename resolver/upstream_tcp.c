@@ -264,25 +264,28 @@ static void on_stream(uv_poll_t *poll, int status, int events)
 
 /* ---- lists that change meanwhile ---- */
 
+static struct exchange *first_refused(const struct upstream *u)
+{
+	struct tcp_exchange *x;
+	LIST_FOREACH(x, &u->tcp_used, link)
+	{
+		if (x->refused)
+			return x->exchange;
+	}
+	return NULL;
+}
+
+/* An owner that is told may end others of its exchanges: so all are judged first, and the
+ * list is begun anew after each. */
 void upstream_tcp_rejudge(struct upstream *u)
 {
 	struct tcp_exchange *x;
-	bool any = false;
+	struct exchange *e;
 	LIST_FOREACH(x, &u->tcp_used, link)
 	{
 		struct transmission t = next_transmission(x->exchange);
 		x->refused = !upstream_guard(u, &t);
-		any |= x->refused;
 	}
-	/* An owner that is told may end others of its exchanges: begin anew each time. */
-	while (any) {
-		LIST_FOREACH(x, &u->tcp_used, link)
-		if (x->refused)
-			break;
-		any = x != NULL;
-		if (x) {
-			x->refused = false;
-			fail(x->exchange, SEND_FORBIDDEN);
-		}
-	}
+	while ((e = first_refused(u)))
+		fail(e, SEND_FORBIDDEN); /* leaves the list */
 }
