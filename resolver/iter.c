@@ -527,8 +527,8 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 	int r = judge_server(it, io, p->server, &p->to);
 	if (r < 0)
 		return fail_policy(it);
-	if (r ==
-	    1) { /* listed while the question was under way: too late to be believed */
+	/* Listed while the question was under way: too late to be believed. */
+	if (r == 1) {
 		cancel(it, io);
 		block_path(p);
 		return go_on(it, io);
@@ -609,7 +609,7 @@ static enum iter_result on_sub_done(struct iter *it, struct iter_io *io,
 	uint16_t type = it->sub[at].type;
 	const struct reply *reply = ev->reply;
 	it->sub[at] = it->sub[--it->sub_n];
-	bool found = reply->verdict.kind != VERDICT_ACT && reply->answer_n == 1 &&
+	bool found = reply->verdict.kind != VERDICT_ACT && reply->answer_n > 0 &&
 		     reply->answer[0]->type == type &&
 		     add_addresses(it, io, server, reply->answer[0]);
 	if (reply->verdict.kind == VERDICT_ACT && it->blocked.kind != VERDICT_ACT)

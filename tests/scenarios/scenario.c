@@ -605,6 +605,8 @@ static void check_answer(struct world *w, const struct script_step *s)
 	if (e->ede != -2 && e->ede != r->ede)
 		differ(w, e->line, "EDE: expected %d, got %d (%s)", e->ede, r->ede,
 		       r->ede_text ? r->ede_text : "no text");
+	if (e->ede_text[0] && (!r->ede_text || strcmp(r->ede_text, e->ede_text) != 0))
+		differ(w, e->line, "EDE: got %s", r->ede_text ? r->ede_text : "no text");
 	check_records(w, e, r);
 }
 

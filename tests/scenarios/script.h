@@ -27,8 +27,8 @@
  *   STEP N QUERY [optout]                with an entry: its question; sends what can be
  *                                        sent without waiting
  *   STEP N CHECK_ANSWER                  lets time pass until the answer is there;
- *       MATCH ttl; REPLY RCODE; EDE N; VERDICT pass|passthru|ACTION TRIGGER NAME|PREFIX;
- *       MONITOR NAME; CACHEABLE yes|no   and sections ANSWER, AUTHORITY in order
+ *       MATCH ttl; REPLY RCODE; EDE N [text]; VERDICT pass|passthru|ACTION TRIGGER
+ * NAME|PREFIX; MONITOR NAME; CACHEABLE yes|no   and sections ANSWER, AUTHORITY in order
  *   STEP N TIME_PASSES ELAPSE SECONDS
  *   STEP N RULE ... | UNRULE name NAME|address PREFIX
  *   STEP N CHECK_SENDS [at most] N       packets since the last QUERY
@@ -86,6 +86,7 @@ struct entry {
 	ldns_rr *rr[3][RRS_MAX];
 	int rr_n[3];
 	int ede;	      /* expected; -2 = not checked */
+	char ede_text[256];   /* expected; empty = not checked */
 	struct words verdict; /* expected; n 0 = pass or passthru */
 	const char *monitor, *cacheable;
 };
@@ -338,8 +339,19 @@ static void read_adjust(struct script *s, struct entry *e, const char *w)
 		script_fail(s, s->line, "unknown ADJUST %s", w);
 }
 
+/* EDE N, or EDE N and the text that must come with it. */
+static void read_ede(struct entry *e, const char *line)
+{
+	char *end;
+	line += strspn(line, " \t") + strlen("EDE");
+	e->ede = (int)strtol(line, &end, 10);
+	end += strspn(end, " ");
+	snprintf(e->ede_text, sizeof e->ede_text, "%s", end);
+}
+
 /* One line of an entry that is no record; false when it might be one. */
-static bool read_entry_line(struct script *s, struct entry *e, int *section)
+static bool read_entry_line(struct script *s, struct entry *e, int *section,
+			    const char *whole)
 {
 	const struct words *w = &s->words;
 	if (is_word(w->w[0], "MATCH"))
@@ -354,8 +366,8 @@ static bool read_entry_line(struct script *s, struct entry *e, int *section)
 		read_words(s, e, read_failure);
 	else if (is_word(w->w[0], "SECTION") && w->n == 2)
 		*section = read_section(s, w->w[1]);
-	else if (is_word(w->w[0], "EDE") && w->n == 2)
-		e->ede = (int)strtol(w->w[1], NULL, 10);
+	else if (is_word(w->w[0], "EDE") && w->n >= 2)
+		read_ede(e, whole);
 	else if (is_word(w->w[0], "VERDICT"))
 		e->verdict = *w;
 	else if (is_word(w->w[0], "MONITOR") && w->n == 2)
@@ -377,7 +389,7 @@ static struct entry *read_entry(struct script *s)
 	while (script_line(s, &whole)) {
 		if (is_word(s->words.w[0], "ENTRY_END"))
 			return e;
-		if (!read_entry_line(s, e, &section))
+		if (!read_entry_line(s, e, &section, whole))
 			read_record(s, e, section, whole);
 	}
 	script_fail(s, s->line, "ENTRY_END is missing");

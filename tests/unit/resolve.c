@@ -64,8 +64,9 @@ static void start(struct resolve *r)
 	resolve_step(r, &steps, &(struct event){.kind = EVENT_START}, &env);
 }
 
-/* A referral of test. to servers without glue. */
-static size_t referral(uint8_t *msg, const struct step_send *s, int servers)
+/* A referral of test. to servers in zone, without glue. */
+static size_t referral(uint8_t *msg, const struct step_send *s, int servers,
+		       const char *zone)
 {
 	struct wire_writer w = wire_writer(msg, 1024);
 	const uint16_t counts[4] = {1, 0, (uint16_t)servers, 0};
@@ -74,7 +75,7 @@ static size_t referral(uint8_t *msg, const struct step_send *s, int servers)
 	wire_put(&w, s->bytes + DNS_HEADER_LEN, name_len(s->qname) + 4U);
 	for (int i = 0; i < servers; i++) {
 		char text[64];
-		snprintf(text, sizeof text, "ns%d.example.net", i);
+		snprintf(text, sizeof text, "ns%d.%s", i, zone);
 		ck_assert_int_eq(name_from_str(name, text), 0);
 		wire_put(&w, "\4test", 6);
 		wire_put16(&w, DNS_NS);
@@ -169,7 +170,7 @@ START_TEST(events_of_others_are_ignored)
 		resolve_step(r, &steps, &strange[i], &env);
 		ck_assert_int_eq(steps.n, 0);
 	}
-	size_t len = referral(msg, &send.send, 1);
+	size_t len = referral(msg, &send.send, 1, "example.net");
 	struct event good = {
 		.kind = EVENT_REPLY, .id = send.id, .bytes = msg, .len = len};
 	resolve_step(r, &steps, &good, &env);
@@ -194,7 +195,7 @@ START_TEST(sub_questions_and_budget)
 	start(r);
 	struct step send = *only(STEP_SEND);
 	ck_assert_int_eq(resolve_budget(r).sends, BUDGET_SENDS - 1);
-	size_t len = referral(msg, &send.send, 13);
+	size_t len = referral(msg, &send.send, 13, "example.net");
 	resolve_step(
 		r, &steps,
 		&(struct event){
@@ -234,6 +235,26 @@ START_TEST(sub_questions_and_budget)
 }
 END_TEST
 
+/* Only the zone itself could tell where its servers are: nobody is asked. */
+START_TEST(servers_inside_without_glue)
+{
+	uint8_t msg[1024];
+	open_world();
+	struct resolve *r = ask("www.test", 1 << 20);
+	start(r);
+	struct step send = *only(STEP_SEND);
+	size_t len = referral(msg, &send.send, 13, "test");
+	resolve_step(
+		r, &steps,
+		&(struct event){
+			.kind = EVENT_REPLY, .id = send.id, .bytes = msg, .len = len},
+		&env);
+	ck_assert_int_eq(count(STEP_SUB), 0);
+	ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_SERVFAIL);
+	close_world();
+}
+END_TEST
+
 /* Junk costs bytes: a flood of it ends the question. */
 START_TEST(junk_is_paid_for)
 {
@@ -268,7 +289,7 @@ START_TEST(small_arenas_end_in_servfail)
 			start(r);
 		for (int i = 0; r && i < 20 && count(STEP_SEND); i++) {
 			struct step s = *only(STEP_SEND);
-			size_t len = referral(msg, &s.send, 13);
+			size_t len = referral(msg, &s.send, 13, "example.net");
 			resolve_step(r, &steps,
 				     &(struct event){.kind = EVENT_REPLY,
 						     .id = s.id,
@@ -309,5 +330,6 @@ START_TEST(no_store_no_packet)
 END_TEST
 
 UNIT_SUITE("resolve", question_on_the_wire, case_and_id_are_random,
-	   events_of_others_are_ignored, sub_questions_and_budget, junk_is_paid_for,
-	   small_arenas_end_in_servfail, no_store_no_packet)
+	   events_of_others_are_ignored, sub_questions_and_budget,
+	   servers_inside_without_glue, junk_is_paid_for, small_arenas_end_in_servfail,
+	   no_store_no_packet)
