@@ -38,7 +38,8 @@ struct job {
 	struct blocklist_import *im; /* NULL in check */
 	int put_err;		     /* what the store said to an item */
 	struct seen seen;
-	const char *file; /* being read */
+	const char *file;			      /* being read */
+	uint64_t file_bytes, bytes_before, bytes_all; /* bytes_all 0: there is a pipe */
 	const volatile int *stop;
 	struct cli_progress progress;
 	int64_t start_ms;
@@ -87,12 +88,39 @@ static int on_skip(void *arg, enum feed_skip why, uint64_t line, const char *tex
 	return *j->stop ? ERR_STOPPED : 0;
 }
 
+/* Over all files; a file's own position may count it twice, so only its share is used. */
 static int on_position(void *arg, const struct feed_position *at)
 {
 	struct job *j = arg;
-	cli_progress_at(&j->progress, at->total_bytes ? at->bytes : at->line,
-			at->total_bytes);
+	if (j->bytes_all && at->total_bytes) {
+		double share = (double)at->bytes / (double)at->total_bytes;
+		cli_progress_at(&j->progress,
+				j->bytes_before +
+					(uint64_t)(share * (double)j->file_bytes),
+				j->bytes_all);
+	} else {
+		cli_progress_at(&j->progress, j->lines + at->line, 0);
+	}
 	return *j->stop ? ERR_STOPPED : 0;
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat st;
+	bool file = strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+	return file ? (uint64_t)st.st_size : 0;
+}
+
+static void size_all(struct job *j)
+{
+	for (int i = 0; i < j->cli.operands_n; i++) {
+		uint64_t n = size_of(j->cli.operands[i]);
+		if (!n && strcmp(j->cli.operands[i], "-") == 0) {
+			j->bytes_all = 0;
+			return;
+		}
+		j->bytes_all += n;
+	}
 }
 
 /* "lists/emotet.txt" is about emotet. */
@@ -124,9 +152,11 @@ static int read_file(struct job *j, const char *path, bool first)
 	char family[BLOCKLIST_WORD_MAX];
 	struct feed_options options = j->feed;
 	j->file = path;
+	j->file_bytes = size_of(path);
 	if (j->family_from_file && strcmp(path, "-") != 0)
 		options.family = family_of(path, family, sizeof family);
 	int err = feed_read(&r, path, &options, &cb);
+	j->bytes_before += j->file_bytes;
 	j->lines += r.lines;
 	j->ignored += r.ignored;
 	j->accepted += r.items;
@@ -142,6 +172,7 @@ static int read_file(struct job *j, const char *path, bool first)
 static int read_files(struct job *j)
 {
 	int status = CLI_GO;
+	size_all(j);
 	cli_progress_start(&j->progress, "reading");
 	for (int i = 0; i < j->cli.operands_n && status == CLI_GO; i++)
 		status = read_file(j, j->cli.operands[i], i == 0);

@@ -179,6 +179,14 @@ expect 0 "several formats" import --list both hosts zone
 cat zone | "$tool" -c /dev/null --state "$dir/state" import --list rpz - >"$out" 2>"$err"; is $? 0 "a pipe"
 is "$(awk '$1 == "unchanged" { print $2 }' "$out")" 3 "a pipe gives what a file gives"
 
+# ---- duplicates are counted and shown, whatever their form, and the last one counts
+printf 'a.dup.example.net # one\nA.dup.example.net. # two\n*.a.dup.example.net\nb.dup.example.net\n' >duplicates
+run import --list duplicates --json duplicates
+is "$(python3 -c 'import json,sys
+d = json.load(sys.stdin)["skipped"]["duplicate"]
+print(d["count"], d["examples"][0]["line"])' <"$out")" "1 2" "duplicates"
+expect 0 "two" explain a.dup.example.net
+
 # ---- opt-outs
 expect 0 "opted out" client add 192.0.2.0/24
 expect 0 "192.0.2.0/24" client show

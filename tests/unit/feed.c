@@ -100,6 +100,8 @@ START_TEST(words)
 		{"::ffff:192.0.2.1", "1 address 192.0.2.1/32"},
 		{"64:ff9b::c000:200/120", "1 address 192.0.2.0/24"},
 		{"2002:c000:201::/48", "1 address 192.0.2.1/32"},
+		{"2002:c000:200::/40", "1 address 192.0.2.0/24"},
+		{"64:ff9b::/64", "1 address 64:ff9b::/64"},
 		/* not what they look like */
 		{"192.0.2.1/24", "1 !syntax"}, /* host bits */
 		{"192.0.2.0/33", "1 !syntax"},
@@ -320,6 +322,23 @@ START_TEST(csv)
 }
 END_TEST
 
+START_TEST(csv_of_an_export)
+{
+	expect("domain,rule_kind,rule_action,authority\n"
+	       "a.example.net,exact,nxdomain,court\nb.example.net,subtree,given,\n"
+	       "*.c.example.net,wildcard,,\n192.0.2.1/32,address,drop,\n"
+	       "d.example.net,below,,\ne.example.net,subtree,shoot,\n"
+	       "f.example.net,subtree,disabled,\ng.example.net,exact,cname,\n",
+	       FEED_CSV,
+	       "2 exact a.example.net; nxdomain; 3 subtree b.example.net; "
+	       "4 wildcard c.example.net; 5 address 192.0.2.1/32; drop; "
+	       "6 !syntax; 7 !syntax; 8 !syntax; 9 !syntax");
+	expect("domain,authority\na.example.net,court\n", FEED_CSV,
+	       "2 subtree a.example.net");
+	ck_assert_str_eq(seen.last.entry.authority, "court");
+}
+END_TEST
+
 START_TEST(csv_records_over_lines)
 {
 	expect("domain,comment\na.example.net,\"one\nevil.example.net,\"\"two\"\"\"\n"
@@ -429,9 +448,11 @@ START_TEST(rpz_zone_name)
 	/* as URLhaus writes it: no origin at all */
 	expect("$TTL 30\n@ SOA ns.example. h.example. 9 1 1 1 1\n NS ns.\na.test CNAME "
 	       ".\n"
-	       "b.test. CNAME .\n",
-	       FEED_AUTO, "4 exact a.test; nxdomain; 5 !outside");
+	       "b.test. CNAME .\nc.test CNAME rpz-passthru\n",
+	       FEED_AUTO, "4 exact a.test; nxdomain; 5 !outside; 6 !action");
 	ck_assert_int_eq(result.format, FEED_RPZ);
+	ck_assert_uint_eq(result.lines, 6);
+	ck_assert_uint_eq(result.ignored, 3);
 	ck_assert_uint_eq(result.serial, 9);
 	/* the SOA's owner, absolute */
 	expect("rpz.example. SOA ns. h. 1 1 1 1 1\na.test.rpz.example. CNAME .\n",
@@ -669,7 +690,7 @@ END_TEST
 
 UNIT_SUITE("feed", words, name_lengths, force_takes_what_is_left_out_for_safety,
 	   domains_comments_and_ends, domains_exact, domains_reference_and_reason,
-	   family_from_options, hosts, csv, csv_records_over_lines, csv_without_heading,
-	   rpz_actions, rpz_zone_name, rpz_empty_non_terminals, auto_detection,
-	   other_files_are_named, long_lines, files, standard_input, every_line_arrives,
-	   callbacks_stop_the_read, names_of_things)
+	   family_from_options, hosts, csv, csv_of_an_export, csv_records_over_lines,
+	   csv_without_heading, rpz_actions, rpz_zone_name, rpz_empty_non_terminals,
+	   auto_detection, other_files_are_named, long_lines, files, standard_input,
+	   every_line_arrives, callbacks_stop_the_read, names_of_things)
