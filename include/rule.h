@@ -78,7 +78,6 @@ struct verdict {
 	uint8_t matched[DNS_NAME_MAX]; /* owner of the rule, or of the name that led to it
 					*/
 	struct prefix prefix;	       /* for address triggers: the rule's prefix */
-	bool touched;	 /* some record of some list matched, acting or not */
 	uint32_t change; /* when time alone may change this verdict; 0 = never */
 };
 

@@ -9,7 +9,6 @@ enum { EDE_TEXT_MAX = DNS_NAME_TEXT_MAX + 64 };
 
 void judged_note(struct judged *j, const struct verdict *v)
 {
-	j->touched |= v->touched;
 	if (v->change && (!j->change || v->change < j->change))
 		j->change = v->change;
 }

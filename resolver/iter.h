@@ -40,7 +40,6 @@ struct iter_io {
 struct judged {
 	struct verdict monitor; /* the first rule that only monitors */
 	uint32_t change; /* the first moment that any of it may change; 0 = never */
-	bool touched;
 };
 void judged_note(struct judged *j, const struct verdict *v);
 

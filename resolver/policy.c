@@ -112,7 +112,6 @@ static void decide(struct verdict *out, struct verdict *monitor, const struct po
 			continue;
 		if (weigh(&c, &out->change, p, &rule[i]))
 			continue;
-		out->touched = true;
 		struct candidate *place = c.monitor ? &watch : &best;
 		if (!place->rule || before(&c, place, s->name != NULL))
 			*place = c;
@@ -134,7 +133,6 @@ static bool begin(struct verdict *out, const struct policy_subject *s)
 	out->trigger = RULE_ON_NONE;
 	out->matched[0] = 0;
 	out->prefix.addr.family = 0;
-	out->touched = false;
 	out->change = 0;
 	return s->class != POLICY_NONE;
 }

@@ -89,7 +89,8 @@ struct reply {
 	struct verdict monitor; /* kind VERDICT_ACT when a monitor rule is to be logged */
 	const uint8_t *target;
 	uint32_t change; /* when time alone may change the verdict, 0 = never */
-	bool cacheable;	 /* may stand in the answer cache */
+	bool cacheable; /* may stand in the answer cache, under the stamp it was judged by
+			 */
 };
 
 #endif
