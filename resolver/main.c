@@ -142,10 +142,9 @@ static json_t *store_status(struct server *s)
 
 static json_t *hits_status(struct server *s)
 {
-	static const char *const state[] = {"ok",
-					    "no space: listed questions are folded, then "
-					    "left unanswered",
-					    "failed: the same"};
+	static const char full[] =
+		"no space: listed questions are folded, then left unanswered";
+	static const char *const state[] = {"ok", full, "failed: the same"};
 	struct hit_log_stats st;
 	hit_log_stats(s->shared.hits, &st);
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
@@ -403,7 +402,8 @@ static int start(struct server *s)
 	s->wall_ahead_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
 	atomic_store(&s->shared.clock_synced, clock_synced());
 	uv_loop_init(&s->loop);
-	start_loop(s); /* before TCP accepts: from then on SIGTERM is to end it in order */
+	start_loop(
+		s); /* before TCP accepts: from then on SIGTERM is to end it in order */
 	err = open_control(s);
 	if (!err)
 		err = open_workers(s);
