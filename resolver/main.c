@@ -402,8 +402,8 @@ static int start(struct server *s)
 	s->wall_ahead_ms = clock_ms(CLOCK_REALTIME) - clock_ms(CLOCK_MONOTONIC);
 	atomic_store(&s->shared.clock_synced, clock_synced());
 	uv_loop_init(&s->loop);
-	start_loop(
-		s); /* before TCP accepts: from then on SIGTERM is to end it in order */
+	/* Before TCP accepts: from then on SIGTERM is to end it in order. */
+	start_loop(s);
 	err = open_control(s);
 	if (!err)
 		err = open_workers(s);
