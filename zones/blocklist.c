@@ -75,6 +75,7 @@ int blocklist_error(int rc)
 	case MDB_INVALID:
 		return ERR_DAMAGED;
 	case MDB_VERSION_MISMATCH:
+	case MDB_INCOMPATIBLE:
 	case MDB_MAP_RESIZED: /* a build with a larger map wrote it */
 		return ERR_VERSION;
 	case MDB_MAP_FULL:
@@ -172,7 +173,8 @@ static int env_make(MDB_env **out, const char *dir, size_t size, unsigned flags)
 		return blocklist_error(rc);
 	}
 	if (!(rc = mdb_env_set_mapsize(*out, size)) &&
-	    !(rc = mdb_env_set_maxreaders(*out, READERS_MAX)))
+	    !(rc = mdb_env_set_maxreaders(*out, READERS_MAX)) &&
+	    !(rc = mdb_env_set_maxdbs(*out, 1)))
 		rc = mdb_env_open(*out, dir, MDB_NOTLS | flags, FILE_MODE);
 	if (rc) {
 		mdb_env_close(*out);
@@ -187,7 +189,7 @@ static int store_write_first(const char *dir)
 	uint64_t epoch;
 	MDB_env *env;
 	MDB_txn *txn;
-	MDB_dbi dbi;
+	MDB_dbi dbi, entries;
 	if (getrandom(&epoch, sizeof epoch, 0) != sizeof epoch)
 		return ERR_IO;
 	int err = env_make(&env, dir, map_size, 0);
@@ -197,6 +199,9 @@ static int store_write_first(const char *dir)
 	if (!err) {
 		blocklist_meta_init(&meta, epoch);
 		err = blocklist_error(mdb_dbi_open(txn, NULL, 0, &dbi));
+		if (!err)
+			err = blocklist_error(mdb_dbi_open(txn, BLOCKLIST_ENTRIES_NAME,
+							   MDB_CREATE, &entries));
 		if (!err)
 			err = blocklist_meta_write(&meta, txn, dbi);
 		if (err)
@@ -298,18 +303,25 @@ static int env_size_check(struct blocklist *bl, const char **why)
 static int env_content_check(struct blocklist *bl)
 {
 	struct blocklist_meta meta;
-	MDB_stat stat_now;
+	MDB_stat names, entries;
 	MDB_txn *txn;
 	int rc = mdb_txn_begin(bl->env, NULL, MDB_RDONLY, &txn);
 	if (rc)
 		return blocklist_error(rc);
 	rc = mdb_dbi_open(txn, NULL, 0, &bl->dbi);
-	if (!rc)
-		rc = mdb_stat(txn, bl->dbi, &stat_now);
 	int err = rc ? blocklist_error(rc) : blocklist_meta_read(&meta, txn, bl->dbi);
-	if (!err && stat_now.ms_entries != meta.pairs + 1)
+	if (!err) {
+		rc = mdb_dbi_open(txn, BLOCKLIST_ENTRIES_NAME, 0, &bl->entries);
+		if (!rc)
+			rc = mdb_stat(txn, bl->dbi, &names);
+		if (!rc)
+			rc = mdb_stat(txn, bl->entries, &entries);
+		err = rc == MDB_NOTFOUND ? ERR_DAMAGED : blocklist_error(rc);
+	}
+	/* All pairs, the meta pair, and LMDB's record of the other database. */
+	if (!err && names.ms_entries + entries.ms_entries != meta.pairs + 2)
 		err = ERR_DAMAGED;
-	/* A commit makes the handle valid for later transactions. */
+	/* A commit makes the handles valid for later transactions. */
 	rc = mdb_txn_commit(txn);
 	return err ? err : blocklist_error(rc);
 }

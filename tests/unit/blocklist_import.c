@@ -74,7 +74,7 @@ START_TEST(differences)
 	ck_assert_int_eq(blocklist_import_put(im, &it), 0);
 	ck_assert_int_eq(blocklist_import_diff(im, &c, show, text), 0);
 	ck_assert_str_eq(counts(&c), "+1 ~1 -1 =2 2x3");
-	ck_assert_str_eq(text, "~b.test +c.test -192.0.2.0/24 ");
+	ck_assert_str_eq(text, "-192.0.2.0/24 ~b.test +c.test ");
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
 	ck_assert_str_eq(lab_find(v, "c.test"), "");
 	ck_assert_int_eq(blocklist_import_put(im, &it), ERR_INVAL); /* too late */

@@ -176,17 +176,17 @@ START_TEST(keys_that_are_none)
 		size_t len;
 	} cases[] = {
 		{"", 0},
-		{"\3\0", 2},		  /* empty label */
-		{"\3\4abc", 5},		  /* label past the end */
-		{"\3\1A", 3},		  /* upper case */
-		{"\3\100x", 3},		  /* label of 64 */
+		{"\6\0", 2},		  /* empty label */
+		{"\6\4abc", 5},		  /* label past the end */
+		{"\6\1A", 3},		  /* upper case */
+		{"\6\100x", 3},		  /* label of 64 */
 		{"\4\5\0\0\0\0\0", 7},	  /* family 5 */
 		{"\4\4\41\0\0\0\0", 7},	  /* 33 bits */
 		{"\4\4\10\1\1\0\0", 7},	  /* host bits */
 		{"\4\4\40\1\1\1", 6},	  /* short address */
 		{"\4\4\40\1\1\1\1\1", 8}, /* long address */
 		{"\1", 1},
-		{"\6\0\0\3\1a", 6},
+		{"\7\0\0\6\1a", 6},
 	};
 	struct blocklist_key key;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
