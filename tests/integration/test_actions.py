@@ -233,6 +233,18 @@ def expiry(r):
     equal((m.rcode, m.data("A")), ("NXDOMAIN", []), "after")
 
 
+@test("lease: a list that is not renewed stops matching by itself; an import renews it")
+def lease(r):
+    r.import_text("leased.example\n", "leased", "--expires", "2s")
+    equal(r.ask("leased.example").data("A"), [SINK4], "before")
+    time.sleep(1.2)
+    r.import_text("leased.example\n", "leased", "--expires", "3s")
+    time.sleep(1.8)
+    equal(r.ask("leased.example").data("A"), [SINK4], "renewed")
+    time.sleep(2.3)
+    equal(r.ask("leased.example").rcode, "NXDOMAIN", "after")
+
+
 @test("an opted-out client is neither blocked nor logged (P6)")
 def opt_out(r):
     client = r.lab.host(OPTED_OUT)
