@@ -1,11 +1,14 @@
 /* task.c: carries out what resolve_step() asks for.
  *
  * Invariants. A task in the table takes joiners; one that has finished is out of it
- * before anybody is told. run() is never entered for a task that is inside run(): new
- * sub-questions wait in the ready queue, and what fails at once waits in a list of
- * run()'s. Tasks wait for each other without a circle: attach() refuses the edge that
- * would close one. */
+ * before anybody is told. run() is never entered inside run(): new sub-questions wait in
+ * the ready queue, finished ones in a queue of their own until their parents are told,
+ * and what fails at once waits in a list of run()'s. So no chain of tasks costs stack.
+ * Tasks wait for each other without a circle: attach() refuses the edge that would close
+ * one. */
 #include "resolver/task.h"
+
+#include <sys/queue.h>
 
 #include "include/hash.h"
 
@@ -14,30 +17,38 @@ enum {
 	AT_ONCE_MAX = 128, /* events that follow at once from one: at most a send of the
 			    * budget or a sub-question each */
 	CIRCLE_MAX = 512,  /* tasks looked at for a circle; more is taken for one */
+	OVERDUE_MS = 200,  /* after its deadline a question is ended here; before that the
+			    * machine does it, which can tell why */
 };
 
-/* parent waits for the task that has this in its list. */
+/* parent waits for the task that has this among its parents. It lies in the arena of
+ * parent and is in both lists until parent is told, or ends without. */
 struct edge {
-	struct edge *next;
+	LIST_ENTRY(edge) in_parent, in_sub;
 	struct task *parent;
 	uint32_t id;		 /* of the parent's STEP_SUB */
 	bool own;		 /* the parent's share is what the task lives on */
 	struct budget give_back; /* else the share comes back as it was */
 };
 
+LIST_HEAD(edge_list, edge);
+
 struct task {
-	struct task *next_in_bucket, *next_ready;
+	struct task *next_in_bucket, *next_ready, *next_finished;
 	struct question question;
 	struct arena arena;
 	struct resolve *resolve;
 	struct waiter *waiters;
-	struct edge *parents;
+	struct edge_list parents, subs;
+	const struct reply *reply; /* once finished */
 	uint64_t hash;
-	uint32_t visit; /* the last circle search that came by */
-	uint32_t waits; /* sub-questions not done */
+	uint64_t visit; /* the last circle search that came by */
+	uint64_t deadline_ms;
+	TAILQ_ENTRY(task) by_deadline; /* tasks that clients began */
 	enum event_kind wake;
-	bool ready;
+	bool ready, of_client;
 };
+TAILQ_HEAD(task_queue, task);
 
 struct task_table {
 	struct task_conf conf;
@@ -45,9 +56,12 @@ struct task_table {
 	struct upstream *upstream;
 	struct task *bucket[BUCKETS];
 	struct task *ready, **ready_end;
+	struct task *finished; /* their parents are to be told */
+	struct task_queue of_clients;
 	struct waiter *pool, *free_waiter;
 	struct hash_key key;
-	uint32_t count, visits;
+	uint64_t visits;
+	uint32_t count;
 	bool pumping;
 };
 
@@ -61,6 +75,9 @@ struct at_once {
 };
 
 static const struct reply no_answer = {.rcode = DNS_SERVFAIL, .ede = DNS_EDE_NONE};
+static const struct reply overdue = {.rcode = DNS_SERVFAIL,
+				     .ede = DNS_EDE_NO_REACHABLE_AUTHORITY,
+				     .ede_text = "time is up"};
 
 int task_open(struct task_table **out, const struct task_conf *conf,
 	      const struct task_hooks *hooks)
@@ -79,6 +96,7 @@ int task_open(struct task_table **out, const struct task_conf *conf,
 	t->conf = *conf;
 	t->hooks = *hooks;
 	t->ready_end = &t->ready;
+	TAILQ_INIT(&t->of_clients);
 	conf->env.random(conf->env.random_arg, &t->key, sizeof t->key);
 	*out = t;
 	return ERR_OK;
@@ -198,6 +216,8 @@ static void leave_table(struct task_table *t, struct task *k)
 		p = &(*p)->next_in_bucket;
 	*p = k->next_in_bucket;
 	t->count--;
+	if (k->of_client)
+		TAILQ_REMOVE(&t->of_clients, k, by_deadline);
 	if (k->ready)
 		leave_ready(t, k);
 }
@@ -205,14 +225,14 @@ static void leave_table(struct task_table *t, struct task *k)
 /* ---- tasks that wait for tasks ---- */
 
 /* Whether k, or a task that waits for k, is sought. *left bounds the search. */
-static bool reaches(struct task *k, const struct task *sought, uint32_t visit, int *left)
+static bool reaches(struct task *k, const struct task *sought, uint64_t visit, int *left)
 {
 	if (k == sought || --*left < 0)
 		return true;
 	if (k->visit == visit)
 		return false;
 	k->visit = visit;
-	for (struct edge *e = k->parents; e; e = e->next)
+	for (struct edge *e = LIST_FIRST(&k->parents); e; e = LIST_NEXT(e, in_sub))
 		if (reaches(e->parent, sought, visit, left))
 			return true;
 	return false;
@@ -227,32 +247,25 @@ static bool attach(struct task_table *t, struct task *parent, const struct step 
 	bool joined = k != NULL;
 	if (k && reaches(parent, k, ++t->visits, &left))
 		return false;
-	if (!k)
+	struct edge *e = arena_get(&parent->arena, sizeof *e);
+	if (e && !k)
 		k = create(t, &s->sub, h, &s->share);
-	struct edge *e = k ? arena_get(&k->arena, sizeof *e) : NULL;
-	if (!e)
-		return false; /* a task just made has nobody and ends by itself */
-	*e = (struct edge){k->parents, parent, s->id, !joined, s->share};
-	k->parents = e;
-	parent->waits++;
+	if (!e || !k)
+		return false;
+	*e = (struct edge){
+		.parent = parent, .id = s->id, .own = !joined, .give_back = s->share};
+	LIST_INSERT_HEAD(&k->parents, e, in_sub);
+	LIST_INSERT_HEAD(&parent->subs, e, in_parent);
 	return true;
 }
 
-/* Nobody tells the parent any more: it is going. */
-static void detach(struct task_table *t, const struct task *parent)
+static void cut(struct edge *e)
 {
-	for (int i = 0; parent->waits && i < BUCKETS; i++)
-		for (struct task *k = t->bucket[i]; k; k = k->next_in_bucket)
-			for (struct edge **p = &k->parents; *p;)
-				if ((*p)->parent == parent)
-					*p = (*p)->next;
-				else
-					p = &(*p)->next;
+	LIST_REMOVE(e, in_sub);
+	LIST_REMOVE(e, in_parent);
 }
 
 /* ---- running ---- */
-
-static void run(struct task_table *t, struct task *k, const struct event *first);
 
 static void give_back_waiters(struct task_table *t, struct waiter *list)
 {
@@ -264,25 +277,21 @@ static void give_back_waiters(struct task_table *t, struct waiter *list)
 	}
 }
 
+/* Nobody tells k anything from here on; its parents are told by tell_parents(). */
 static void finish(struct task_table *t, struct task *k, const struct reply *reply)
 {
 	leave_table(t, k);
 	upstream_cancel_all(t->upstream, k);
-	detach(t, k);
+	while (!LIST_EMPTY(&k->subs))
+		cut(LIST_FIRST(&k->subs));
 	if (reply->rcode == DNS_SERVFAIL)
 		stats_count(t->conf.stats, STATS_TASK_FAILED);
 	if (k->waiters)
 		t->hooks.done(t->hooks.arg, &k->question, k->waiters, reply);
 	give_back_waiters(t, k->waiters);
-	while (k->parents) {
-		struct edge *e = k->parents;
-		k->parents = e->next;
-		struct event ev = {.kind = EVENT_SUB_DONE, .id = e->id, .reply = reply};
-		ev.left = e->own ? resolve_budget(k->resolve) : e->give_back;
-		e->parent->waits--;
-		run(t, e->parent, &ev);
-	}
-	task_free(k);
+	k->reply = reply;
+	k->next_finished = t->finished;
+	t->finished = k;
 }
 
 /* Carries out one step; false when it failed at once, with the event that follows. */
@@ -329,8 +338,11 @@ static void run(struct task_table *t, struct task *k, const struct event *first)
 				finish(t, k, steps.step[i].reply);
 				return;
 			}
-			if (n < AT_ONCE_MAX &&
-			    !carry_out(t, k, &steps.step[i], &queue[n]))
+			if (n == AT_ONCE_MAX) {
+				finish(t, k, &no_answer);
+				return;
+			}
+			if (!carry_out(t, k, &steps.step[i], &queue[n]))
 				n++;
 		}
 		if (n == 0)
@@ -344,16 +356,47 @@ static void run(struct task_table *t, struct task *k, const struct event *first)
 	}
 }
 
-/* Runs what is ready, in order, until nothing is. */
-static void pump(struct task_table *t)
+/* The last of a finished task. A parent that ends by this cuts its other edges. */
+static void tell_parents(struct task_table *t, struct task *k)
 {
-	if (t->pumping)
-		return;
+	struct edge *e;
+	while ((e = LIST_FIRST(&k->parents))) {
+		struct event ev = {
+			.kind = EVENT_SUB_DONE, .id = e->id, .reply = k->reply};
+		ev.left = e->own ? resolve_budget(k->resolve) : e->give_back;
+		cut(e);
+		run(t, e->parent, &ev);
+	}
+	task_free(k);
+}
+
+/* A sub-question that others began may have more time than this one: nobody waits for
+ * that. All have the same time, so the oldest is first. */
+static void end_overdue(struct task_table *t)
+{
+	struct task *k;
+	while ((k = TAILQ_FIRST(&t->of_clients)) &&
+	       t->conf.env.now_ms >= k->deadline_ms + OVERDUE_MS)
+		finish(t, k, &overdue);
+}
+
+/* Goes on, with an event for k if there is one, until every task waits for another from
+ * outside. What is asked meanwhile, by done(), is run from here too. */
+static void pump(struct task_table *t, struct task *k, const struct event *ev)
+{
 	t->pumping = true;
-	while (t->ready) {
-		struct task *k = t->ready;
-		leave_ready(t, k);
-		run(t, k, &(struct event){.kind = k->wake});
+	if (k)
+		run(t, k, ev);
+	end_overdue(t);
+	while (t->finished || t->ready) {
+		if ((k = t->finished)) {
+			t->finished = k->next_finished;
+			tell_parents(t, k);
+		} else {
+			k = t->ready;
+			leave_ready(t, k);
+			run(t, k, &(struct event){.kind = k->wake});
+		}
 	}
 	t->pumping = false;
 }
@@ -373,13 +416,25 @@ static struct waiter *take_waiter(struct task_table *t, const struct query *q,
 	return w;
 }
 
+static struct task *create_for_client(struct task_table *t, const struct question *q,
+				      uint64_t h)
+{
+	const struct budget budget = {BUDGET_SENDS, BUDGET_BYTES,
+				      t->conf.env.now_ms + BUDGET_MS, BUDGET_DEPTH};
+	struct task *k = create(t, q, h, &budget);
+	if (!k)
+		return NULL;
+	k->of_client = true;
+	k->deadline_ms = budget.deadline_ms;
+	TAILQ_INSERT_TAIL(&t->of_clients, k, by_deadline);
+	return k;
+}
+
 enum task_result task_ask(struct task_table *t, const struct query *q,
 			  const struct policy_subject *subject, const struct asker *from,
 			  const struct waiter **waiter)
 {
 	struct question question = {.qtype = q->qtype, .subject = *subject};
-	const struct budget budget = {BUDGET_SENDS, BUDGET_BYTES,
-				      t->conf.env.now_ms + BUDGET_MS, BUDGET_DEPTH};
 	name_copy(question.qname, q->qname);
 	uint64_t h = hash(t, &question);
 	if (!t->free_waiter)
@@ -388,20 +443,19 @@ enum task_result task_ask(struct task_table *t, const struct query *q,
 	if (k)
 		stats_count(t->conf.stats, STATS_TASK_JOINED);
 	else
-		k = create(t, &question, h, &budget);
+		k = create_for_client(t, &question, h);
 	if (!k)
 		return TASK_FULL;
 	struct waiter *w = take_waiter(t, q, from);
 	w->next = k->waiters;
 	k->waiters = w;
 	*waiter = w;
-	pump(t);
+	if (!t->pumping)
+		pump(t, NULL, NULL);
 	return TASK_ASKED;
 }
 
 void task_event(void *table, void *task, const struct event *ev)
 {
-	struct task_table *t = table;
-	run(t, task, ev);
-	pump(t);
+	pump(table, task, ev);
 }

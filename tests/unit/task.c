@@ -1,0 +1,499 @@
+/* The machine below the tasks is a fake: every question is a node that asks what its row
+ * in the world says, and ends when that is done. So is upstream. */
+#include "resolver/task.h"
+
+#include "resolver/random.h"
+#include "tests/unit/unit.h"
+
+enum { NODES_MAX = 2048, SUBS_MAX = 3, SENDS_MAX = 4096, SHARE = 10 };
+
+/* What a question does when it is asked. */
+struct node {
+	char name[24];
+	const char *sub[SUBS_MAX]; /* asks these and waits for all */
+	bool sends;		   /* sends one packet and waits for its event */
+	bool impatient;		   /* ends at the first event */
+	bool yields;		   /* once, before anything else */
+	bool doubles;		   /* sends two packets more at each event */
+	int starts, events;
+	struct event last; /* seen */
+};
+
+static struct node world[NODES_MAX];
+static int nodes;
+
+static struct {
+	void *owner;
+	uint32_t id;
+} sent[SENDS_MAX];
+static int sent_n, send_result, cancels;
+static struct policy_subject sent_subject;
+
+static struct task_table *table;
+static struct stats stats;
+static struct random_source randomness;
+static int ended, waiters_ended;
+static uint16_t ended_rcode;
+
+static struct node *node(const char *name)
+{
+	for (int i = 0; i < nodes; i++)
+		if (!strcmp(world[i].name, name))
+			return &world[i];
+	ck_assert_int_lt(nodes, NODES_MAX);
+	snprintf(world[nodes].name, sizeof world->name, "%s", name);
+	return &world[nodes++];
+}
+
+/* ---- the fake machine ---- */
+
+struct resolve {
+	struct node *node;
+	struct budget budget;
+	uint32_t last_id;
+	int waits;
+	bool done, yielded;
+	uint16_t rcode;
+	struct reply reply;
+};
+
+struct resolve *resolve_open(struct arena *arena, const struct question *q,
+			     const struct budget *budget)
+{
+	char name[DNS_NAME_TEXT_MAX];
+	struct resolve *r = arena_zero(arena, sizeof *r);
+	ck_assert_ptr_nonnull(r);
+	r->node = node(name_to_text(name, q->qname));
+	r->budget = *budget;
+	return r;
+}
+
+struct budget resolve_budget(const struct resolve *r)
+{
+	return r->budget;
+}
+
+static struct step *step(struct resolve *r, struct steps *out, enum step_kind kind)
+{
+	struct step *s = &out->step[out->n++];
+	*s = (struct step){.kind = kind, .id = ++r->last_id};
+	return s;
+}
+
+static void begin(struct resolve *r, struct steps *out)
+{
+	r->node->starts++;
+	if (r->node->sends) {
+		step(r, out, STEP_SEND);
+		r->waits++;
+	}
+	for (int i = 0; i < SUBS_MAX && r->node->sub[i]; i++) {
+		struct step *s = step(r, out, STEP_SUB);
+		ck_assert_int_eq(name_from_str(s->sub.qname, r->node->sub[i]), 0);
+		s->sub.subject.own = true;
+		s->share.sends = SHARE;
+		r->budget.sends -= SHARE;
+		r->waits++;
+	}
+}
+
+void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
+		  const struct resolve_env *env)
+{
+	(void)env;
+	ck_assert_msg(!r->done, "an event for %s, which has ended", r->node->name);
+	out->n = 0;
+	if (ev->kind == EVENT_START && r->node->yields && !r->yielded) {
+		r->yielded = true;
+		step(r, out, STEP_YIELD);
+		return;
+	}
+	if (ev->kind == EVENT_START || ev->kind == EVENT_RESUME) {
+		begin(r, out);
+	} else {
+		r->node->events++;
+		r->node->last = *ev;
+		r->waits--;
+		if (ev->kind == EVENT_TIMEOUT ||
+		    (ev->kind == EVENT_SUB_DONE && ev->reply->rcode))
+			r->rcode = DNS_SERVFAIL;
+		r->budget.sends += ev->kind == EVENT_SUB_DONE ? ev->left.sends : 0;
+	}
+	for (int i = 0; i < 2 && r->node->doubles && ev->kind != EVENT_START; i++) {
+		step(r, out, STEP_SEND);
+		r->waits++;
+	}
+	if (r->waits && !(r->node->impatient && r->node->events))
+		return;
+	r->done = true;
+	r->reply.rcode = r->rcode;
+	step(r, out, STEP_DONE)->reply = &r->reply;
+}
+
+/* ---- the fake upstream ---- */
+
+int upstream_send(struct upstream *u, void *owner, uint32_t id,
+		  const struct policy_subject *subject, const struct step_send *send)
+{
+	(void)u, (void)send;
+	sent_subject = *subject;
+	if (send_result != UPSTREAM_SENT)
+		return send_result;
+	ck_assert_int_lt(sent_n, SENDS_MAX);
+	sent[sent_n].owner = owner;
+	sent[sent_n++].id = id;
+	return UPSTREAM_SENT;
+}
+
+void upstream_cancel(struct upstream *u, void *owner, uint32_t id)
+{
+	(void)u;
+	for (int i = 0; i < sent_n; i++)
+		if (sent[i].owner == owner && sent[i].id == id)
+			sent[i--] = sent[--sent_n];
+}
+
+void upstream_cancel_all(struct upstream *u, void *owner)
+{
+	(void)u;
+	cancels++;
+	for (int i = 0; i < sent_n; i++)
+		if (sent[i].owner == owner)
+			sent[i--] = sent[--sent_n];
+}
+
+/* The oldest packet gets that event, its last one. */
+static void answer(enum event_kind kind)
+{
+	ck_assert_int_gt(sent_n, 0);
+	struct event ev = {.kind = kind, .id = sent[0].id};
+	void *owner = sent[0].owner;
+	sent_n--;
+	memmove(sent, sent + 1, (size_t)sent_n * sizeof *sent);
+	task_event(table, owner, &ev);
+}
+
+/* ---- around a test ---- */
+
+static void done(void *arg, const struct question *q, const struct waiter *list,
+		 const struct reply *reply)
+{
+	(void)arg, (void)q;
+	ended++;
+	ended_rcode = reply->rcode;
+	for (; list; list = list->next)
+		waiters_ended++;
+}
+
+static void open_table(void)
+{
+	const struct task_hooks hooks = {.done = done};
+	struct task_conf conf = {.stats = &stats};
+	conf.env.random = random_bytes;
+	conf.env.random_arg = &randomness;
+	ck_assert_int_eq(task_open(&table, &conf, &hooks), 0);
+	task_set_upstream(table, (struct upstream *)(void *)table); /* never looked at */
+	task_now(table, 1000, 1000);
+	send_result = UPSTREAM_SENT;
+}
+
+/* Nothing is left over, anywhere. */
+static void close_table(void)
+{
+	ck_assert_int_eq(task_count(table), 0);
+	ck_assert_int_eq(sent_n, 0);
+	task_close(table);
+}
+
+static enum task_result ask_as(const char *name, uint16_t qtype,
+			       struct policy_subject subject)
+{
+	static const struct asker from = {.client = {{192, 0, 2, 1}, 4, 0, 5353}};
+	const struct waiter *waiter;
+	struct query q = {.qtype = qtype, .qclass = DNS_IN};
+	ck_assert_int_eq(name_from_str(q.qname, name), 0);
+	q.qname_len = (uint8_t)name_len(q.qname);
+	q.qname_raw = q.qname;
+	return task_ask(table, &q, &subject, &from, &waiter);
+}
+
+static void ask(const char *name)
+{
+	ck_assert_int_eq(ask_as(name, DNS_A, (struct policy_subject){0}), TASK_ASKED);
+}
+
+/* ---- tests ---- */
+
+START_TEST(who_asks_the_same_shares_one_task)
+{
+	open_table();
+	node("a")->sends = true;
+	ask("a");
+	ask("a");
+	ask("a");
+	ck_assert_int_eq(sent_n, 1);
+	ck_assert_int_eq(task_count(table), 1);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(waiters_ended, 3);
+	close_table();
+}
+END_TEST
+
+/* Who is opted out, or was passed by a rule, must not share with who is not. */
+START_TEST(classes_are_not_joined)
+{
+	static const struct policy_subject subjects[] = {
+		{.class = POLICY_ALL},
+		{.class = POLICY_NONE},
+		{.class = POLICY_ALL, .passthru = true},
+		{.class = POLICY_ALL, .own = true},
+	};
+	const int n = sizeof subjects / sizeof *subjects;
+	open_table();
+	node("a")->sends = true;
+	for (int i = 0; i < n; i++) {
+		ck_assert_int_eq(ask_as("a", DNS_A, subjects[i]), TASK_ASKED);
+		ck_assert_int_eq(sent_n, i + 1);
+		ck_assert_int_eq(sent_subject.class, subjects[i].class);
+		ck_assert_int_eq(sent_subject.passthru, subjects[i].passthru);
+		ck_assert_int_eq(sent_subject.own, subjects[i].own);
+	}
+	ck_assert_int_eq(ask_as("a", DNS_AAAA, subjects[0]), TASK_ASKED);
+	ck_assert_int_eq(sent_n, n + 1);
+	while (sent_n)
+		answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, n + 1);
+	close_table();
+}
+END_TEST
+
+START_TEST(sub_questions_come_back)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"ns"}};
+	*node("b") = (struct node){"b", .sub = {"ns"}};
+	node("ns")->sends = true;
+	ask("a");
+	ask("b");
+	ck_assert_int_eq(sent_n, 1); /* one look-up for both */
+	ck_assert_int_eq(node("ns")->starts, 1);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 2);
+	ck_assert_int_eq(ended_rcode, DNS_NOERROR);
+	/* Whose share it was gets the rest, the other one its own back. */
+	ck_assert_int_eq(node("a")->last.left.sends, SHARE);
+	ck_assert_int_eq(node("b")->last.left.sends, SHARE);
+	close_table();
+}
+END_TEST
+
+/* What can be answered at once ends while it is being asked. */
+START_TEST(nothing_to_wait_for)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b", "c"}};
+	*node("b") = (struct node){"b", .sub = {"c"}, .yields = true};
+	ask("a");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(node("a")->events, 2);
+	close_table();
+}
+END_TEST
+
+START_TEST(a_circle_is_refused)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b"}};
+	*node("b") = (struct node){"b", .sub = {"c", "b"}};
+	*node("c") = (struct node){"c", .sub = {"b"}};
+	ask("a");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	close_table();
+}
+END_TEST
+
+START_TEST(a_refused_packet_is_told_at_once)
+{
+	open_table();
+	node("a")->sends = true;
+	send_result = SEND_FORBIDDEN;
+	ask("a");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(node("a")->last.kind, EVENT_TIMEOUT);
+	ck_assert_int_eq(node("a")->last.why, SEND_FORBIDDEN);
+	close_table();
+}
+END_TEST
+
+/* Who waits may end first; what it waited for ends by itself. */
+START_TEST(a_parent_ends_first)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b"}, .sends = true, .impatient = true};
+	*node("c") = (struct node){"c", .sub = {"b"}};
+	node("b")->sends = true;
+	ask("a");
+	ask("c");
+	ck_assert_int_eq(sent_n, 2);
+	answer(EVENT_REPLY); /* a's own */
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(task_count(table), 2);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 2);
+	ck_assert_int_eq(node("a")->events, 1);
+	close_table();
+}
+END_TEST
+
+/* b tells c, which ends a, which waits for b too: nobody may be told any more. */
+START_TEST(a_parent_ends_while_its_sub_question_does)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b", "c"}, .impatient = true};
+	*node("c") = (struct node){"c", .sub = {"b"}};
+	node("b")->sends = true;
+	ask("a");
+	answer(EVENT_TIMEOUT);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(node("a")->events, 1);
+	close_table();
+}
+END_TEST
+
+START_TEST(a_parent_waits_twice_for_the_same)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b", "b"}, .impatient = true};
+	node("b")->sends = true;
+	ask("a");
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(node("a")->events, 1);
+	close_table();
+}
+END_TEST
+
+/* Joining makes chains as long as the table; their end must not cost stack. */
+START_TEST(a_chain_of_all_tasks_ends)
+{
+	enum { LONG = TASK_MAX - 1 };
+	char name[24];
+	open_table();
+	for (int i = 0; i < LONG; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		struct node *n = node(name);
+		n->sends = i == 0;
+		n->sub[0] = i ? world[i - 1].name : NULL;
+		ck_assert_int_eq(ask_as(name, 0, (struct policy_subject){.own = true}),
+				 TASK_ASKED);
+	}
+	ck_assert_int_eq(task_count(table), LONG);
+	answer(EVENT_TIMEOUT);
+	ck_assert_int_eq(ended, LONG);
+	close_table();
+}
+END_TEST
+
+/* b was begun for somebody who came later, and has longer: a does not wait for that. */
+START_TEST(a_client_waits_its_own_time_only)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b"}, .sends = true};
+	*node("late") = (struct node){"late", .sub = {"b"}};
+	node("b")->sends = true;
+	node("other")->sends = true;
+	ask("a");
+	task_now(table, 1000 + BUDGET_MS / 2, 1000);
+	ask("late");
+	ask("other");
+	answer(EVENT_TIMEOUT); /* a's own packet */
+	ck_assert_int_eq(ended, 0);
+	task_now(table, 1000 + BUDGET_MS + 1000, 1000);
+	ask("other");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	while (sent_n)
+		answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 3);
+	ck_assert_int_eq(node("a")->events, 1);
+	close_table();
+}
+END_TEST
+
+/* Sends two for each that is refused. */
+START_TEST(work_without_end_is_ended)
+{
+	open_table();
+	node("a")->sends = node("a")->doubles = true;
+	send_result = SEND_UNREACHABLE;
+	ask("a");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	close_table();
+}
+END_TEST
+
+START_TEST(a_full_table_says_so)
+{
+	char name[24];
+	open_table();
+	for (int i = 0; i < TASK_MAX; i++) {
+		snprintf(name, sizeof name, "n%d", i % (NODES_MAX - 1));
+		node(name)->sends = true;
+		ck_assert_int_eq(ask_as(name, (uint16_t)(1 + i / (NODES_MAX - 1)),
+					(struct policy_subject){0}),
+				 TASK_ASKED);
+	}
+	ck_assert_int_eq(ask_as("n0", 99, (struct policy_subject){0}), TASK_FULL);
+	ask("n1"); /* joining needs no slot */
+	/* A slot for a, none for its sub-question: that fails at once. */
+	answer(EVENT_REPLY);
+	*node("n0") = (struct node){"n0", .sub = {"n1"}};
+	ck_assert_int_eq(ask_as("n0", 99, (struct policy_subject){0}), TASK_ASKED);
+	ck_assert_int_eq(ended, 2);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	while (sent_n)
+		answer(EVENT_REPLY);
+	close_table();
+}
+END_TEST
+
+START_TEST(waiters_are_bounded_and_come_back)
+{
+	open_table();
+	node("a")->sends = true;
+	for (int round = 1; round <= 2; round++) {
+		for (int i = 0; i < TASK_WAITERS_MAX; i++)
+			ask("a");
+		ck_assert_int_eq(ask_as("a", DNS_A, (struct policy_subject){0}),
+				 TASK_FULL);
+		answer(EVENT_REPLY);
+		ck_assert_int_eq(waiters_ended, round * TASK_WAITERS_MAX);
+	}
+	close_table();
+}
+END_TEST
+
+/* The worker ends: tasks go without a word to anybody. */
+START_TEST(closing_cancels)
+{
+	open_table();
+	*node("a") = (struct node){"a", .sub = {"b"}};
+	node("b")->sends = true;
+	ask("a");
+	task_close(table);
+	ck_assert_int_eq(sent_n, 0);
+	ck_assert_int_eq(cancels, 2);
+	ck_assert_int_eq(ended, 0);
+}
+END_TEST
+
+UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
+	   sub_questions_come_back, nothing_to_wait_for, a_circle_is_refused,
+	   a_refused_packet_is_told_at_once, a_parent_ends_first,
+	   a_parent_ends_while_its_sub_question_does, a_parent_waits_twice_for_the_same,
+	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
+	   work_without_end_is_ended, a_full_table_says_so,
+	   waiters_are_bounded_and_come_back, closing_cancels)
