@@ -157,6 +157,11 @@ static void open_world(struct world *w, struct script *s)
 	w->conf.recursion.ipv4 = s->ipv4;
 	w->conf.recursion.ipv6 = s->ipv6;
 	w->conf.recursion.case_randomisation = s->case_randomisation;
+	w->conf.recursion.qname_minimisation = s->qmin;
+	w->conf.recursion.stub = s->stub;
+	w->conf.recursion.stub_n = s->stub_n;
+	w->conf.recursion.forward = s->forward;
+	w->conf.recursion.forward_n = s->forward_n;
 	w->env = (struct resolve_env){.policy = &w->policy,
 				      .hints = &s->hints,
 				      .conf = &w->conf,

@@ -7,6 +7,8 @@
  *   CONFIG_BEGIN                         optional; one key a line
  *     root NAME ADDRESS...               a root server; there must be one
  *     ipv4|ipv6|case yes|no              conf's recursion keys; default yes, no, yes
+ *     qmin off|relaxed|strict            default off
+ *     stub|forward ZONE ADDRESS...
  *     rule name NAME exact|subtree ACTION [expires SECONDS]
  *     rule address PREFIX server|answer ACTION
  *   CONFIG_END
@@ -45,7 +47,7 @@
 #include "resolver/resolve.h"
 #include "zones/root.h"
 
-enum { RRS_MAX = 400, WORDS_MAX = 24, ADDRESSES_MAX = 8 };
+enum { RRS_MAX = 400, WORDS_MAX = 24, ADDRESSES_MAX = 8, ZONES_MAX = 8 };
 enum {
 	MATCH_QNAME = 1,
 	MATCH_QTYPE = 2,
@@ -117,6 +119,9 @@ struct script {
 	char title[256];
 	struct root_hints hints;
 	bool ipv4, ipv6, case_randomisation;
+	int qmin;
+	struct conf_zone stub[ZONES_MAX], forward[ZONES_MAX];
+	int stub_n, forward_n;
 	struct words rule[64];
 	int rule_n;
 	struct range *ranges, **ranges_end;
@@ -198,6 +203,20 @@ static struct addr script_addr(const struct script *s, const char *text)
 	return a;
 }
 
+/* stub or forward: a zone and the addresses to ask about it. */
+static void read_zone(struct script *s, struct conf_zone *z, int *n)
+{
+	const struct words *w = &s->words;
+	if (*n == ZONES_MAX || w->n < 3)
+		script_fail(s, s->line, "a zone and its servers, at most %d", ZONES_MAX);
+	z += (*n)++;
+	script_name(s, z->zone, w->w[1]);
+	for (int i = 2; i < w->n && z->servers_n < CONF_SERVERS_MAX; i++) {
+		z->servers[z->servers_n] = script_addr(s, w->w[i]);
+		z->servers[z->servers_n++].port = DNS_PORT;
+	}
+}
+
 static void read_config(struct script *s)
 {
 	char *whole;
@@ -217,6 +236,16 @@ static void read_config(struct script *s)
 			s->ipv6 = yes;
 		} else if (is_word(w->w[0], "case")) {
 			s->case_randomisation = yes;
+		} else if (is_word(w->w[0], "qmin")) {
+			s->qmin = CONF_QMIN_OFF;
+			if (w->n == 2 && is_word(w->w[1], "relaxed"))
+				s->qmin = CONF_QMIN_RELAXED;
+			else if (w->n == 2 && is_word(w->w[1], "strict"))
+				s->qmin = CONF_QMIN_STRICT;
+		} else if (is_word(w->w[0], "stub")) {
+			read_zone(s, s->stub, &s->stub_n);
+		} else if (is_word(w->w[0], "forward")) {
+			read_zone(s, s->forward, &s->forward_n);
 		} else if (is_word(w->w[0], "rule")) {
 			s->rule[s->rule_n++] = *w;
 		} else {
@@ -465,7 +494,7 @@ static void script_read(struct script *s, const char *file)
 			script_fail(s, s->line, "unknown word %s", w);
 	}
 	fclose(s->in);
-	if (!s->hints.server_n)
+	if (!s->hints.server_n && !s->forward_n)
 		script_fail(s, s->line, "no root server");
 }
 
