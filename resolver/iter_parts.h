@@ -1,0 +1,37 @@
+/* iter_parts.h: what the files of iter share; nobody else includes it.
+ * Shape    iter.c walks, sends and reads; iter_path.c knows the addresses of a cut's
+ *          servers, judges them, and finds those that came without glue */
+#ifndef SINKHOLED_ITER_PARTS_H
+#define SINKHOLED_ITER_PARTS_H
+
+#include <assert.h>
+
+#include "resolver/iter.h"
+
+static inline struct step *iter_add_step(struct iter_io *io, enum step_kind kind)
+{
+	assert(io->out->n < RESOLVE_STEPS_MAX);
+	struct step *s = &io->out->step[io->out->n++];
+	*s = (struct step){.kind = kind};
+	return s;
+}
+
+/* ---- iter_path.c ---- */
+
+/* it->cut is new: nothing of the old one counts. Look-ups under way for it end unheard.
+ */
+void iter_enter_cut(struct iter *it, struct iter_io *io);
+void iter_root_cut(struct delegation *out, const struct root_hints *hints);
+/* ERR_*, or 1 when a rule forbids the server; addr may be NULL. */
+int iter_judge_server(struct iter *it, struct iter_io *io, int server,
+		      const struct addr *addr);
+void iter_block_path(struct iter_path *p);
+/* The best path that no rule forbids; NULL when there is none. */
+int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *io);
+/* Starts as many look-ups as are allowed. ERR_* only. */
+int iter_learn_addresses(struct iter *it, struct iter_io *io);
+/* The sub-question at that place is done: its address, or a failure more. */
+void iter_take_sub(struct iter *it, struct iter_io *io, const struct reply *reply,
+		   int at);
+
+#endif

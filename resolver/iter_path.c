@@ -1,0 +1,264 @@
+#include "resolver/iter_parts.h"
+#include "resolver/server.h"
+#include "zones/root.h"
+
+/* ---- paths: the addresses of the cut's servers ---- */
+
+static bool family_on(const struct iter_io *io, unsigned family)
+{
+	const struct conf *c = io->env->conf;
+	return family == 4 ? c->recursion.ipv4 : c->recursion.ipv6;
+}
+
+/* One address is one path, whatever number of names it has. */
+static void add_path(struct iter *it, struct iter_io *io, int server, struct addr to)
+{
+	if (!family_on(io, to.family) || it->path_n == ITER_PATHS_MAX)
+		return;
+	to.port = io->env->conf->recursion.port;
+	for (int i = 0; i < it->path_n; i++)
+		if (addr_equal(&it->path[i].to, &to))
+			return;
+	it->path[it->path_n++] = (struct iter_path){.to = to, .server = (uint8_t)server};
+}
+
+static bool has_family(const struct iter *it, int server, unsigned family)
+{
+	for (int i = 0; i < it->path_n; i++)
+		if (it->path[i].server == server && it->path[i].to.family == family)
+			return true;
+	return false;
+}
+
+/* Returns whether the RRset brought an address. */
+static bool add_addresses(struct iter *it, struct iter_io *io, int server,
+			  const struct rrset *s)
+{
+	const uint8_t *rdata;
+	uint16_t len;
+	uint32_t at = 0;
+	int before = it->path_n;
+	while (it->path_n - before < DELEGATION_ADDRS_MAX &&
+	       rrset_next(s, &at, &rdata, &len)) {
+		if (s->type == DNS_A && len == 4)
+			add_path(it, io, server, addr_v4(rdata, 0));
+		else if (s->type == DNS_AAAA && len == 16)
+			add_path(it, io, server, addr_v6(rdata, 0));
+	}
+	return it->path_n > before;
+}
+
+void iter_enter_cut(struct iter *it, struct iter_io *io)
+{
+	it->path_n = it->sub_n = it->sub_failures = 0;
+	it->timed_out = it->unreachable = it->useless = it->forbidden = false;
+	it->blocked.kind = VERDICT_PASS;
+	memset(it->families_done, 0, sizeof it->families_done);
+	for (int i = 0; i < it->cut.servers_n; i++)
+		for (int k = 0; k < it->cut.server[i].addr_n; k++)
+			add_path(it, io, i, it->cut.server[i].addr[k]);
+}
+
+void iter_root_cut(struct delegation *out, const struct root_hints *hints)
+{
+	static const uint8_t root[1] = {0};
+	*out = (struct delegation){.zone = root, .servers_n = hints->server_n};
+	for (int i = 0; i < hints->server_n; i++) {
+		const struct root_server *from = &hints->server[i];
+		out->server[i].name = from->name;
+		out->server[i].addr_n = from->addr_n;
+		memcpy(out->server[i].addr, from->addr, sizeof from->addr);
+	}
+}
+_Static_assert((int)ROOT_SERVERS_MAX == (int)DELEGATION_SERVERS_MAX &&
+		       (int)ROOT_ADDRS_MAX == (int)DELEGATION_ADDRS_MAX,
+	       "hints are a delegation");
+
+/* ---- policy ---- */
+
+/* ERR_*, or 1 when a rule forbids the server; name and addr may be NULL. */
+static int judge_name_addr(struct iter *it, struct iter_io *io, const uint8_t *name,
+			   const struct addr *addr)
+{
+	struct verdict v;
+	int err = policy_server(&v, &io->judged->monitor, io->env->policy, io->subject,
+				name, addr);
+	if (err)
+		return err;
+	judged_note(io->judged, &v);
+	if (v.kind != VERDICT_ACT)
+		return 0;
+	if (it->blocked.kind != VERDICT_ACT)
+		it->blocked = v;
+	return 1;
+}
+
+int iter_judge_server(struct iter *it, struct iter_io *io, int server,
+		      const struct addr *addr)
+{
+	return judge_name_addr(it, io, it->cut.server[server].name, addr);
+}
+
+void iter_block_path(struct iter_path *p)
+{
+	p->dead = p->blocked = true;
+}
+
+/* ---- the choice ---- */
+
+/* a is to be tried before b: fewer tries, then the shorter time. */
+static bool path_before(const struct iter_io *io, const struct iter_path *a,
+			const struct iter_path *b)
+{
+	struct server_info x, y;
+	if (a->udp_tries != b->udp_tries)
+		return a->udp_tries < b->udp_tries;
+	server_get(io->env->servers, &x, &a->to, io->env->now_ms);
+	server_get(io->env->servers, &y, &b->to, io->env->now_ms);
+	return x.timeout_ms < y.timeout_ms;
+}
+
+static struct iter_path *best_path(struct iter *it, struct iter_io *io)
+{
+	struct iter_path *best = NULL;
+	uint32_t start;
+	if (it->path_n == 0)
+		return NULL;
+	io->env->random(io->env->random_arg, &start, sizeof start);
+	for (int i = 0; i < it->path_n; i++) {
+		struct iter_path *p =
+			&it->path[(start + (unsigned)i) % (unsigned)it->path_n];
+		if (!p->dead && (!best || path_before(io, p, best)))
+			best = p;
+	}
+	return best;
+}
+
+int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *io)
+{
+	while ((*out = best_path(it, io))) {
+		int r = iter_judge_server(it, io, (*out)->server, &(*out)->to);
+		if (r <= 0)
+			return r;
+		iter_block_path(*out);
+	}
+	return ERR_OK;
+}
+
+/* ---- addresses of servers that came without ---- */
+
+/* Takes a sub-question's part out of the own budget; false when there is too little.
+ * Asking costs one packet, even if it then needs none: loops of names end by that. */
+static bool take_share(struct budget *own, struct budget *share)
+{
+	int32_t sends = (own->sends - 1) / 2;
+	if (own->depth == 0 || sends < ITER_SUB_SENDS_MIN)
+		return false;
+	*share = *own;
+	share->depth--;
+	share->sends = sends < ITER_SUB_SENDS_MAX ? sends : ITER_SUB_SENDS_MAX;
+	share->bytes = own->bytes / 2;
+	own->sends -= share->sends + 1;
+	own->bytes -= share->bytes;
+	return true;
+}
+
+/* Whether asking for the address could ever help: not when only the cut itself could
+ * tell, nor when it is the very question that waits for the answer. */
+static bool worth_asking(const struct iter *it, const uint8_t *server, uint16_t type)
+{
+	return !name_within(server, it->cut.zone) &&
+	       !(type == it->type && name_equal(server, it->name));
+}
+
+static bool ask_address(struct iter *it, struct iter_io *io, int server, uint16_t type)
+{
+	const uint8_t *name = it->cut.server[server].name;
+	struct budget share;
+	if (!worth_asking(it, name, type) || !take_share(io->budget, &share))
+		return false;
+	struct step *s = iter_add_step(io, STEP_SUB);
+	s->id = ++*io->last_id;
+	s->share = share;
+	name_copy(s->sub.qname, name);
+	s->sub.qtype = type;
+	s->sub.subject = *io->subject;
+	s->sub.subject.own = true;
+	it->sub[it->sub_n].id = s->id;
+	it->sub[it->sub_n].type = type;
+	it->sub[it->sub_n++].server = (uint8_t)server;
+	return true;
+}
+
+/* Looks in the cache for one family of a server's addresses, or asks. 1: paths were
+ * added or a question is under way; 0: nothing to be had; or ERR_*. */
+static int learn_family(struct iter *it, struct iter_io *io, int server, unsigned family)
+{
+	uint16_t type = family == 4 ? DNS_A : DNS_AAAA;
+	struct rrset s;
+	if (!family_on(io, family) || has_family(it, server, family))
+		return 0;
+	int r = rrset_cache_get(io->env->cache, &s, io->arena,
+				it->cut.server[server].name, type, RANK_AUTHORITY,
+				io->env->now_s);
+	if (r < 0)
+		return r;
+	if (r != RRSET_CACHE_HIT)
+		return ask_address(it, io, server, type);
+	/* What a server told that is listed by now is not to lead anywhere. */
+	r = judge_name_addr(it, io, s.from.server, &s.from.addr);
+	if (r)
+		return r < 0 ? r : 0;
+	return s.kind == RRSET_DATA && add_addresses(it, io, server, &s);
+}
+
+/* IPv4 first; IPv6 only when that gave nothing, to spare the other side packets. */
+static int learn_server(struct iter *it, struct iter_io *io, int server)
+{
+	static const uint8_t families[2] = {4, 6};
+	uint8_t *done = &it->families_done[server];
+	while (*done < 2) {
+		int r = iter_judge_server(it, io, server, NULL);
+		if (r == 1)
+			*done = 2;
+		if (r)
+			return r < 0 ? r : 0;
+		r = learn_family(it, io, server, families[(*done)++]);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+int iter_learn_addresses(struct iter *it, struct iter_io *io)
+{
+	int paths = it->path_n;
+	for (int i = 0; i < it->cut.servers_n && it->path_n == paths; i++) {
+		if (it->sub_n == ITER_SUBS_MAX ||
+		    it->sub_failures >= ITER_SUB_FAILURES_MAX)
+			break;
+		bool waits = false;
+		for (int k = 0; k < it->sub_n; k++)
+			waits |= it->sub[k].server == i;
+		int r = waits ? 0 : learn_server(it, io, i);
+		if (r < 0)
+			return r;
+	}
+	return ERR_OK;
+}
+
+/* The address is in the reply, a rule forbids to learn it, or it cannot be had. An alias
+ * is no name of a server, RFC 2181 10.3. */
+void iter_take_sub(struct iter *it, struct iter_io *io, const struct reply *reply, int at)
+{
+	int server = it->sub[at].server;
+	uint16_t type = it->sub[at].type;
+	it->sub[at] = it->sub[--it->sub_n];
+	bool found = reply->verdict.kind != VERDICT_ACT && reply->answer_n > 0 &&
+		     reply->answer[0]->type == type &&
+		     add_addresses(it, io, server, reply->answer[0]);
+	if (reply->verdict.kind == VERDICT_ACT && it->blocked.kind != VERDICT_ACT)
+		it->blocked = reply->verdict;
+	judged_note(io->judged, &reply->verdict);
+	it->sub_failures += !found;
+}
