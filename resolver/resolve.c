@@ -94,7 +94,7 @@ static void done_answer(struct call *c)
 				  .negative = r->negative,
 				  .verdict = r->verdict,
 				  .target = r->name[r->links],
-				  .cacheable = true};
+				  .cacheable = r->judged.monitor.kind == VERDICT_PASS};
 	memcpy(r->reply.answer, r->chain, sizeof r->reply.answer);
 	done(c);
 }

@@ -199,7 +199,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	bool recursive = q->flags & DNS_RD;
 	if (s->conf->recursion.local_zones)
 		kind = local_find(&local, q->qname, q->qtype);
-	/* The entry remembers that nothing matched: no look-up while that holds. */
+	/* The entry remembers that it passed: no look-up while that holds. */
 	if (kind == LOCAL_NONE && recursive &&
 	    answer_cache_get(s->answers, &body, &age_s, q->qname, q->qname_len, q->qtype,
 			     class, &s->policy))
@@ -274,8 +274,7 @@ static void remember(struct serve *s, const struct question *q, const struct rep
 		     const struct answer_body *body)
 {
 	const struct answer_memory memory = {s->policy.stamp, reply->change};
-	if (reply->cacheable && reply->monitor.kind == VERDICT_PASS &&
-	    !q->subject.passthru)
+	if (reply->cacheable && !q->subject.passthru)
 		answer_cache_put(s->answers, body, q->qname, q->qtype, q->subject.class,
 				 &memory, reply_ttl(reply), s->policy.now_s);
 }
