@@ -38,6 +38,7 @@ struct server {
 	uv_signal_t on_term, on_int, on_child;
 	uv_timer_t tick;
 	pid_t verifier; /* 0 = none running */
+	int checked;	/* what it found, when it has ended */
 	uint64_t started_s;
 	int64_t wall_ahead_ms; /* wall minus monotonic clock at the last tick */
 	int lock_fd, exit_code;
@@ -113,10 +114,11 @@ static void on_child(uv_signal_t *signal, int number)
 	if (!s->verifier || waitpid(s->verifier, &status, WNOHANG) != s->verifier)
 		return;
 	s->verifier = 0;
-	if (startup_verified(status, s->conf)) {
+	s->checked = startup_verified(status, s->conf);
+	if (s->checked == ERR_DAMAGED) {
 		s->exit_code = EXIT_FAULT;
 		stop(s);
-	} else {
+	} else if (!s->checked) {
 		log_info("the blocklist has been checked: whole");
 	}
 }
@@ -137,7 +139,9 @@ static json_t *store_status(struct server *s)
 			 "addresses", (json_int_t)st.addresses, "clients",
 			 (json_int_t)st.clients, "lists", (int)st.lists, "bytes",
 			 (json_int_t)st.bytes_used, "check",
-			 s->verifier ? "running" : "whole");
+			 s->verifier  ? "running"
+			 : s->checked ? "not finished"
+				      : "whole");
 }
 
 static json_t *hits_status(struct server *s)
@@ -404,6 +408,8 @@ static int start(struct server *s)
 	uv_loop_init(&s->loop);
 	/* Before TCP accepts: from then on SIGTERM is to end it in order. */
 	start_loop(s);
+	if (s->stopping)
+		return ERR_DAMAGED;
 	err = open_control(s);
 	if (!err)
 		err = open_workers(s);
@@ -427,7 +433,8 @@ static void finish(struct server *s)
 	rrset_cache_close(s->shared.cache);
 	server_table_close(s->shared.servers);
 	uv_loop_close(&s->loop);
-	startup_ended(s->conf);
+	if (!s->exit_code) /* damage: the next start is to look first */
+		startup_ended(s->conf);
 }
 
 static int serve(struct conf *conf)

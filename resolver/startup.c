@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
@@ -23,6 +24,7 @@ enum {
 	PATH_ROOM = CONF_PATH_MAX + 32, /* a folder and one of our file names */
 	FOLDER_MODE = 0755, /* lists and hits below have groups of their own */
 	FILE_MODE = 0644,
+	EXIT_UNCHECKED = 2, /* of the child: it could not look at the blocklist */
 };
 
 static const char *path_in(char out[PATH_ROOM], const char *folder, const char *file)
@@ -96,12 +98,31 @@ static long read_pid(int fd)
 	return pread(fd, text, sizeof text - 1, 0) > 0 ? strtol(text, NULL, 10) : 0;
 }
 
+/* The folder belongs to the user that root gives way to: a link there must not lead root
+ * to write to, or give away, a file of somebody else. */
+static int open_lock(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      FILE_MODE);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		return fd;
+	close(fd);
+	errno = EMLINK;
+	return -1;
+}
+
 int startup_lock(int *out, const struct conf *conf, const struct startup_user *user)
 {
 	char path[PATH_ROOM];
-	int fd = open(path_in(path, conf->state, CONTROL_LOCK_FILE),
-		      O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	int fd = open_lock(path_in(path, conf->state, CONTROL_LOCK_FILE));
 	*out = -1;
+	if (fd < 0 && (errno == ELOOP || errno == EMLINK)) {
+		log_error("state: %s is a link or no plain file; remove it", path);
+		return ERR_REFUSED;
+	}
 	if (fd < 0) {
 		log_error("state: cannot open %s: %s; the folder must be writable for "
 			  "the user "
@@ -246,20 +267,22 @@ int startup_blocklist(const struct conf *conf)
 	return ERR_OK;
 }
 
+/* The child's exit status. */
 static int verify_here(const char *path)
 {
 	const char *why = NULL;
 	struct blocklist *bl;
 	struct blocklist_view *view;
 	int err = blocklist_open(&bl, path, BLOCKLIST_READ, &why);
-	if (err)
-		return err;
-	err = blocklist_view_open(&view, bl);
+	if (!err)
+		err = blocklist_view_open(&view, bl);
 	if (!err)
 		err = blocklist_view_renew(view);
 	if (!err)
 		err = blocklist_verify(view, NULL, NULL);
-	return err;
+	if (err == ERR_NOMEM || err == ERR_BUSY)
+		return EXIT_UNCHECKED;
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int startup_verify(pid_t *pid, const struct conf *conf)
@@ -269,17 +292,32 @@ int startup_verify(pid_t *pid, const struct conf *conf)
 	*pid = fork();
 	if (*pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		_exit(verify_here(path) ? EXIT_FAILURE : EXIT_SUCCESS);
+		_exit(verify_here(path));
 	}
 	if (*pid < 0)
 		log_error("cannot start the check of the blocklist: %s", strerror(errno));
 	return *pid < 0 ? ERR_IO : ERR_OK;
 }
 
+/* A signal that somebody sent, a stop of the whole service or the kernel out of memory,
+ * says nothing about the blocklist; a crash does. */
+static bool was_ended(int wait_status)
+{
+	int number = WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : 0;
+	return number == SIGTERM || number == SIGINT || number == SIGHUP ||
+	       number == SIGKILL ||
+	       (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_UNCHECKED);
+}
+
 int startup_verified(int wait_status, const struct conf *conf)
 {
 	if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == EXIT_SUCCESS)
 		return ERR_OK;
+	if (was_ended(wait_status)) {
+		log_warning("the check of the blocklist could not be finished; see to "
+			    "it with sinkhole-blocklist verify");
+		return ERR_STOPPED;
+	}
 	log_error(
 		"the blocklist in %s/" CONTROL_BLOCKLIST_DIR
 		" is damaged: not serving from "

@@ -44,7 +44,8 @@ void startup_ended(const struct conf *conf);
 MUST_CHECK int startup_blocklist(const struct conf *conf);
 /* Starts the full check of the blocklist in a child process; *pid is it. */
 MUST_CHECK int startup_verify(pid_t *pid, const struct conf *conf);
-/* What the child's wait status means; prints the verdict when it is bad. */
+/* What the child's wait status means: ERR_DAMAGED, or ERR_STOPPED when it came to no
+ * verdict; prints which. */
 MUST_CHECK int startup_verified(int wait_status, const struct conf *conf);
 
 #endif

@@ -232,6 +232,24 @@ def flipped(r):
     return "%d places damaged, %d in use" % (len(places[::len(places) // 12]), seen)
 
 
+@test("flipped bytes after an end in order: found beside the first service, which ends; then refuses to start")
+def flipped_quietly(r):
+    other, data = filled(r, "quietly")
+    other.start()
+    other.stop()
+    bad = bytearray(open(data, "rb").read())
+    places = [m.start() for m in re.finditer(b"filled", bad)]
+    for at in places[10::max(1, len(places) // 20)]:
+        bad[at + 2] ^= 0x01
+    open(data, "wb").write(bad)
+    equal(other.run("sinkhole-blocklist", "verify")[0], 1, "verify")
+    other.spawn()
+    equal(other.process.wait(30), 2, "status of the service that found it")
+    other.process = None
+    check("is damaged" in other.said(), "what it said", other.said())
+    refuses(other, "damage that is known", "blocklist", "is damaged")
+
+
 @test("a store that is something else: refuses")
 def junk_store(r):
     other, data = filled(r, "junk")

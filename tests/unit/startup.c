@@ -1,0 +1,127 @@
+#include "resolver/startup.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "include/blocklist.h"
+#include "include/control.h"
+#include "tests/unit/unit.h"
+
+static struct conf conf;
+static const struct startup_user same = {0};
+
+static void use_folder(const char *name)
+{
+	snprintf(conf.state, sizeof conf.state, "%s", unit_path(name));
+	snprintf(conf.runtime, sizeof conf.runtime, "%s", conf.state);
+	ck_assert_int_eq(startup_folders(&conf, &same), 0);
+}
+
+static const char *lock_path(void)
+{
+	static char path[CONF_PATH_MAX + 64];
+	snprintf(path, sizeof path, "%s/%s", conf.state, CONTROL_LOCK_FILE);
+	return path;
+}
+
+START_TEST(one_at_a_time)
+{
+	int first, second;
+	use_folder("once");
+	ck_assert_int_eq(startup_lock(&first, &conf, &same), 0);
+	ck_assert_int_eq(startup_lock(&second, &conf, &same), ERR_BUSY);
+	ck_assert_int_eq(second, -1);
+	close(first);
+	ck_assert_int_eq(startup_lock(&first, &conf, &same), 0);
+	close(first);
+}
+END_TEST
+
+/* Who may write to the state folder must not lead root to another file. */
+START_TEST(a_lock_that_leads_elsewhere)
+{
+	char text[8] = "";
+	int fd;
+	use_folder("links");
+	const char *other = unit_path("other");
+	fd = open(other, O_RDWR | O_CREAT, 0600);
+	ck_assert_int_eq(write(fd, "mine", 4), 4);
+	ck_assert_int_eq(symlink(other, lock_path()), 0);
+	ck_assert_int_eq(startup_lock(&(int){0}, &conf, &same), ERR_REFUSED);
+	ck_assert_int_eq(unlink(lock_path()), 0);
+	ck_assert_int_eq(link(other, lock_path()), 0);
+	ck_assert_int_eq(startup_lock(&(int){0}, &conf, &same), ERR_REFUSED);
+	ck_assert_int_eq(unlink(lock_path()), 0);
+	ck_assert_int_eq(mkfifo(lock_path(), 0600), 0);
+	ck_assert_int_eq(startup_lock(&(int){0}, &conf, &same), ERR_REFUSED);
+	ck_assert_int_eq(pread(fd, text, sizeof text, 0), 4);
+	ck_assert_str_eq(text, "mine");
+	close(fd);
+}
+END_TEST
+
+START_TEST(the_mark_of_an_end_in_order)
+{
+	bool unclean = true;
+	use_folder("mark");
+	ck_assert_int_eq(startup_begun(&unclean, &conf), 0);
+	ck_assert(!unclean);
+	ck_assert_int_eq(startup_begun(&unclean, &conf), 0);
+	ck_assert(unclean);
+	startup_ended(&conf);
+	ck_assert_int_eq(startup_begun(&unclean, &conf), 0);
+	ck_assert(!unclean);
+}
+END_TEST
+
+START_TEST(an_empty_blocklist_only_where_all_is_new)
+{
+	char path[CONF_PATH_MAX + 64];
+	pid_t pid;
+	int status;
+	use_folder("new");
+	ck_assert_int_eq(startup_blocklist(&conf), 0);
+	ck_assert_int_eq(startup_blocklist(&conf), 0);
+	ck_assert_int_eq(startup_verify(&pid, &conf), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(startup_verified(status, &conf), 0);
+	use_folder("lost");
+	snprintf(path, sizeof path, "%s/%s", conf.state, CONTROL_HITS_DIR);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	ck_assert_int_eq(startup_blocklist(&conf), ERR_NOENT);
+	ck_assert_int_eq(startup_verify(&pid, &conf), 0);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(startup_verified(status, &conf), ERR_DAMAGED);
+}
+END_TEST
+
+/* A stop of the whole service, or the kernel short of memory, is no damage. */
+START_TEST(what_the_end_of_the_check_means)
+{
+	static const struct {
+		int signal, want;
+	} cases[] = {
+		{SIGTERM, ERR_STOPPED}, {SIGINT, ERR_STOPPED},	{SIGHUP, ERR_STOPPED},
+		{SIGKILL, ERR_STOPPED}, {SIGSEGV, ERR_DAMAGED}, {SIGBUS, ERR_DAMAGED},
+		{SIGABRT, ERR_DAMAGED},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		int status;
+		pid_t pid = fork();
+		if (pid == 0) {
+			signal(cases[i].signal, SIG_DFL);
+			raise(cases[i].signal);
+			_exit(0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(startup_verified(status, &conf), cases[i].want);
+	}
+}
+END_TEST
+
+UNIT_SUITE("startup", one_at_a_time, a_lock_that_leads_elsewhere,
+	   the_mark_of_an_end_in_order, an_empty_blocklist_only_where_all_is_new,
+	   what_the_end_of_the_check_means)
