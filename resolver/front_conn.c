@@ -206,6 +206,15 @@ static void conn_drain(struct conn *c)
 
 /* ---- questions ---- */
 
+bool conn_has_turn(struct conn *c)
+{
+	struct front_tcp *f = c->front;
+	if (f->turn_left <= 0 && c->turn && f->turn - c->turn < FRONT_TCP_REST)
+		return false;
+	c->turn = f->turn;
+	return true;
+}
+
 static void stage_flush(struct front_tcp *f, struct conn *c)
 {
 	size_t n = f->stage_n;
@@ -227,6 +236,7 @@ static void serve_one(struct conn *c, const uint8_t *msg, size_t len)
 	size_t out_len = 0;
 	uint8_t *out = f->stage + f->stage_n;
 	conn_touch(c);
+	f->turn_left--;
 	c->in_flight++; /* before serve(): it may call front_tcp_send() itself */
 	enum serve_result result =
 		f->hooks.serve(f->hooks.arg, &from, msg, len, out + LENGTH_LEN, &out_len);
@@ -242,14 +252,15 @@ static void serve_one(struct conn *c, const uint8_t *msg, size_t len)
 	}
 }
 
-/* Whether it may have another question answered in this turn, and where: the answers so
- * far leave when the stage is full, and what the kernel does not take then is enough. */
-static bool conn_goes_on(struct conn *c)
+/* Whether it may have another question answered in this turn: the answers so far leave
+ * when the stage is full, and what the kernel does not take then is enough. Who is heard
+ * beyond the turn's share has one question. */
+static bool conn_goes_on(struct conn *c, bool first)
 {
 	struct front_tcp *f = c->front;
 	if (STAGE_MAX - f->stage_n < FRAME_MAX)
 		stage_flush(f, c);
-	return c->state == CONN_OPEN && conn_may_read(c);
+	return c->state == CONN_OPEN && conn_may_read(c) && (first || f->turn_left > 0);
 }
 
 /* One turn: the whole questions that are there, then their answers in one write. */
@@ -260,7 +271,7 @@ void conn_serve(struct conn *c)
 	if (!conn_has_question(c))
 		return;
 	f->hooks.begin(f->hooks.arg);
-	while (conn_goes_on(c) && c->have - at >= LENGTH_LEN) {
+	while (conn_goes_on(c, at == 0) && c->have - at >= LENGTH_LEN) {
 		size_t len = wire_get16(c->in + at);
 		if (len < DNS_HEADER_LEN) { /* not DNS, and no way to find its next */
 			stats_count(f->hooks.stats, STATS_DROP_MALFORMED);
@@ -308,7 +319,7 @@ static void on_conn(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		conn_drain(c);
-	if (c->state == CONN_OPEN && events & UV_READABLE)
+	if (c->state == CONN_OPEN && events & UV_READABLE && conn_has_turn(c))
 		conn_read(c);
 	conn_settle(c);
 }
@@ -318,5 +329,6 @@ void conn_start(struct conn *c)
 	c->in_flight = 0;
 	c->eof = c->again = false;
 	c->events = 0;
+	c->turn = 0;
 	conn_settle(c);
 }

@@ -30,6 +30,7 @@ struct conn {
 	uint64_t serial;
 	struct addr client, local;
 	uint64_t since_ms;   /* accepted, last whole question or last answer */
+	uint64_t turn;	     /* of the loop, when it was heard last; 0 = not yet */
 	uint32_t in_flight;  /* questions that are owed an answer */
 	int events;	     /* what poll waits for */
 	bool eof;	     /* the client sends no more; it may still read */
@@ -56,6 +57,9 @@ struct front_tcp {
 	uv_loop_t *loop;
 	uv_timer_t tick;   /* runs while there are connections, or accepting rests */
 	uv_idle_t again;   /* runs once when a connection may go on */
+	uv_prepare_t next; /* begins a turn */
+	uint64_t turn;
+	int turn_left;	   /* questions that this turn still has */
 	bool orphan;	   /* open failed: nobody else will free it */
 	bool down;	   /* shutdown has begun */
 	bool accept_rests; /* no descriptor was left: until the next tick */
@@ -85,6 +89,8 @@ void conn_put_back(struct conn *c);
 void conn_touch(struct conn *c);
 /* Nothing is owed to it, or it does not take what it is owed. */
 bool conn_idle(const struct conn *c);
+/* Whether it is heard in this turn of the loop, or others have to be first. */
+bool conn_has_turn(struct conn *c);
 /* The whole questions that are there. Not within somebody's begin and end. */
 void conn_serve(struct conn *c);
 /* After every change: what the connection waits for now. */

@@ -7,9 +7,12 @@
 #include "resolver/stats.h"
 
 enum {
-	ACCEPTS = 32, /* per wake-up, then those who are connected have their turn */
-	CLOSING = 64, /* slots beyond the limit, for those whose handle is closing */
-	BACKLOG = 1024,
+	/* Per turn: a quarter of the slots, so that who was let in last is heard before
+	 * he is the one who has been idle longest. */
+	ACCEPTS = 256,
+	/* Slots beyond the limit, for those whose handle is closing: two turns' worth. */
+	CLOSING = 512,
+	BACKLOG = 4096, /* cut to somaxconn; who finds it full tries again after 1 s */
 	TICK_MS = 100, /* half of the shortest idle time */
 };
 
@@ -25,10 +28,21 @@ static void on_again(uv_idle_t *idle)
 		struct conn *c = &f->conns[i];
 		if (c->state != CONN_OPEN || !c->again)
 			continue;
+		if (!conn_has_turn(c)) {
+			front_tcp_again(f);
+			continue;
+		}
 		c->again = false;
 		conn_serve(c);
 		conn_settle(c);
 	}
+}
+
+static void on_turn(uv_prepare_t *prepare)
+{
+	struct front_tcp *f = prepare->data;
+	f->turn++;
+	f->turn_left = FRONT_TCP_TURN;
 }
 
 void front_tcp_again(struct front_tcp *f)
@@ -283,6 +297,8 @@ void front_tcp_shutdown(struct front_tcp *f)
 		uv_close((uv_handle_t *)&f->tick, on_own_closed);
 	if (f->again.data)
 		uv_close((uv_handle_t *)&f->again, on_own_closed);
+	if (f->next.data)
+		uv_close((uv_handle_t *)&f->next, on_own_closed);
 }
 
 void front_tcp_free(struct front_tcp *f)
@@ -303,6 +319,10 @@ static int start(struct front_tcp *f)
 	if (uv_idle_init(f->loop, &f->again))
 		return ERR_IO;
 	f->again.data = f;
+	f->handles++;
+	if (uv_prepare_init(f->loop, &f->next) || uv_prepare_start(&f->next, on_turn))
+		return ERR_IO;
+	f->next.data = f;
 	f->handles++;
 	for (int i = 0; i < f->n; i++) {
 		struct listener *l = &f->listeners[i];

@@ -12,7 +12,10 @@
  *
  * A connection counts as idle while no answer is owed, or while its client does not read
  * what was sent. Bytes that make no whole question do not end that time: a slow sender is
- * an idle one. When all slots are taken the connection idle longest makes room. */
+ * an idle one. When all slots are taken the connection idle longest makes room.
+ *
+ * A flood over TCP must not make UDP or new clients wait: when one turn of the loop has
+ * had its share of questions, connections that were heard lately wait for a later one. */
 #ifndef SINKHOLED_FRONT_TCP_H
 #define SINKHOLED_FRONT_TCP_H
 
@@ -27,7 +30,9 @@ enum {
 	FRONT_TCP_IDLE_MS = 10000,   /* with at least half of the slots free */
 	FRONT_TCP_IDLE_MIN_MS = 200, /* with none free: Unbound's figure */
 	FRONT_TCP_OWED_MS = 30000,   /* an answer owed so long will never come */
-	FRONT_TCP_INLINE = 1024,     /* a question with padding (RFC 8467) fits */
+	FRONT_TCP_TURN = 1024, /* questions in one turn of the loop, as many as UDP has */
+	FRONT_TCP_REST = 16,   /* turns after which a connection is heard all the same */
+	FRONT_TCP_INLINE = 1024, /* a question with padding (RFC 8467) fits */
 	FRONT_TCP_QUEUE_MAX = 2 * (65535 + 2), /* unread answers of one client */
 	FRONT_TCP_HEAP_MAX = 16 << 20,
 };

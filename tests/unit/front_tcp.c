@@ -359,7 +359,7 @@ START_TEST(late_for_the_dead)
 	reset(fd);
 	net_run(&f->loop, 20);
 	ck_assert_uint_eq(front_tcp_conns(f->front), 0);
-	for (int i = 0; i < 500; i++) { /* slots are used in turn */
+	for (int i = 0; i < 1000; i++) { /* slots are used in turn */
 		f->askers = 1;
 		fd = net_connect(SOCK_STREAM, &f->listen);
 		ask(fd, 2, 'L');
@@ -627,6 +627,49 @@ START_TEST(reads_late)
 }
 END_TEST
 
+/* Sixty clients flood: one turn of the loop has a bounded share of their questions, all
+ * of them are heard in the end, and a new client is not behind them. */
+START_TEST(floods_take_turns)
+{
+	enum { CLIENTS = 60, EACH = 300 };
+	static uint8_t all[EACH * (2 + QUESTION_LEN)];
+	struct fake *f = fake_open("127.0.0.1", &usual);
+	int fd[CLIENTS], before, turns = 0;
+	size_t n = 0, len;
+	for (unsigned i = 0; i < EACH; i++)
+		n += question(all + n, i, 'N', QUESTION_LEN);
+	for (int i = 0; i < CLIENTS; i++)
+		fd[i] = net_connect(SOCK_STREAM, &f->listen);
+	net_run(&f->loop, 20);
+	ck_assert_uint_eq(front_tcp_conns(f->front), CLIENTS);
+	for (int i = 0; i < CLIENTS; i++)
+		put(fd[i], all, n);
+	do {
+		before = f->served;
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+		ck_assert_int_le(f->served - before, FRONT_TCP_TURN + CLIENTS);
+	} while (++turns < 4);
+	ck_assert_int_lt(f->served, CLIENTS * EACH);
+	int late = net_connect(SOCK_STREAM, &f->listen);
+	ask(late, 9, 'A');
+	for (int i = 0; i < 3; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	ck_assert_int_lt(f->served, CLIENTS * EACH);
+	uint8_t buf[2 + QUESTION_LEN];
+	ck_assert_int_eq(recv(late, buf, sizeof buf, MSG_DONTWAIT), sizeof buf);
+	for (int i = 0; i < 1000 && f->served <= CLIENTS * EACH; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	ck_assert_int_eq(f->served, CLIENTS * EACH + 1);
+	for (int i = 0; i < CLIENTS; i++) {
+		ask(fd[i], 7, 'A');
+		ck_assert_int_eq(answer(f, fd[i], &len), 7);
+		close(fd[i]);
+	}
+	close(late);
+	fake_close(f);
+}
+END_TEST
+
 /* No descriptor is left: the listener rests instead of spinning, and goes on later. */
 START_TEST(no_descriptor_left_to_accept)
 {
@@ -707,5 +750,6 @@ UNIT_SUITE("front_tcp", asks_and_answers, wildcard_knows_its_address,
 	   any_cut_of_the_stream, long_questions, out_of_order, in_flight_limit,
 	   half_closed, late_for_the_dead, closing_answers, garbage_lengths,
 	   idle_and_slow, idle_time_shrinks, full_house, connections_of_one_client,
-	   never_reads, never_reads_is_idle, reads_late, no_descriptor_left_to_accept,
-	   bind_errors, binds_again_after_use, leaves_no_descriptor)
+	   never_reads, never_reads_is_idle, reads_late, floods_take_turns,
+	   no_descriptor_left_to_accept, bind_errors, binds_again_after_use,
+	   leaves_no_descriptor)
