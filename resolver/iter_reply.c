@@ -235,6 +235,20 @@ void iter_reply_target(uint8_t out[DNS_NAME_MAX], const struct rrset *cname)
 	name_lower(out, name_len(out));
 }
 
+int iter_reply_rename(uint8_t out[DNS_NAME_MAX], const uint8_t *name,
+		      const struct rrset *dname)
+{
+	uint8_t target[DNS_NAME_MAX];
+	size_t head = name_len(name) - name_len(dname->owner);
+	iter_reply_target(target, dname);
+	size_t tail = name_len(target);
+	if (head + tail > DNS_NAME_MAX)
+		return ERR_RANGE;
+	memmove(out, name, head);
+	memcpy(out + head, target, tail);
+	return ERR_OK;
+}
+
 /* ---- the answer section: the question's chain ---- */
 
 static bool authoritative(const struct message *m)
@@ -278,6 +292,47 @@ static int read_any(struct iter_reply *out, const struct message *m)
 	return ERR_OK;
 }
 
+/* The DNAME above name, as far as the asked zone may speak; *out is NULL when there is
+ * none. */
+static int take_dname(struct rrset **out, const struct message *m, const uint8_t *name)
+{
+	uint8_t owner[DNS_NAME_MAX];
+	*out = NULL;
+	for (int i = 0; i < m->n; i++) {
+		const struct record *r = &m->record[i];
+		if (r->section != WIRE_ANSWER || r->type != DNS_DNAME)
+			continue;
+		record_owner(owner, m, r);
+		if (name_below(name, owner) && name_within(owner, m->asked->from.zone))
+			return take_rrset(out, m, WIRE_ANSWER, DNS_DNAME, owner);
+	}
+	return ERR_OK;
+}
+
+/* What stands at name. There is nothing of its own below a DNAME, RFC 6672 2.4: a CNAME
+ * that came with it only repeats what it makes. *out is NULL when there is nothing. */
+static int take_next(struct rrset **out, const struct message *m, const uint8_t *name)
+{
+	int err = take_dname(out, m, name);
+	if (!err && !*out)
+		err = take_rrset(out, m, WIRE_ANSWER, m->asked->type, name);
+	if (!err && !*out)
+		err = take_rrset(out, m, WIRE_ANSWER, DNS_CNAME, name);
+	return err;
+}
+
+/* Moves name along a link; false when the asked zone may not speak of it any more, or
+ * there is no more to ask for. */
+static bool follow(const struct iter_asked *a, uint8_t name[DNS_NAME_MAX],
+		   const struct rrset *link)
+{
+	if (link->type == DNS_CNAME)
+		iter_reply_target(name, link);
+	else if (iter_reply_rename(name, name, link))
+		return false;
+	return a->type != DNS_CNAME && name_within(name, a->from.zone);
+}
+
 /* Follows the chain as far as the asked zone may speak. name is left at its end; class
  * becomes ITER_ANSWER, ITER_CNAME (the zone may not speak of name) or ITER_NODATA
  * (nothing is there). */
@@ -289,21 +344,19 @@ static int read_chain(struct iter_reply *out, const struct message *m,
 	name_copy(name, a->name);
 	out->class = ITER_NODATA;
 	for (int links = 0; links <= REPLY_CHAIN_MAX; links++) {
-		int err = take_rrset(&s, m, WIRE_ANSWER, a->type, name);
-		if (err || s) {
-			out->class = ITER_ANSWER;
-			return err ? err : add_answer(out, m, s);
-		}
-		err = take_rrset(&s, m, WIRE_ANSWER, DNS_CNAME, name);
+		int err = take_next(&s, m, name);
 		if (err || !s)
 			return err;
-		if (s->rr_n != 1) /* RFC 2181 10.1 */
+		bool dname = s->type == DNS_DNAME && !name_equal(s->owner, name);
+		bool is_link = dname || (s->type == DNS_CNAME && a->type != DNS_CNAME);
+		if (is_link && s->rr_n != 1) /* RFC 2181 10.1, 6672 2.4 */
 			return ERR_FORMAT;
 		err = add_answer(out, m, s);
-		if (err)
+		if (err || !is_link) {
+			out->class = ITER_ANSWER;
 			return err;
-		iter_reply_target(name, s);
-		if (!name_within(name, a->from.zone))
+		}
+		if (!follow(a, name, s))
 			break;
 	}
 	out->class = ITER_CNAME;
@@ -467,7 +520,8 @@ static int classify(struct iter_reply *out, const struct message *m)
 		out->class = ITER_NO_EDNS;
 		return ERR_OK;
 	}
-	if (m->rcode != DNS_NOERROR && m->rcode != DNS_NXDOMAIN) {
+	if (m->rcode != DNS_NOERROR && m->rcode != DNS_NXDOMAIN &&
+	    m->rcode != DNS_YXDOMAIN) {
 		out->class = ITER_ERROR;
 		return ERR_OK;
 	}
@@ -477,6 +531,9 @@ static int classify(struct iter_reply *out, const struct message *m)
 	} else {
 		err = read_chain(out, m, name);
 	}
+	/* RFC 6672 3.1: only as the end of a chain is YXDOMAIN worth anything. */
+	if (!err && m->rcode == DNS_YXDOMAIN && out->class != ITER_CNAME)
+		out->class = ITER_ERROR;
 	if (!err && out->class == ITER_NODATA)
 		err = read_denial(out, m, name);
 	/* Data that a resolver has from somewhere else proves nothing here. */

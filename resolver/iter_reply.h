@@ -5,7 +5,7 @@
  * Memory   what is kept is copied into the arena; the message is borrowed for the call
  * Threads  any; pure function
  * Errors   ERR_NOMEM (arena full); a bad message is a class
- * Source   RFC 1034 5.3.3, 2181 5.4.1, 2308, 5452 (what to match), 6891, 9520
+ * Source   RFC 1034 5.3.3, 2181 5.4.1, 2308, 5452 (what to match), 6672, 6891, 9520
  *
  * Believed: the answer section where it belongs to the question's chain, inside the zone
  * that was asked; one SOA above the denied name; the NS records of one cut strictly
@@ -24,7 +24,8 @@ enum iter_class {
 	ITER_LAME,	/* not responsible for the zone, or a referral up or sideways */
 	ITER_REFERRAL,
 	ITER_ANSWER,
-	ITER_CNAME, /* the chain ends in a name that is still to be asked for */
+	ITER_CNAME, /* the chain ends in a name that is still to be asked for, or in none:
+		     * what a DNAME makes of it is too long */
 	ITER_NODATA,
 	ITER_NXDOMAIN,
 };
@@ -40,7 +41,8 @@ struct iter_asked {
 
 struct iter_reply {
 	enum iter_class class;
-	/* CNAMEs in order, then the end of the chain; for ANY all RRsets of the name. */
+	/* CNAMEs and DNAMEs in order, then the end of the chain; for ANY all RRsets of
+	 * the name. The CNAMEs that DNAMEs make are not among them. */
 	const struct rrset *answer[REPLY_ANSWER_MAX];
 	int answer_n;
 	/* NODATA, NXDOMAIN: of the last name; NULL when it came without a usable SOA. */
@@ -52,7 +54,10 @@ MUST_CHECK int iter_reply_read(struct iter_reply *out, struct arena *arena,
 			       const struct iter_asked *asked, const uint8_t *msg,
 			       size_t len);
 
-/* The name that a CNAME RRset points to, lower case. */
+/* The name that a CNAME or DNAME RRset points to, lower case. */
 void iter_reply_target(uint8_t out[DNS_NAME_MAX], const struct rrset *cname);
+/* What a DNAME RRset above name makes of it; ERR_RANGE when that is no name any more. */
+MUST_CHECK int iter_reply_rename(uint8_t out[DNS_NAME_MAX], const uint8_t *name,
+				 const struct rrset *dname);
 
 #endif

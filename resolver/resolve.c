@@ -4,9 +4,9 @@
 
 #include "resolver/iter.h"
 
-/* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, then
- * the end. Whatever is in it has been judged; at every event all of it is judged again,
- * for the list may have changed. */
+/* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, each
+ * behind the DNAME that made it, then the end. Whatever is in it has been judged; at
+ * every event all of it is judged again, for the list may have changed. */
 struct resolve {
 	struct arena *arena;
 	struct question q;
@@ -15,11 +15,12 @@ struct resolve {
 	uint32_t last_id;
 	enum { RESOLVE_NEW, RESOLVE_ASKING, RESOLVE_DONE } state;
 	const struct rrset *chain[REPLY_ANSWER_MAX];
-	int chain_n, links; /* the first links of the chain are CNAMEs to follow */
+	int chain_n, links;			  /* links: targets followed */
 	const uint8_t *name[REPLY_CHAIN_MAX + 1]; /* the question, then each target */
+	int upto[REPLY_CHAIN_MAX + 1];		  /* how much of the chain leads there */
 	const struct rrset *negative;		  /* NULL also without a SOA */
-	uint8_t end; /* enum rrset_kind of the chain's end, once complete */
-	bool complete;
+	uint8_t end;		 /* enum rrset_kind of the chain's end, once complete */
+	bool complete, too_long; /* too_long: a DNAME made more than a name can hold */
 	struct judged judged;
 	struct verdict verdict; /* passthru that was found, or pass */
 	struct iter iter;
@@ -72,23 +73,25 @@ static void done_failed(struct call *c, int16_t ede, const char *text)
 	done(c);
 }
 
-/* links CNAMEs lead to the name that v is about. */
+/* links targets lead to the name that v is about. */
 static void done_verdict(struct call *c, const struct verdict *v, int links)
 {
 	struct reply *reply = &c->r->reply;
 	*reply = (struct reply){.ede = DNS_EDE_NONE,
-				.answer_n = links,
+				.answer_n = c->r->upto[links],
 				.verdict = *v,
 				.target = c->r->name[links]};
-	memcpy(reply->answer, c->r->chain, (size_t)links * sizeof *reply->answer);
+	memcpy(reply->answer, c->r->chain,
+	       (size_t)reply->answer_n * sizeof *reply->answer);
 	done(c);
 }
 
 static void done_answer(struct call *c)
 {
 	struct resolve *r = c->r;
-	r->reply = (struct reply){.rcode = r->end == RRSET_NXDOMAIN ? DNS_NXDOMAIN
-								    : DNS_NOERROR,
+	r->reply = (struct reply){.rcode = r->too_long		      ? DNS_YXDOMAIN
+					   : r->end == RRSET_NXDOMAIN ? DNS_NXDOMAIN
+								      : DNS_NOERROR,
 				  .ede = DNS_EDE_NONE,
 				  .answer_n = r->chain_n,
 				  .negative = r->negative,
@@ -165,18 +168,18 @@ static bool rrset_acts(struct judge *j, const struct rrset *s)
 }
 
 /* In the order in which things were learnt: the first rule to act decides. Returns the
- * number of CNAMEs before it, or -1 when none acts. */
+ * number of the name that it is about, or -1 when none acts. */
 static int first_act(struct judge *j)
 {
 	struct resolve *r = j->c->r;
-	if (name_acts(j, r->q.qname))
-		return 0;
-	for (int i = 0; i < r->chain_n; i++) {
-		bool link = i < r->links;
-		if (rrset_acts(j, r->chain[i]))
-			return link ? i : r->links;
-		if (link && name_acts(j, r->name[i + 1]))
-			return i + 1;
+	int at = 0;
+	for (int k = 0; k <= r->links; k++) {
+		int end = k < r->links ? r->upto[k + 1] : r->chain_n;
+		if (name_acts(j, r->name[k]))
+			return k;
+		for (; at < end; at++)
+			if (rrset_acts(j, r->chain[at]))
+				return k;
 	}
 	return r->negative && origin_acts(j, &r->negative->from) ? r->links : -1;
 }
@@ -213,6 +216,12 @@ static bool was_asked(const struct resolve *r, const uint8_t *name)
 	return false;
 }
 
+static bool no_room(struct call *c)
+{
+	done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
+	return false;
+}
+
 /* False when the question has ended. */
 static bool add_link(struct call *c, const struct rrset *s)
 {
@@ -228,12 +237,60 @@ static bool add_link(struct call *c, const struct rrset *s)
 		return false;
 	}
 	const uint8_t *name = arena_copy(r->arena, target, name_len(target));
-	if (!name) {
-		done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
-		return false;
-	}
+	if (!name)
+		return no_room(c);
 	r->chain[r->chain_n++] = s;
 	r->name[++r->links] = name;
+	r->upto[r->links] = r->chain_n;
+	return true;
+}
+
+static void add_end(struct resolve *r, const struct rrset *s)
+{
+	r->complete = true;
+	r->end = s->kind;
+	if (s->kind == RRSET_DATA)
+		r->chain[r->chain_n++] = s;
+	else
+		r->negative = s;
+}
+
+/* The CNAME that a DNAME makes for the name, RFC 6672 3.1; NULL when there is no room. */
+static const struct rrset *make_cname(struct resolve *r, const struct rrset *dname,
+				      const uint8_t *target)
+{
+	size_t len = name_len(target);
+	struct rrset *s = arena_get(r->arena, sizeof *s);
+	uint8_t *data = arena_get(r->arena, 2 + len);
+	if (!s || !data)
+		return NULL;
+	wire_set16(data, (unsigned)len);
+	memcpy(data + 2, target, len);
+	*s = *dname;
+	s->owner = r->name[r->links];
+	s->type = DNS_CNAME;
+	s->sig_n = 0;
+	s->data = data;
+	s->data_len = (uint32_t)(2 + len);
+	return s;
+}
+
+/* A DNAME above the name. False when the question has ended. */
+static bool add_dname(struct call *c, const struct rrset *dname)
+{
+	struct resolve *r = c->r;
+	uint8_t target[DNS_NAME_MAX];
+	r->chain[r->chain_n++] = dname;
+	if (iter_reply_rename(target, r->name[r->links], dname)) {
+		r->complete = r->too_long = true;
+		return true;
+	}
+	const struct rrset *s = make_cname(r, dname, target);
+	if (!s)
+		return no_room(c);
+	if (r->q.qtype != DNS_CNAME && r->q.qtype != DNS_ANY)
+		return add_link(c, s);
+	add_end(r, s);
 	return true;
 }
 
@@ -243,12 +300,10 @@ static bool add(struct call *c, const struct rrset *s)
 	struct resolve *r = c->r;
 	if (is_link(r, s))
 		return add_link(c, s);
-	r->complete = true;
-	r->end = s->kind;
-	if (s->kind == RRSET_DATA)
-		r->chain[r->chain_n++] = s;
-	else
-		r->negative = s;
+	if (s->kind == RRSET_DATA && s->type == DNS_DNAME && !r->q.subject.own &&
+	    name_below(r->name[r->links], s->owner))
+		return add_dname(c, s);
+	add_end(r, s);
 	return true;
 }
 
@@ -266,7 +321,8 @@ static void add_reply(struct call *c, const struct iter_reply *reply)
 	}
 }
 
-/* The type asked for, a denial, or else an alias. */
+/* The type asked for, a denial, or else an alias; or what a name above says of all below
+ * it. */
 static int from_cache(struct call *c, struct rrset *out)
 {
 	const struct resolve *r = c->r;
@@ -278,7 +334,9 @@ static int from_cache(struct call *c, struct rrset *out)
 		return got;
 	got = rrset_cache_get(env->cache, out, r->arena, name, DNS_CNAME, RANK_AUTHORITY,
 			      env->now_s);
-	return got == RRSET_CACHE_HIT && out->kind != RRSET_DATA ? RRSET_CACHE_MISS : got;
+	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
+		return got;
+	return rrset_cache_get_above(env->cache, out, r->arena, name, env->now_s);
 }
 
 /* ---- the walk ---- */
@@ -326,7 +384,7 @@ static void find(struct call *c)
 				&r->iter, &c->io, r->name[r->links], r->q.qtype);
 			(void)took(c, result, &more);
 		} else {
-			done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
+			(void)no_room(c);
 			return;
 		}
 	}

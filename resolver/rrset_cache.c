@@ -273,14 +273,12 @@ static struct cache_entry *find_best(struct key *k, uint16_t type, unsigned leas
 	return newer > 0 ? nx : e;
 }
 
-int rrset_cache_get(struct rrset_cache *c, struct rrset *out, struct arena *arena,
-		    const uint8_t *name, uint16_t type, enum rrset_rank least,
-		    uint32_t now_s)
+/* Copies the better of both out. */
+static int get(struct rrset_cache *c, struct rrset *out, struct arena *arena,
+	       const uint8_t *name, uint16_t type, unsigned least, uint32_t now_s)
 {
 	int r = RRSET_CACHE_MISS;
 	struct key k;
-	if (type == TYPE_DELEGATION || type == TYPE_NXDOMAIN)
-		return r;
 	key_name(c, &k, name);
 	pthread_mutex_lock(&k.shard->lock);
 	struct cache_entry *e = find_best(&k, type, least, now_s);
@@ -294,6 +292,27 @@ int rrset_cache_get(struct rrset_cache *c, struct rrset *out, struct arena *aren
 	k.shard->misses += e == NULL;
 	pthread_mutex_unlock(&k.shard->lock);
 	return r;
+}
+
+int rrset_cache_get(struct rrset_cache *c, struct rrset *out, struct arena *arena,
+		    const uint8_t *name, uint16_t type, enum rrset_rank least,
+		    uint32_t now_s)
+{
+	if (type == TYPE_DELEGATION || type == TYPE_NXDOMAIN)
+		return RRSET_CACHE_MISS;
+	return get(c, out, arena, name, type, least, now_s);
+}
+
+int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out, struct arena *arena,
+			  const uint8_t *name, uint32_t now_s)
+{
+	while (*name) {
+		name = name_parent(name);
+		int r = get(c, out, arena, name, DNS_DNAME, RANK_AUTHORITY, now_s);
+		if (r < 0 || (r == RRSET_CACHE_HIT && out->kind != RRSET_NODATA))
+			return r;
+	}
+	return RRSET_CACHE_MISS;
 }
 
 /* ---- delegations ---- */

@@ -40,6 +40,12 @@ MUST_CHECK int rrset_cache_get(struct rrset_cache *c, struct rrset *out,
 			       struct arena *arena, const uint8_t *name, uint16_t type,
 			       enum rrset_rank least, uint32_t now_s);
 
+/* What an ancestor of name says of all names below it: its DNAME, RFC 6672, or that it
+ * does not exist, RFC 8020. The deepest one, of at least RANK_AUTHORITY. */
+MUST_CHECK int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out,
+				     struct arena *arena, const uint8_t *name,
+				     uint32_t now_s);
+
 /* A zone cut as its parent gave it: never replaced or renewed by what the child says
  * (ghost and phoenix domains), only by the parent once it has expired. */
 struct delegation {
