@@ -4,6 +4,8 @@ VARIANT ?= release
 BUILD ?= build/$(VARIANT)
 CC = gcc
 SAN ?=
+V ?=
+Q = $(if $(V),,@)
 WERROR ?=
 prefix ?= /usr/local
 sysconfdir ?= /etc
@@ -21,7 +23,7 @@ WARN = -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
 	-Wmissing-prototypes -Wcast-qual -Wconversion
 HARDEN = -fstack-protector-strong -fstack-clash-protection -fcf-protection \
 	-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$(if $(findstring clang,$(CC)),2,3) -fPIE
-OPT = $(if $(SAN),-O1 -fno-omit-frame-pointer $(SAN),-O2 -Wconversion $(HARDEN))
+OPT = $(if $(SAN),-O1 -fno-omit-frame-pointer $(SAN),-O2 $(HARDEN))
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -g $(filter-out $(if $(SAN),-Wconversion),$(WARN)) \
@@ -55,28 +57,36 @@ help:  ## this list
 
 $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo '  CC   $<'
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	@echo '  AR   $@'
+	$(Q)ar rcs $@ $^
 $(TOOL_LIB): $(call obj,$(TOOL_SRC))
 	@rm -f $@
-	ar rcs $@ $^
+	@echo '  AR   $@'
+	$(Q)ar rcs $@ $^
 $(BUILD)/sinkholed: $(call obj,resolver/main.c) $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(filter-out $(BUILD)/sinkholed,$(BIN)): $(BUILD)/%: $(BUILD)/obj/tools/%.o $(TOOL_LIB) $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(UNIT): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/obj/tests/unit/runner.o \
 		$(BUILD)/obj/tests/unit/support.o $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $$(pkg-config --libs check)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $$(pkg-config --libs check)
 $(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(if $(LIBFUZZER),,$(BUILD)/obj/tests/fuzz/replay.o) \
 		$(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) $(LIBFUZZER) -o $@ $^ $(PKG_LIBS)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) $(LIBFUZZER) -o $@ $^ $(PKG_LIBS)
 $(HELPERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
 deps:  ## install the Debian packages that building and testing need
