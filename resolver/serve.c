@@ -10,6 +10,7 @@ struct call {
 	struct serve *s;
 	const struct asker *from;
 	const struct query *q;
+	uint64_t asked_us; /* wall clock */
 	uint8_t *out;
 	size_t room, len;
 };
@@ -44,8 +45,12 @@ static enum serve_result store_failed(struct call *c)
 
 /* ---- a verdict: the hit first, then the answer ---- */
 
+/* Over TCP a tcp-only rule gives the truth; where no contact forbids that (a listed
+ * server), it is to be told plainly: TC would send the client here again. */
 static enum rule_action action_of(const struct call *c, const struct verdict *v)
 {
+	if (v->action == RULE_TCP_ONLY && c->from->transport != HIT_UDP)
+		return RULE_REFUSE;
 	return v->action == RULE_GIVEN ? c->s->conf->sinkhole.action : v->action;
 }
 
@@ -77,7 +82,7 @@ static bool put_hit(const struct call *c, const struct verdict *v,
 		    enum rule_action action, const struct cause *why)
 {
 	struct hit h = {
-		.time_us = c->s->now_us,
+		.time_us = c->asked_us,
 		.entry = v->rule.entry,
 		.generation = c->s->policy.stamp.generation,
 		.count = 1,
@@ -231,7 +236,8 @@ enum serve_result serve_question(void *arg, const struct asker *from, const uint
 {
 	struct serve *s = arg;
 	struct query q;
-	struct call c = {.s = s, .from = from, .q = &q, .out = out};
+	struct call c = {
+		.s = s, .from = from, .q = &q, .asked_us = s->now_us, .out = out};
 	enum query_result read = query_read(&q, msg, msg_len);
 	enum serve_result result;
 	uint8_t class;
@@ -279,14 +285,55 @@ static void remember(struct serve *s, const struct question *q, const struct rep
 				 &memory, reply_ttl(reply), s->policy.now_s);
 }
 
-static enum serve_result finish_call(struct call *c, const struct reply *reply,
-				     const struct answer_body *body)
+/* What is told to everybody who asked one question. */
+struct finished {
+	const struct question *q;
+	const struct reply *reply;
+	const struct answer_body *body;
+	bool monitored; /* by a rule that decide() has not logged */
+};
+
+/* RPZ draft 4.5 again, for what the answer leads to. False: there is no task left. */
+static bool ask_again(struct serve *s, const struct waiter *w, const struct question *q)
 {
-	note_monitor(c, &reply->monitor);
+	struct policy_subject subject = q->subject;
+	const struct waiter *again;
+	bool here = w == s->current;
+	subject.passthru = true;
+	if (task_ask(s->tasks, &w->query, &subject, &w->from, &again) == TASK_FULL)
+		return false;
+	if (here)
+		s->current = again;
+	return true;
+}
+
+static bool wants_truth(const struct call *c, const struct finished *f)
+{
+	return f->reply->verdict.kind == VERDICT_ACT &&
+	       f->reply->verdict.action == RULE_TCP_ONLY &&
+	       c->from->transport != HIT_UDP && !f->q->subject.passthru;
+}
+
+/* A client that opted out, or in, while it waited: what was found is not for it. */
+static bool class_changed(const struct call *c, const struct finished *f)
+{
+	uint8_t class;
+	return client_class(&class, c->s->policy.view, &c->from->client) ||
+	       class != f->q->subject.class;
+}
+
+static enum serve_result finish_call(struct call *c, const struct finished *f)
+{
+	const struct reply *reply = f->reply;
+	if (class_changed(c, f))
+		return say_error(c, DNS_SERVFAIL, DNS_EDE_OTHER,
+				 "the rules for this client have changed: ask again");
+	if (f->monitored)
+		note_monitor(c, &reply->monitor);
 	if (reply->verdict.kind == VERDICT_ACT)
 		return act(c, &reply->verdict, reply);
-	return answered(c,
-			answer_finish(c->out, c->room, c->q, body, 0, reply->ede_text));
+	return answered(
+		c, answer_finish(c->out, c->room, c->q, f->body, 0, reply->ede_text));
 }
 
 /* A late answer over UDP may be part of an attack (DNSBomb) and helps nobody. */
@@ -296,24 +343,38 @@ static bool too_late(const struct serve *s, const struct waiter *w)
 	return max && w->from.transport == HIT_UDP && s->now_ms - w->since_ms > max;
 }
 
-static void deliver(struct serve *s, const struct waiter *w, const struct reply *reply,
-		    const struct answer_body *body)
+static void deliver(struct serve *s, const struct waiter *w, const struct finished *f)
 {
 	bool here = w == s->current;
 	struct call c = {.s = s, .from = &w->from, .q = &w->query};
+	c.asked_us = s->now_us - (s->now_ms - w->since_ms) * 1000;
 	c.out = here ? s->current_out : s->late_out;
 	c.room = room_for(&w->from, &w->query);
 	if (too_late(s, w)) {
 		stats_count(s->stats, STATS_DROP_LATE);
 		return;
 	}
-	enum serve_result result = finish_call(&c, reply, body);
+	if (wants_truth(&c, f) && ask_again(s, w, f->q))
+		return;
+	enum serve_result result = finish_call(&c, f);
 	if (here) {
 		s->current_result = result;
 		s->current_len = c.len;
 	} else {
 		s->out.send(s->out.arg, &w->from, c.out, c.len, result == SERVE_CLOSE);
 	}
+}
+
+/* What the question itself matches was logged when it came. */
+static bool monitored_behind(const struct serve *s, const struct question *q,
+			     const struct reply *reply)
+{
+	struct verdict v, at_once = {0};
+	if (reply->monitor.kind != VERDICT_ACT)
+		return false;
+	return policy_name(&v, &at_once, &s->policy, &q->subject, q->qname) ||
+	       at_once.kind != VERDICT_ACT ||
+	       at_once.rule.entry != reply->monitor.rule.entry;
 }
 
 void serve_done(void *arg, const struct question *q, const struct waiter *list,
@@ -336,6 +397,7 @@ void serve_done(void *arg, const struct question *q, const struct waiter *list,
 		}
 		remember(s, q, reply, &body);
 	}
+	const struct finished f = {q, reply, &body, monitored_behind(s, q, reply)};
 	for (const struct waiter *w = list; w; w = w->next)
-		deliver(s, w, reply, &body);
+		deliver(s, w, &f);
 }

@@ -5,8 +5,10 @@
 #include "resolver/hit_record.h"
 #include "resolver/random.h"
 #include "resolver/rrset_cache.h"
+#include "resolver/server.h"
 #include "resolver/wire_guard.h"
 #include "tests/unit/unit.h"
+#include "zones/root.h"
 
 enum { RING = HIT_RING_BYTES_MIN, CACHE = 1 << 20 };
 
@@ -15,12 +17,47 @@ static struct stats stats;
 static struct conf *conf;
 static struct blocklist *store;
 static struct random_source randomness;
+static struct rrset_cache *rrsets;
+static struct server_table *servers;
+static const struct root_hints no_hints; /* every look-up fails at once */
+static uint8_t late[DNS_MESSAGE_MAX];
+static size_t late_len;
+static int lates;
 static const struct asker client_udp = {.client = {{127, 0, 0, 5}, 4, 0, 5353},
 					.listener = {{127, 0, 0, 1}, 4, 0, 53}};
 static const struct asker client_tcp = {.client = {{127, 0, 0, 5}, 4, 0, 5353},
 					.listener = {{127, 0, 0, 1}, 4, 0, 53},
 					.transport = HIT_TCP};
 static const struct asker stranger = {.client = {{192, 0, 2, 5}, 4, 0, 5353}};
+
+/* ---- the fake upstream: nothing leaves ---- */
+
+int upstream_send(struct upstream *u, void *owner, uint32_t id,
+		  const struct policy_subject *subject, const struct step_send *send)
+{
+	(void)u, (void)owner, (void)id, (void)subject, (void)send;
+	ck_abort_msg("a packet without a server");
+	return SEND_UNREACHABLE;
+}
+
+void upstream_cancel(struct upstream *u, void *owner, uint32_t id)
+{
+	(void)u, (void)owner, (void)id;
+}
+
+void upstream_cancel_all(struct upstream *u, void *owner)
+{
+	(void)u, (void)owner;
+}
+
+static void send_late(void *arg, const struct asker *to, const uint8_t *bytes, size_t len,
+		      bool close)
+{
+	(void)arg, (void)to, (void)close;
+	memcpy(late, bytes, len);
+	late_len = len;
+	lates++;
+}
 
 static void renew(void)
 {
@@ -42,11 +79,12 @@ static void open_serve(void)
 	static const char text[] = "allow: [127.0.0.0/8]\nworkers: 1\nuser: \"\"\n";
 	struct conf_error error;
 	const char *why = "";
-	const struct task_hooks hooks = {.done = serve_done};
 	struct task_conf task = {.stats = &stats};
 	ck_assert_msg(!conf_parse(&conf, text, sizeof text - 1, "test", &error), "%s",
 		      error.text);
 	serve = calloc(1, sizeof *serve);
+	const struct task_hooks hooks = {.arg = serve, .done = serve_done};
+	serve->out.send = send_late;
 	ck_assert_msg(!blocklist_open(&store, unit_path("store"), BLOCKLIST_WRITE, &why),
 		      "%s", why);
 	ck_assert_int_eq(blocklist_view_open(&serve->policy.view, store), 0);
@@ -57,6 +95,12 @@ static void open_serve(void)
 	task.env.random_arg = &randomness;
 	task.env.policy = &serve->policy;
 	task.env.conf = conf;
+	task.env.hints = &no_hints;
+	const struct rrset_cache_conf cache = {CACHE, 0, 86400};
+	ck_assert_int_eq(rrset_cache_open(&rrsets, &cache), 0);
+	ck_assert_int_eq(server_table_open(&servers), 0);
+	task.env.cache = rrsets;
+	task.env.servers = servers;
 	ck_assert_int_eq(task_open(&serve->tasks, &task, &hooks), 0);
 	serve->conf = conf;
 	serve->stats = &stats;
@@ -68,6 +112,8 @@ static void open_serve(void)
 static void close_serve(void)
 {
 	task_close(serve->tasks);
+	rrset_cache_close(rrsets);
+	server_table_close(servers);
 	hit_ring_close(serve->ring, true);
 	answer_cache_close(serve->answers);
 	blocklist_view_close(serve->policy.view);
@@ -278,6 +324,134 @@ START_TEST(monitor_is_logged_and_goes_on)
 	ck_assert_str_eq(ask_as(&client_udp, "watched.example", DNS_A, 0), "5 0 0");
 	ck_assert_uint_eq(hits(&h), 1);
 	ck_assert_uint_eq(h.action, RULE_MONITOR);
+	/* Once a question, whatever comes back. */
+	ck_assert_str_eq(ask("watched.example", DNS_A), "2 0 0");
+	ck_assert_uint_eq(hits(&h), 2);
+	close_serve();
+}
+END_TEST
+
+/* ---- what comes back from a task, made by hand ---- */
+
+static struct question asked;
+static struct waiter waiting;
+
+static void wait_for(const struct asker *from, const char *name)
+{
+	lates = 0;
+	asked = (struct question){.qtype = DNS_A};
+	ck_assert_int_eq(name_from_str(asked.qname, name), 0);
+	waiting = (struct waiter){.from = *from};
+	waiting.query.qtype = DNS_A;
+	waiting.query.qclass = DNS_IN;
+	waiting.query.room = DNS_UDP_PLAIN;
+	waiting.query.qname_len = (uint8_t)name_len(asked.qname);
+	name_copy(waiting.query.qname, asked.qname);
+	name_copy(waiting.raw, asked.qname);
+	waiting.query.qname_raw = waiting.raw;
+}
+
+/* The verdict about a name behind the question. */
+static struct reply behind(const char *name, int action)
+{
+	static uint8_t target[DNS_NAME_MAX];
+	const struct policy_subject all = {0};
+	struct reply r = {.ede = DNS_EDE_NONE, .target = target};
+	struct verdict none;
+	ck_assert_int_eq(name_from_str(target, name), 0);
+	list("l", name, action);
+	ck_assert_int_eq(policy_name(action == RULE_MONITOR ? &none : &r.verdict,
+				     &r.monitor, &serve->policy, &all, target),
+			 0);
+	return r;
+}
+
+START_TEST(a_listed_target_is_logged_with_the_time_of_the_question)
+{
+	struct hit h;
+	open_serve();
+	serve->now_us = 1700000000000000;
+	serve->now_ms = 5000;
+	struct reply r = behind("target.example", RULE_ADDRESS);
+	wait_for(&client_udp, "www.example");
+	waiting.since_ms = serve->now_ms - 1500;
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_int_eq(lates, 1);
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_uint_eq(h.time_us, serve->now_us - 1500000);
+	/* Too late over UDP: no answer. */
+	waiting.since_ms = serve->now_ms - 2500;
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_int_eq(lates, 1);
+	ck_assert_uint_eq(hits(&h), 1);
+	close_serve();
+}
+END_TEST
+
+START_TEST(a_monitored_target_is_logged)
+{
+	struct hit h;
+	open_serve();
+	struct reply r = behind("target.example", RULE_MONITOR);
+	ck_assert_int_eq(r.monitor.kind, VERDICT_ACT);
+	wait_for(&client_udp, "www.example");
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_uint_eq(hits(&h), 1);
+	close_serve();
+}
+END_TEST
+
+/* P6 for those who were waiting just then. */
+START_TEST(who_opts_out_while_waiting_leaves_no_trace)
+{
+	struct hit h;
+	struct prefix p;
+	open_serve();
+	struct reply r = behind("target.example", RULE_ADDRESS);
+	wait_for(&client_udp, "www.example");
+	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
+	ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+	renew();
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_uint_eq(hits(&h), 0);
+	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_SERVFAIL);
+	/* And the other way: what was found for an opted-out client is not for others. */
+	ck_assert_int_eq(blocklist_client_set(store, &p, false), 0);
+	renew();
+	asked.subject.class = POLICY_NONE;
+	struct reply truth = {.ede = DNS_EDE_NONE};
+	serve_done(serve, &asked, &waiting, &truth);
+	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_SERVFAIL);
+	close_serve();
+}
+END_TEST
+
+/* TC over TCP would send the client in a circle. */
+START_TEST(tcp_only_behind_an_alias)
+{
+	struct hit h;
+	open_serve();
+	struct reply r = behind("target.example", RULE_TCP_ONLY);
+	wait_for(&client_udp, "www.example");
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert(late[2] & DNS_TC >> 8);
+	ck_assert_uint_eq(hits(&h), 1);
+	/* The truth is looked for: here that fails. */
+	wait_for(&client_tcp, "www.example");
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_int_eq(lates, 1);
+	ck_assert(!(late[2] & DNS_TC >> 8));
+	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_SERVFAIL);
+	ck_assert_uint_eq(hits(&h), 1);
+	/* A rule on a server holds for that too. */
+	wait_for(&client_tcp, "www.example");
+	asked.subject.passthru = true;
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_int_eq(lates, 1);
+	ck_assert(!(late[2] & DNS_TC >> 8));
+	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_REFUSED);
+	ck_assert_uint_eq(hits(&h), 2);
+	ck_assert_uint_eq(h.action, RULE_REFUSE);
 	close_serve();
 }
 END_TEST
@@ -285,4 +459,7 @@ END_TEST
 UNIT_SUITE("serve", every_action_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, local_zones_and_rules_that_override_them,
 	   cached_names_are_judged_anew, no_view_is_servfail,
-	   monitor_is_logged_and_goes_on)
+	   monitor_is_logged_and_goes_on,
+	   a_listed_target_is_logged_with_the_time_of_the_question,
+	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
+	   tcp_only_behind_an_alias)
