@@ -209,7 +209,7 @@ static void conn_drain(struct conn *c)
 bool conn_has_turn(struct conn *c)
 {
 	struct front_tcp *f = c->front;
-	if (f->turn_left <= 0 && c->turn && f->turn - c->turn < FRONT_TCP_REST)
+	if (f->turn_left <= 0 && f->turn - c->turn < FRONT_TCP_REST)
 		return false;
 	c->turn = f->turn;
 	return true;

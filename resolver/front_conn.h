@@ -30,7 +30,7 @@ struct conn {
 	uint64_t serial;
 	struct addr client, local;
 	uint64_t since_ms;   /* accepted, last whole question or last answer */
-	uint64_t turn;	     /* of the loop, when it was heard last; 0 = not yet */
+	uint64_t turn;	     /* of the loop, when it was heard last */
 	uint32_t in_flight;  /* questions that are owed an answer */
 	int events;	     /* what poll waits for */
 	bool eof;	     /* the client sends no more; it may still read */

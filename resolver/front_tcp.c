@@ -13,7 +13,7 @@ enum {
 	/* Slots beyond the limit, for those whose handle is closing: two turns' worth. */
 	CLOSING = 512,
 	BACKLOG = 4096, /* cut to somaxconn; who finds it full tries again after 1 s */
-	TICK_MS = 100, /* half of the shortest idle time */
+	TICK_MS = 100,	/* half of the shortest idle time */
 };
 
 static void on_listener(uv_poll_t *poll, int status, int events);
@@ -354,6 +354,7 @@ static struct front_tcp *front_new(const struct front_tcp_limits *limits, int n)
 	if (!f)
 		return NULL;
 	f->limit = limits ? *limits : defaults;
+	f->turn = FRONT_TCP_REST; /* a new connection was heard in turn 0: long ago */
 	f->slots = f->limit.conns + CLOSING;
 	f->conns = calloc(f->slots, sizeof *f->conns);
 	f->client_keys = calloc(f->slots, sizeof *f->client_keys);

@@ -1,3 +1,4 @@
+#include <linux/sockios.h>
 #include <netinet/tcp.h>
 #include <sys/resource.h>
 
@@ -21,6 +22,7 @@ struct fake {
 	struct asker asker[ASKERS_MAX];
 	int askers; /* questions that wait for a late answer */
 	size_t last_len;
+	int heard[1024]; /* questions by slot */
 };
 
 static void begin(void *arg)
@@ -48,6 +50,8 @@ static enum serve_result serve(void *arg, const struct asker *from, const uint8_
 	f->wrong += !f->inside;
 	f->served++;
 	f->last_len = msg_len;
+	ck_assert_uint_lt(from->slot, 1024);
+	f->heard[from->slot]++;
 	switch (msg[12]) {
 	case 'A':
 		memcpy(out, msg, *len = msg_len);
@@ -647,7 +651,8 @@ START_TEST(floods_take_turns)
 	do {
 		before = f->served;
 		uv_run(&f->loop, UV_RUN_NOWAIT);
-		ck_assert_int_le(f->served - before, FRONT_TCP_TURN + CLIENTS);
+		ck_assert_int_le(f->served - before,
+				 FRONT_TCP_TURN + (turns ? 1 : CLIENTS));
 	} while (++turns < 4);
 	ck_assert_int_lt(f->served, CLIENTS * EACH);
 	int late = net_connect(SOCK_STREAM, &f->listen);
@@ -666,6 +671,38 @@ START_TEST(floods_take_turns)
 		close(fd[i]);
 	}
 	close(late);
+	fake_close(f);
+}
+END_TEST
+
+/* As long as the floods last, each of them is heard now and then. */
+START_TEST(floods_do_not_starve)
+{
+	enum { CLIENTS = 60, EACH = 60 };
+	static uint8_t all[EACH * (2 + QUESTION_LEN)];
+	struct fake *f = fake_open("127.0.0.1", &usual);
+	int fd[CLIENTS];
+	size_t n = 0;
+	for (unsigned i = 0; i < EACH; i++)
+		n += question(all + n, i, 'N', QUESTION_LEN);
+	for (int i = 0; i < CLIENTS; i++)
+		fd[i] = net_connect(SOCK_STREAM, &f->listen);
+	net_run(&f->loop, 20);
+	for (int turn = 0; turn < 5 * FRONT_TCP_REST; turn++) {
+		if (turn == 2 * FRONT_TCP_REST)
+			memset(f->heard, 0, sizeof f->heard);
+		for (int i = 0; i < CLIENTS; i++) {
+			int waiting = 0;
+			ck_assert(!ioctl(fd[i], SIOCOUTQ, &waiting));
+			if (waiting == 0)
+				put(fd[i], all, n);
+		}
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	}
+	for (int i = 0; i < CLIENTS; i++) {
+		ck_assert_msg(f->heard[i] > 0, "slot %d", i);
+		close(fd[i]);
+	}
 	fake_close(f);
 }
 END_TEST
@@ -751,5 +788,5 @@ UNIT_SUITE("front_tcp", asks_and_answers, wildcard_knows_its_address,
 	   half_closed, late_for_the_dead, closing_answers, garbage_lengths,
 	   idle_and_slow, idle_time_shrinks, full_house, connections_of_one_client,
 	   never_reads, never_reads_is_idle, reads_late, floods_take_turns,
-	   no_descriptor_left_to_accept, bind_errors, binds_again_after_use,
-	   leaves_no_descriptor)
+	   floods_do_not_starve, no_descriptor_left_to_accept, bind_errors,
+	   binds_again_after_use, leaves_no_descriptor)
