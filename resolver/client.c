@@ -10,6 +10,8 @@ int client_class(uint8_t *class, struct blocklist_view *view, const struct addr 
 {
 	struct addr plain = addr_unmap(client);
 	int out = blocklist_client_opted_out(view, &plain);
+	if (out == 0 && plain.family != client->family)
+		out = blocklist_client_opted_out(view, client);
 	*class = out > 0 ? POLICY_NONE : POLICY_ALL;
 	return out < 0 ? out : ERR_OK;
 }

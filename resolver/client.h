@@ -12,7 +12,8 @@
  * as IPv4. */
 bool client_allowed(const struct conf *conf, const struct addr *client);
 
-/* The policy class of a client: opt-out wins over everything (P6). */
+/* The policy class of a client: opt-out wins over everything (P6). For IPv4 dressed as
+ * IPv6 either address counts. */
 MUST_CHECK int client_class(uint8_t *class, struct blocklist_view *view,
 			    const struct addr *client);
 

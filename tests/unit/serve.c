@@ -266,6 +266,32 @@ START_TEST(who_may_ask_and_who_opted_out)
 }
 END_TEST
 
+/* A subscriber behind 6to4 may have opted out by either of its prefixes. */
+START_TEST(opt_out_in_ipv6_dress)
+{
+	static const char *const prefixes[] = {"2002:7f00:5::/48", "127.0.0.5"};
+	static const struct asker dressed = {
+		.client = {{0x20, 0x02, 127, 0, 0, 5, [15] = 1}, 6, 0, 5353}};
+	struct hit h;
+	struct prefix p;
+	open_serve();
+	list("l", "bad.example", RULE_ADDRESS);
+	ck_assert_str_eq(ask_as(&dressed, "bad.example", DNS_A, DNS_RD), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+		ck_assert_int_eq(prefix_from_text(&p, prefixes[i], strlen(prefixes[i])),
+				 0);
+		ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+		renew();
+		ck_assert_str_eq(ask_as(&dressed, "bad.example", DNS_A, 0), "5 0 0");
+		ck_assert_uint_eq(hits(&h), 1);
+		ck_assert_int_eq(blocklist_client_set(store, &p, false), 0);
+		renew();
+	}
+	close_serve();
+}
+END_TEST
+
 START_TEST(local_zones_and_rules_that_override_them)
 {
 	struct hit h;
@@ -457,9 +483,9 @@ START_TEST(tcp_only_behind_an_alias)
 END_TEST
 
 UNIT_SUITE("serve", every_action_is_answered_and_logged, no_room_in_the_log_no_answer,
-	   who_may_ask_and_who_opted_out, local_zones_and_rules_that_override_them,
-	   cached_names_are_judged_anew, no_view_is_servfail,
-	   monitor_is_logged_and_goes_on,
+	   who_may_ask_and_who_opted_out, opt_out_in_ipv6_dress,
+	   local_zones_and_rules_that_override_them, cached_names_are_judged_anew,
+	   no_view_is_servfail, monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
 	   tcp_only_behind_an_alias)
