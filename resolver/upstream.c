@@ -1,9 +1,11 @@
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "include/conf.h"
 #include "resolver/front.h"
+#include "resolver/front_tcp.h"
 #include "resolver/stats.h"
 #include "resolver/upstream_exchange.h"
 
@@ -240,6 +242,8 @@ static int udp_start(struct upstream *u, void *owner, uint32_t id, struct transm
 {
 	enum send_failure why = SEND_NO_RESOURCE;
 	t->fd = upstream_socket(u, &why, SOCK_DGRAM, t->to);
+	if (t->fd < 0 && why == SEND_NO_RESOURCE && exchange_close_spare(u))
+		t->fd = upstream_socket(u, &why, SOCK_DGRAM, t->to);
 	if (t->fd < 0)
 		return (int)why;
 	struct exchange *e = exchange_open(u, t->fd, false);
@@ -313,6 +317,19 @@ uint32_t upstream_live(const struct upstream *u)
 	return u->live;
 }
 
+/* A worker's part of what the process may open: what is left when clients' and servers'
+ * TCP connections have theirs, and at least half. */
+static uint32_t sockets_max(const struct conf *conf)
+{
+	enum { OTHERS = FRONT_TCP_CONNS + UPSTREAM_TCP_MAX + 64 };
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return UPSTREAM_UDP_MAX;
+	rlim_t share = limit.rlim_cur / (rlim_t)conf->workers;
+	rlim_t left = share / 2 > OTHERS ? share - OTHERS : share / 2;
+	return left < UPSTREAM_UDP_MAX ? (uint32_t)left : UPSTREAM_UDP_MAX;
+}
+
 int upstream_open(struct upstream **out, uv_loop_t *loop,
 		  const struct upstream_conf *conf, const struct upstream_hooks *hooks)
 {
@@ -324,7 +341,7 @@ int upstream_open(struct upstream **out, uv_loop_t *loop,
 	u->conf = *conf;
 	u->hooks = *hooks;
 	if (!u->conf.udp_max)
-		u->conf.udp_max = UPSTREAM_UDP_MAX;
+		u->conf.udp_max = sockets_max(conf->conf);
 	if (!u->conf.quiet_ms)
 		u->conf.quiet_ms = UPSTREAM_QUIET_MS;
 	int err = upstream_pool_open(u);

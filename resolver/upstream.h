@@ -19,7 +19,8 @@
 #include "resolver/resolve.h"
 
 enum {
-	UPSTREAM_UDP_MAX = 8192, /* open UDP sockets per loop; descriptors: 65,536 */
+	UPSTREAM_UDP_MAX =
+		8192, /* open UDP sockets per loop, when RLIMIT_NOFILE allows */
 	UPSTREAM_TCP_MAX = 256,
 	UPSTREAM_PORT_MIN = 1024,	 /* below are other services' own ports */
 	UPSTREAM_PORT_TRIES = 8,	 /* random ports tried before giving up */
@@ -53,7 +54,7 @@ struct upstream_conf {
 	struct stats *stats;
 	void (*random)(void *arg, void *out, size_t n);
 	void *random_arg;
-	uint32_t udp_max;  /* sockets of this worker; 0 = UPSTREAM_UDP_MAX */
+	uint32_t udp_max;  /* sockets of this worker; 0 = its part of RLIMIT_NOFILE */
 	uint32_t quiet_ms; /* 0 = UPSTREAM_QUIET_MS; shorter for tests */
 };
 

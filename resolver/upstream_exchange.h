@@ -118,6 +118,8 @@ void upstream_pool_free(struct upstream *u);
 /* A free exchange on fd, with its poll handle; NULL when there is none. fd is taken
  * over only on success. */
 struct exchange *exchange_open(struct upstream *u, int fd, bool tcp);
+/* Makes room: the socket that has been past its deadline longest goes. */
+bool exchange_close_spare(struct upstream *u);
 /* Gives it to its owner and starts its deadline. */
 void exchange_live(struct exchange *e, void *owner, uint32_t id, uint32_t timeout_ms);
 /* to takes from's place: owner, deadline, TCP state; from is closed. */

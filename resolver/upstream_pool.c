@@ -188,14 +188,18 @@ void exchange_close(struct exchange *e)
 	close(e->fd);
 }
 
+bool exchange_close_spare(struct upstream *u)
+{
+	struct exchange *oldest = TAILQ_FIRST(&u->spare);
+	if (oldest)
+		exchange_close(oldest);
+	return oldest;
+}
+
 struct exchange *exchange_open(struct upstream *u, int fd, bool tcp)
 {
-	if (!tcp && u->sockets >= u->conf.udp_max) {
-		struct exchange *oldest = TAILQ_FIRST(&u->spare);
-		if (!oldest)
-			return NULL;
-		exchange_close(oldest);
-	}
+	if (!tcp && u->sockets >= u->conf.udp_max && !exchange_close_spare(u))
+		return NULL;
 	struct exchange *e = TAILQ_FIRST(&u->unused);
 	if (!e || uv_poll_init(u->loop, &e->poll, fd))
 		return NULL;

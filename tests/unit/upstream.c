@@ -1,5 +1,6 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include "include/conf.h"
 #include "include/wire.h"
@@ -596,6 +597,30 @@ START_TEST(sockets_run_short)
 }
 END_TEST
 
+/* No descriptor is left to the process: a socket past its deadline is given up for a new
+ * question; without one the machine hears that nothing was sent. */
+START_TEST(descriptors_run_short)
+{
+	struct fake *f = fake_open(loopback, 0);
+	struct server s = server_open(SOCK_DGRAM, "127.0.0.1");
+	struct rlimit old, tight;
+	ck_assert_int_eq(ask(f, 0, &s.addr, TRANSPORT_UDP, 10), UPSTREAM_SENT);
+	wait_events(f, 1, 500);
+	int top = dup(s.fd);
+	close(top);
+	ck_assert(!getrlimit(RLIMIT_NOFILE, &old));
+	tight = old;
+	tight.rlim_cur = (rlim_t)top;
+	ck_assert(!setrlimit(RLIMIT_NOFILE, &tight));
+	ck_assert_int_eq(ask(f, 1, &s.addr, TRANSPORT_UDP, 100), UPSTREAM_SENT);
+	ck_assert_int_eq(ask(f, 2, &s.addr, TRANSPORT_UDP, 100), SEND_NO_RESOURCE);
+	ck_assert_int_eq(ask(f, 3, &s.addr, TRANSPORT_TCP, 100), SEND_NO_RESOURCE);
+	ck_assert(!setrlimit(RLIMIT_NOFILE, &old));
+	close(s.fd);
+	fake_close(f);
+}
+END_TEST
+
 START_TEST(owners)
 {
 	struct fake *f = fake_open(loopback, 0);
@@ -1183,8 +1208,8 @@ END_TEST
 UNIT_SUITE("upstream", asks_over_udp, strangers_and_giants, late_answers_draw_no_icmp,
 	   deadlines, refused, no_route, families_that_are_off,
 	   dressed_addresses_go_nowhere, socket_options, strangers_before_connect,
-	   source_address, ports_are_random, sockets_run_short, owners,
-	   listed_is_never_asked, own_questions, private_is_never_asked,
+	   source_address, ports_are_random, sockets_run_short, descriptors_run_short,
+	   owners, listed_is_never_asked, own_questions, private_is_never_asked,
 	   ourselves_are_never_asked, our_other_addresses_are_never_asked,
 	   without_a_store_nothing_leaves, addresses, asks_over_tcp, tcp_failures,
 	   tcp_junk_ends_it, tcp_deadline_and_cancel, tcp_listed_before_the_question,
