@@ -207,8 +207,10 @@ const struct conf_key conf_keys[] = {
 		FIELD(recursion.qname_minimisation),
 		.words = qmin_modes,
 		.def = "relaxed",
-		.later = "minimisation is not built yet; full names are asked",
-		.help = "Ask each server only for the labels it needs (RFC 9156).",
+		.help = "Ask each server only for the labels it needs (RFC 9156). "
+			"relaxed "
+			"asks for the whole name where a server denies or cannot answer "
+			"a part of it; strict does not.",
 	},
 	{
 		.path = "recursion.case_randomisation",

@@ -98,7 +98,7 @@ static size_t write_question(struct iter *it, uint8_t *out, size_t room, bool ed
 	struct wire_writer w = wire_writer(out, room);
 	wire_put_header(&w, it->message_id, 0, counts);
 	wire_put_name(&w, it->sent_name);
-	wire_put16(&w, it->type);
+	wire_put16(&w, it->ask_type);
 	wire_put16(&w, DNS_IN);
 	if (edns) {
 		wire_put8(&w, 0);
@@ -123,7 +123,7 @@ static uint32_t wait_ms(const struct iter_io *io, const struct server_info *info
 static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_path *p,
 			    bool tcp)
 {
-	size_t room = DNS_HEADER_LEN + name_len(it->name) + 4 + DNS_OPT_LEN;
+	size_t room = DNS_HEADER_LEN + name_len(it->ask) + 4 + DNS_OPT_LEN;
 	uint8_t *bytes = arena_get(io->arena, room);
 	struct server_info info;
 	if (!bytes)
@@ -138,7 +138,7 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		io->env->conf->recursion.case_randomisation && !tcp && !p->plain_case;
 	it->sent_ms = io->env->now_ms;
 	it->send_id = ++*io->last_id;
-	name_copy(it->sent_name, it->name);
+	name_copy(it->sent_name, it->ask);
 	if (it->exact_case)
 		mix_case(it->sent_name, io);
 	io->env->random(io->env->random_arg, &it->message_id, sizeof it->message_id);
@@ -152,8 +152,8 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		.transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
 		.timeout_ms = wait_ms(io, &info, tcp),
 		.server = it->cut.server[p->server].name,
-		.qname = it->name,
-		.own = io->subject->own,
+		.qname = it->ask,
+		.own = io->subject->own || iter_qmin_probes(it),
 		.passthru = io->subject->passthru,
 		.bytes = bytes,
 		.len = (uint16_t)write_question(it, bytes, room, !p->no_edns)};
@@ -183,11 +183,19 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 	return it->sub_n ? ITER_WAITS : give_up(it, io);
 }
 
+/* it->cut is new. */
+static enum iter_result begin_cut(struct iter *it, struct iter_io *io)
+{
+	iter_enter_cut(it, io);
+	return iter_qmin_begin(it, io) ? fail_memory(it) : go_on(it, io);
+}
+
 enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *name,
 			    uint16_t type)
 {
 	it->name = name;
 	it->type = type;
+	it->qmin_steps = 0;
 	/* DS lies above the cut, RFC 4035 3.1.4.1. */
 	int r = rrset_cache_get_delegation(io->env->cache, &it->cut, io->arena, name,
 					   type == DNS_DS, io->env->now_s);
@@ -195,8 +203,7 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 		return fail_memory(it);
 	if (r != RRSET_CACHE_HIT)
 		iter_root_cut(&it->cut, io->env->hints);
-	iter_enter_cut(it, io);
-	return go_on(it, io);
+	return begin_cut(it, io);
 }
 
 /* ---- replies ---- */
@@ -222,6 +229,34 @@ static void store(struct iter *it, struct iter_io *io)
 		rrset_cache_put(io->env->cache, it->reply.negative, io->env->now_s);
 }
 
+/* A minimised question has its reply: goes on to the next name. */
+static enum iter_result take_probe(struct iter *it, struct iter_io *io, int result)
+{
+	if (result < 0)
+		return fail_memory(it);
+	if (result == ITER_QMIN_AGAIN)
+		return ask(it, io, it->asked, false);
+	store(it, io);
+	iter_renew_paths(it);
+	return go_on(it, io);
+}
+
+static enum iter_result take_final(struct iter *it, struct iter_io *io)
+{
+	struct iter_path *p = it->asked;
+	int result = iter_qmin_reply(it, io);
+	if (result != ITER_QMIN_TAKE)
+		return take_probe(it, io, result);
+	if (it->reply.class != ITER_ERROR && it->reply.class != ITER_LAME) {
+		store(it, io);
+		it->send_id = 0;
+		return ITER_DONE;
+	}
+	it->useless = true;
+	p->dead = true;
+	return go_on(it, io);
+}
+
 static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = it->asked;
@@ -242,18 +277,14 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 		rrset_cache_put_delegation(io->env->cache, &it->reply.referral,
 					   io->env->now_s);
 		it->cut = it->reply.referral;
-		iter_enter_cut(it, io);
-		return go_on(it, io);
+		return begin_cut(it, io);
 	case ITER_ANSWER:
 	case ITER_CNAME:
 	case ITER_NODATA:
 	case ITER_NXDOMAIN:
-		store(it, io);
-		it->send_id = 0;
-		return ITER_DONE;
 	case ITER_ERROR:
 	case ITER_LAME:
-		break;
+		return take_final(it, io);
 	}
 	it->useless = true;
 	p->dead = true;
@@ -275,8 +306,8 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 	}
 	const struct iter_asked asked = {
 		.id = it->message_id,
-		.type = it->type,
-		.name = it->name,
+		.type = it->ask_type,
+		.name = it->ask,
 		.sent = it->sent_name,
 		.exact_case = it->exact_case,
 		.tcp = it->tcp,
@@ -309,6 +340,7 @@ static void note_silence(struct iter *it, struct iter_io *io)
 	server_failed(io->env->servers, &p->to, io->env->now_ms);
 	it->timed_out = true;
 	p->plain_case = true;
+	iter_qmin_timeout(it, io);
 	p->dead |= it->tcp || p->udp_tries >= tries || it->known_silent;
 }
 

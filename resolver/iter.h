@@ -4,7 +4,7 @@
  * Memory   embedded in struct resolve; what it hands out lies in that arena
  * Threads  one owner
  * Errors   ITER_FAILED with an EDE; a full arena fails too
- * Source   RFC 1034 5.3.3, 7766, 6891, 5452, 9520; SECURITY.md 1A, 1B rows 8 to 13
+ * Source   RFC 1034 5.3.3, 7766, 6891, 5452, 9156, 9520; SECURITY.md 1A, 1B rows 8 to 14
  *
  * One exchange at a time. A server is judged by policy before each use of it, and again
  * when its answer comes; one that is listed is not used, its name not resolved. */
@@ -63,6 +63,11 @@ struct iter_path {
 struct iter {
 	const uint8_t *name;
 	uint16_t type;
+	/* What the servers of this cut are asked for: the name, or an end of it. */
+	const uint8_t *ask;
+	uint16_t ask_type;
+	uint8_t qmin_steps, qmin_timeouts;
+	bool whole; /* no minimising below this cut */
 	struct delegation cut;
 	struct iter_path path[ITER_PATHS_MAX];
 	int path_n;

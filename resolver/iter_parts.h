@@ -1,6 +1,7 @@
 /* iter_parts.h: what the files of iter share; nobody else includes it.
  * Shape    iter.c walks, sends and reads; iter_path.c knows the addresses of a cut's
- *          servers, judges them, and finds those that came without glue */
+ *          servers, judges them, and finds those that came without glue; iter_qmin.c
+ *          says which name to ask for */
 #ifndef SINKHOLED_ITER_PARTS_H
 #define SINKHOLED_ITER_PARTS_H
 
@@ -16,6 +17,23 @@ static inline struct step *iter_add_step(struct iter_io *io, enum step_kind kind
 	return s;
 }
 
+/* ---- iter_qmin.c ---- */
+
+/* The cut is new. ERR_NOMEM. */
+MUST_CHECK int iter_qmin_begin(struct iter *it, struct iter_io *io);
+static inline bool iter_qmin_probes(const struct iter *it)
+{
+	return it->ask != it->name;
+}
+enum iter_qmin {
+	ITER_QMIN_TAKE,	   /* the reply is about the name itself, or as good */
+	ITER_QMIN_FURTHER, /* it->ask has moved on: any server may be asked */
+	ITER_QMIN_AGAIN,   /* the same server is to be asked for the whole name */
+};
+/* What a reply that is no referral means for the name. ERR_NOMEM, or enum iter_qmin. */
+MUST_CHECK int iter_qmin_reply(struct iter *it, struct iter_io *io);
+void iter_qmin_timeout(struct iter *it, struct iter_io *io);
+
 /* ---- iter_path.c ---- */
 
 /* it->cut is new: nothing of the old one counts. Look-ups under way for it end unheard.
@@ -26,6 +44,8 @@ void iter_root_cut(struct delegation *out, const struct root_hints *hints);
 int iter_judge_server(struct iter *it, struct iter_io *io, int server,
 		      const struct addr *addr);
 void iter_block_path(struct iter_path *p);
+/* Another name is asked for: tries begin anew, what the servers are stays known. */
+void iter_renew_paths(struct iter *it);
 /* The best path that no rule forbids; NULL when there is none. */
 int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *io);
 /* Starts as many look-ups as are allowed. ERR_* only. */

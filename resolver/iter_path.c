@@ -104,6 +104,14 @@ void iter_block_path(struct iter_path *p)
 	p->dead = p->blocked = true;
 }
 
+void iter_renew_paths(struct iter *it)
+{
+	for (int i = 0; i < it->path_n; i++) {
+		it->path[i].udp_tries = 0;
+		it->path[i].tcp_tried = false;
+	}
+}
+
 /* ---- the choice ---- */
 
 /* a is to be tried before b: fewer tries, then the shorter time. */
