@@ -445,7 +445,7 @@ static int serve(struct conf *conf)
 	for (int i = 0; i < conf->warnings_n; i++)
 		log_warning("%s", conf->warnings[i]);
 	if (start(&s))
-		return EXIT_FAULT;
+		exit(EXIT_FAULT); /* threads may run already: all they use stays */
 	log_notice("sinkholed " SINKHOLED_VERSION " is ready: %d workers, %d addresses",
 		   conf->workers, conf->listen_n);
 	uv_run(&s.loop, UV_RUN_DEFAULT);

@@ -51,7 +51,7 @@ static enum rule_action action_of(const struct call *c, const struct verdict *v)
 {
 	if (v->action == RULE_TCP_ONLY && c->from->transport != HIT_UDP)
 		return RULE_REFUSE;
-	return v->action == RULE_GIVEN ? c->s->conf->sinkhole.action : v->action;
+	return v->action;
 }
 
 /* What the store says of the rule that acts; unknown fields stay empty. */

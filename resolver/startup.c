@@ -197,13 +197,13 @@ int startup_bind(struct startup_sockets *out, const struct conf *conf)
 
 int startup_become(const struct startup_user *user)
 {
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	if (!user->change)
 		return ERR_OK;
 	if (initgroups(user->name, user->gid) || setgid(user->gid) || setuid(user->uid)) {
 		log_error("user: cannot become '%s': %s", user->name, strerror(errno));
 		return ERR_ACCESS;
 	}
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	return ERR_OK;
 }
 
