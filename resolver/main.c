@@ -357,6 +357,7 @@ static int prepare(struct server *s)
 {
 	struct startup_user user;
 	bool unclean;
+	startup_limits();
 	int err = startup_user(&user, s->conf);
 	if (!err)
 		err = load_hints(&s->shared.hints, s->conf);

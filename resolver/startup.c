@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -34,6 +35,17 @@ static const char *path_in(char out[PATH_ROOM], const char *folder, const char *
 }
 
 /* ---- user and folders ---- */
+
+void startup_limits(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files))
+		return;
+	files.rlim_cur = files.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &files))
+		log_warning("the limit of open files stays at %llu: %s",
+			    (unsigned long long)files.rlim_cur, strerror(errno));
+}
 
 int startup_user(struct startup_user *out, const struct conf *conf)
 {

@@ -18,6 +18,8 @@ struct startup_user {
 	gid_t gid;
 };
 
+/* As many descriptors as the system lets us have: each question upstream is a socket. */
+void startup_limits(void);
 /* Looks conf->user up when started as root; otherwise nothing changes. */
 MUST_CHECK int startup_user(struct startup_user *out, const struct conf *conf);
 /* Makes the state and runtime folders where they are missing, for that user. */
