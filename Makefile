@@ -34,7 +34,8 @@ LIB_SRC = $(filter-out resolver/main.c,$(wildcard zones/*.c resolver/*.c))
 TOOL_SRC = $(filter-out $(PROGRAMS:%=tools/%.c),$(wildcard tools/*.c))
 UNIT_SRC = $(filter-out tests/unit/runner.c tests/unit/support.c,$(wildcard tests/unit/*.c))
 FUZZ_SRC = $(filter-out tests/fuzz/replay.c,$(wildcard tests/fuzz/*.c))
-HELPER_SRC = $(wildcard tests/integration/*.c tests/bench/*.c tests/scenarios/*.c)
+HELPER_SRC = $(wildcard tests/integration/*.c tests/bench/*.c)
+SCENARIO_SRC = $(wildcard tests/scenarios/*.c)
 ALL_SRC = $(LIB_SRC) resolver/main.c $(wildcard tools/*.c) $(wildcard tests/*/*.c)
 
 LIB = $(BUILD)/libsinkholed.a
@@ -43,6 +44,7 @@ BIN = $(PROGRAMS:%=$(BUILD)/%)
 UNIT = $(UNIT_SRC:tests/%.c=$(BUILD)/%)
 FUZZ = $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
 HELPERS = $(HELPER_SRC:tests/%.c=$(BUILD)/%)
+SCENARIO = $(BUILD)/scenarios/scenario
 obj = $(1:%.c=$(BUILD)/obj/%.o)
 # A newcomer's plain `make check` uses every processor.
 SUB = --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -50,7 +52,7 @@ SUB = --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(she
 .PHONY: all everything help deps run lab lab-down check check-full unit integration fuzz-replay fuzz \
 	asan tsan bench layers lint format format-check install uninstall clean
 all: $(BIN)  ## build the programs
-everything: $(BIN) $(UNIT) $(FUZZ) $(HELPERS)  ## and all test programs
+everything: $(BIN) $(UNIT) $(FUZZ) $(HELPERS) $(SCENARIO)  ## and all test programs
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{sub(/:.*/,"",$$1); printf "  %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)
@@ -87,6 +89,9 @@ $(HELPERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+$(SCENARIO): $(call obj,$(SCENARIO_SRC)) $(TOOL_LIB) $(LIB)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
 deps:  ## install the Debian packages that building and testing need

@@ -1,62 +1,86 @@
-/* script.h: a scenario as text, in the language of Unbound's .rpl files, and as structs.
- * Shape    configuration, ranges of a fake server's entries, steps
- * Memory   one struct script holds all of it until the process ends
- * Errors   a line that is not understood ends the program with its number
+/* script.h: a scenario as text, in the .rpl language of Unbound's testbound and of
+ * Deckard, and as structs.
+ * Shape    configuration, ranges of fake servers' entries, steps
+ * Memory   all of it lies in the script's arena, until script_free()
+ * Errors   the first one stays in .error with file and line; .skip says why a script
+ *          that was read cannot be played
  *
  * The language. Everything from ';' to the end of a line is a comment.
- *   CONFIG_BEGIN                         optional; one key a line
- *     root NAME ADDRESS...               a root server; there must be one
- *     ipv4|ipv6|case yes|no              conf's recursion keys; default yes, no, yes
- *     qmin off|relaxed|strict            default off
- *     stub|forward ZONE ADDRESS...
- *     rule name NAME exact|subtree ACTION [expires SECONDS]
- *     rule address PREFIX server|answer ACTION
- *   CONFIG_END
+ *   the configuration, up to CONFIG_END, in one of three dialects, see script_conf.c
  *   SCENARIO_BEGIN what it shows
- *   RANGE_BEGIN FROM TO                  the servers while the step's number is in it
- *     ADDRESS A                          one or more
- *     ENTRY_BEGIN                        the first entry that matches is the answer;
- *       MATCH opcode qname qtype subdomain UDP TCP noedns  nothing matches: no answer
- *       ADJUST copy_id sleep=MS lower_case  (copy_id is always done)
+ *   RANGE_BEGIN FROM TO [ADDRESS]        the servers while the step's number is in it
+ *     ADDRESS A                          one or more; none: every server
+ *     ENTRY_BEGIN                        the first entry that matches is the answer
+ *       MATCH opcode qname qtype question all subdomain UDP TCP noedns
+ *       ADJUST copy_id copy_query sleep=TIME do_not_answer
+ *       REPLY QR AA TC RA RD RCODE       and SECTION QUESTION|ANSWER|AUTHORITY|ADDITIONAL
+ *       HEX_ANSWER_BEGIN, RAW            bytes instead
+ *     ENTRY_END
+ *   RANGE_END
+ *   STEP N QUERY                         with an entry: its question
+ *   STEP N CHECK_ANSWER                  lets time pass until the answer is there
+ *   STEP N TIME_PASSES ELAPSE SECONDS
+ *   STEP N CHECK_OUT_QUERY               a packet that went out
+ *   STEP N REPLY|TIMEOUT|ERROR           what becomes of one that no range answers
+ *   STEP N NOTHING|TRAFFIC
+ *   SCENARIO_END
+ *
+ * Of our own, for packets that must not be sent and rules that change. In a file with
+ * CONFIG_BEGIN an ID and a question are always copied, sleep is in ms, a question without
+ * an entry gets no answer, and answers are compared wholly, records in order.
+ *     in entries of servers
+ *       ADJUST lower_case; REPLY NOEDNS NOQUESTION
  *       FAIL unreachable|forbidden|closed|no-resource  instead of an answer
  *       JUNK id question response opcode case questions guard header
  *                                        sent first, each with that one thing wrong
- *       REPLY QR AA TC RA RD NOEDNS NOQUESTION RCODE
- *       SECTION QUESTION|ANSWER|AUTHORITY|ADDITIONAL and records; the question is "in
- *       the query" for qname and qtype, and is copied
- *     ENTRY_END
- *   RANGE_END
- *   STEP N QUERY [optout]                with an entry: its question; sends what can be
- *                                        sent without waiting
- *   STEP N CHECK_ANSWER                  lets time pass until the answer is there;
- *       MATCH ttl; REPLY RCODE; EDE N [text]; VERDICT pass|passthru|ACTION TRIGGER
- * NAME|PREFIX; MONITOR NAME; CACHEABLE yes|no   and sections ANSWER, AUTHORITY in order
- *   STEP N TIME_PASSES ELAPSE SECONDS
+ *     in CHECK_ANSWER
+ *       MATCH ttl; EDE N [text]; VERDICT pass|passthru|ACTION TRIGGER NAME|PREFIX;
+ *       MONITOR NAME; CACHEABLE yes|no
+ *   STEP N QUERY [optout]
  *   STEP N RULE ... | UNRULE name NAME|address PREFIX
  *   STEP N CHECK_SENDS [at most] N       packets since the last QUERY
  *   STEP N CHECK_TOOK [at most] MS       from QUERY to answer
- *   STEP N SENT_TO A [[at most] N] | NO_SENDS_TO A | NO_SENDS_ABOUT NAME
- *   SCENARIO_END */
+ *   STEP N SENT_TO A [[at most] N] | NO_SENDS_TO A | NO_SENDS_ABOUT NAME */
 #ifndef SINKHOLED_SCRIPT_H
 #define SINKHOLED_SCRIPT_H
 
-#include <ctype.h>
-#include <ldns/ldns.h>
-#include <stdarg.h>
-
+#include "include/arena.h"
+#include "include/conf.h"
+#include "include/wire.h"
 #include "resolver/resolve.h"
+#include "resolver/wire_guard.h"
 #include "zones/root.h"
 
-enum { RRS_MAX = 400, WORDS_MAX = 24, ADDRESSES_MAX = 8, ZONES_MAX = 8 };
 enum {
-	MATCH_QNAME = 1,
-	MATCH_QTYPE = 2,
-	MATCH_SUBDOMAIN = 4,
-	MATCH_UDP = 8,
-	MATCH_TCP = 16,
-	MATCH_TTL = 32,
-	MATCH_NOEDNS = 64
+	SCRIPT_FILE_MAX = 16 << 20, /* the largest public ones have 600 KB */
+	SCRIPT_MEMORY_MAX = 256 << 20,
+	SCRIPT_WORDS_MAX = 24,
+	SCRIPT_RULES_MAX = 64,
+	SCRIPT_ZONES_MAX = 8,
 };
+
+/* What MATCH names: of a question, or of an answer that is checked. */
+enum {
+	MATCH_OPCODE = 1 << 0,
+	MATCH_QNAME = 1 << 1,
+	MATCH_QTYPE = 1 << 2,
+	MATCH_SUBDOMAIN = 1 << 3,
+	MATCH_UDP = 1 << 4,
+	MATCH_TCP = 1 << 5,
+	MATCH_NOEDNS = 1 << 6,
+	MATCH_DO = 1 << 7,
+	MATCH_RCODE = 1 << 8,
+	MATCH_FLAGS = 1 << 9,
+	MATCH_ANSWER = 1 << 10,
+	MATCH_AUTHORITY = 1 << 11,
+	MATCH_ADDITIONAL = 1 << 12,
+	MATCH_TTL = 1 << 13,
+	MATCH_QUESTION = MATCH_QNAME | MATCH_QTYPE,
+	MATCH_ALL = MATCH_OPCODE | MATCH_QUESTION | MATCH_RCODE | MATCH_FLAGS |
+		    MATCH_ANSWER | MATCH_AUTHORITY | MATCH_ADDITIONAL,
+};
+
+/* What can be wrong with junk, as bits of entry.junk. */
 enum {
 	JUNK_ID,
 	JUNK_QUESTION,
@@ -69,433 +93,127 @@ enum {
 	JUNK_N
 };
 
+enum script_dialect {
+	DIALECT_DECKARD, /* also whatever has no configuration */
+	DIALECT_UNBOUND,
+	DIALECT_OWN,
+};
+
 struct words {
-	char *w[WORDS_MAX];
+	char *w[SCRIPT_WORDS_MAX];
 	int n;
 };
+
+struct record {
+	struct record *next;
+	const uint8_t *owner; /* lower case */
+	uint16_t type;
+	uint32_t ttl;
+	const uint8_t *wire; /* all of it, letters as written */
+	size_t wire_len;
+	const char *text; /* canonical, without TTL */
+};
+
+struct records {
+	struct record *first, *last;
+	int n;
+};
+void records_add(struct records *to, struct record *r);
 
 struct entry {
 	struct entry *next;
 	int line;
 	unsigned match, junk;
+	bool match_given;
+	bool copy_id, copy_query, silent, lower_case;
+	bool mandatory;
+	int fired; /* how often it was the answer */
 	bool fails;
 	enum send_failure why;
 	uint32_t sleep_ms;
-	unsigned flags, rcode;
-	bool no_edns, no_question, lower_case;
+	unsigned flags, rcode, opcode;
+	bool no_edns, no_question;
+	bool has_question;
 	uint8_t qname[DNS_NAME_MAX];
 	uint16_t qtype;
-	ldns_rr *rr[3][RRS_MAX];
-	int rr_n[3];
+	struct records rr[3]; /* answer, authority, additional */
+	const uint8_t *raw;   /* NULL = none */
+	size_t raw_len;
 	int ede;	      /* expected; -2 = not checked */
-	char ede_text[256];   /* expected; empty = not checked */
-	struct words verdict; /* expected; n 0 = pass or passthru */
+	const char *ede_text; /* expected; NULL = not checked */
+	struct words verdict; /* expected; n 0 = pass */
 	const char *monitor, *cacheable;
 };
 
 struct range {
 	struct range *next;
-	int from, to;
-	struct addr addr[ADDRESSES_MAX];
-	int addr_n;
-	struct entry *entries, **end;
+	long long from, to;
+	struct range_addr {
+		struct range_addr *next;
+		struct addr addr;
+	} * addrs;
+	struct entry *entries, **entries_end;
 };
 
 struct script_step {
 	struct script_step *next;
-	int number, line;
+	long long number;
+	int line;
 	struct words words; /* from the step's kind on */
+	struct addr addr;   /* family 0 = none */
 	struct entry *entry;
-};
-
-/* A line kept for the words that point into it. */
-struct script_text {
-	struct script_text *next;
-	char text[];
 };
 
 struct script {
 	const char *file;
-	char title[256];
+	char title[256], error[512], skip[128];
+	enum script_dialect dialect;
+	bool unchecked; /* plays what needs validation as though it did not */
 	struct root_hints hints;
-	bool ipv4, ipv6, case_randomisation;
-	int qmin;
-	struct conf_zone stub[ZONES_MAX], forward[ZONES_MAX];
-	int stub_n, forward_n;
-	struct words rule[64];
+	struct conf conf;
+	struct conf_zone stub[SCRIPT_ZONES_MAX], forward[SCRIPT_ZONES_MAX];
+	uint32_t start_s; /* the clock at the first step; 0 = now */
+	struct words rule[SCRIPT_RULES_MAX];
 	int rule_n;
 	struct range *ranges, **ranges_end;
-	struct script_step *steps, **steps_end;
+	struct script_step *steps;
 	/* while reading */
-	struct script_text *texts;
-	FILE *in;
+	struct arena arena;
+	char *at; /* the rest of the file; NULL at its end */
 	int line;
-	struct words words;
+	struct words words;    /* of this line */
+	const char *line_text; /* this line without its comment */
+	const char *origin;
+	uint32_t ttl;
 };
 
-static void script_fail(const struct script *s, int line, const char *format, ...)
-	__attribute__((noreturn, format(printf, 3, 4)));
-static void script_fail(const struct script *s, int line, const char *format, ...)
-{
-	va_list ap;
-	va_start(ap, format);
-	printf("%s:%d: ", s->file, line);
-	vprintf(format, ap);
-	printf("\n0 passed, 1 failed, 0 skipped\n");
-	va_end(ap);
-	exit(1);
-}
+/* False when there is an .error; with a .skip the rest may be missing. */
+bool script_read(struct script *s, const char *file, bool unchecked);
+void script_free(struct script *s);
 
-static void *script_zero(size_t n)
-{
-	void *p = calloc(1, n);
-	if (!p)
-		abort();
-	return p;
-}
+/* ---- for the files of the parser, and for words that are read late ---- */
 
-static bool is_word(const char *a, const char *b)
-{
-	return strcasecmp(a, b) == 0;
-}
-
-static char *script_keep(struct script *s, const char *text)
-{
-	struct script_text *t = script_zero(sizeof *t + strlen(text) + 1);
-	t->next = s->texts;
-	s->texts = t;
-	return strcpy(t->text, text);
-}
-
-/* The next line with something on it, cut into words; false at the end of the file. The
- * whole of it stays in *whole for records until the next call. */
-static bool script_line(struct script *s, char **whole)
-{
-	static char text[8192];
-	*whole = text;
-	while (fgets(text, sizeof text, s->in)) {
-		s->line++;
-		text[strcspn(text, ";\n")] = 0;
-		char *save = NULL;
-		s->words.n = 0;
-		for (char *w = strtok_r(script_keep(s, text), " \t", &save); w;
-		     w = strtok_r(NULL, " \t", &save))
-			if (s->words.n < WORDS_MAX)
-				s->words.w[s->words.n++] = w;
-		if (s->words.n)
-			return true;
-	}
-	return false;
-}
-
-static void script_name(const struct script *s, uint8_t out[DNS_NAME_MAX],
-			const char *text)
-{
-	if (name_from_str(out, text))
-		script_fail(s, s->line, "not a name: %s", text);
-}
-
-static struct addr script_addr(const struct script *s, const char *text)
-{
-	struct addr a;
-	if (addr_from_text(&a, text, strlen(text)))
-		script_fail(s, s->line, "not an address: %s", text);
-	return a;
-}
-
-/* stub or forward: a zone and the addresses to ask about it. */
-static void read_zone(struct script *s, struct conf_zone *z, int *n)
-{
-	const struct words *w = &s->words;
-	if (*n == ZONES_MAX || w->n < 3)
-		script_fail(s, s->line, "a zone and its servers, at most %d", ZONES_MAX);
-	z += (*n)++;
-	script_name(s, z->zone, w->w[1]);
-	for (int i = 2; i < w->n && z->servers_n < CONF_SERVERS_MAX; i++) {
-		z->servers[z->servers_n] = script_addr(s, w->w[i]);
-		z->servers[z->servers_n++].port = DNS_PORT;
-	}
-}
-
-static void read_config(struct script *s)
-{
-	char *whole;
-	while (script_line(s, &whole)) {
-		const struct words *w = &s->words;
-		bool yes = w->n == 2 && is_word(w->w[1], "yes");
-		if (is_word(w->w[0], "CONFIG_END"))
-			return;
-		if (is_word(w->w[0], "root") && w->n > 2) {
-			struct root_server *r = &s->hints.server[s->hints.server_n++];
-			script_name(s, r->name, w->w[1]);
-			for (int i = 2; i < w->n; i++)
-				r->addr[r->addr_n++] = script_addr(s, w->w[i]);
-		} else if (is_word(w->w[0], "ipv4")) {
-			s->ipv4 = yes;
-		} else if (is_word(w->w[0], "ipv6")) {
-			s->ipv6 = yes;
-		} else if (is_word(w->w[0], "case")) {
-			s->case_randomisation = yes;
-		} else if (is_word(w->w[0], "qmin")) {
-			s->qmin = CONF_QMIN_OFF;
-			if (w->n == 2 && is_word(w->w[1], "relaxed"))
-				s->qmin = CONF_QMIN_RELAXED;
-			else if (w->n == 2 && is_word(w->w[1], "strict"))
-				s->qmin = CONF_QMIN_STRICT;
-		} else if (is_word(w->w[0], "stub")) {
-			read_zone(s, s->stub, &s->stub_n);
-		} else if (is_word(w->w[0], "forward")) {
-			read_zone(s, s->forward, &s->forward_n);
-		} else if (is_word(w->w[0], "rule")) {
-			s->rule[s->rule_n++] = *w;
-		} else {
-			script_fail(s, s->line, "unknown key %s", w->w[0]);
-		}
-	}
-	script_fail(s, s->line, "CONFIG_END is missing");
-}
-
-static void read_record(struct script *s, struct entry *e, int section, const char *text)
-{
-	ldns_rr *rr = NULL;
-	bool question = section < 0;
-	text += strspn(text, " \t");
-	ldns_status st = question ? ldns_rr_new_question_frm_str(&rr, text, NULL, NULL)
-				  : ldns_rr_new_frm_str(&rr, text, 3600, NULL, NULL);
-	if (st != LDNS_STATUS_OK)
-		script_fail(s, s->line, "not a record: %s", text);
-	if (question) {
-		memcpy(e->qname, ldns_rdf_data(ldns_rr_owner(rr)),
-		       ldns_rdf_size(ldns_rr_owner(rr)));
-		name_lower(e->qname, name_len(e->qname));
-		e->qtype = (uint16_t)ldns_rr_get_type(rr);
-		ldns_rr_free(rr);
-	} else if (e->rr_n[section] < RRS_MAX) {
-		e->rr[section][e->rr_n[section]++] = rr;
-	}
-}
-
-static void read_match(struct script *s, struct entry *e, const char *w)
-{
-	static const char *const word[] = {"qname", "qtype", "subdomain", "UDP",
-					   "TCP",   "ttl",   "noedns"};
-	for (unsigned i = 0; i < sizeof word / sizeof *word; i++)
-		if (is_word(w, word[i])) {
-			e->match |= 1U << i;
-			return;
-		}
-	if (!is_word(w, "opcode") && !is_word(w, "all"))
-		script_fail(s, s->line, "unknown MATCH %s", w);
-}
-
-static void read_junk(struct script *s, struct entry *e, const char *w)
-{
-	static const char *const word[JUNK_N] = {"id",	   "question", "response",
-						 "opcode", "case",     "questions",
-						 "guard",  "header"};
-	for (unsigned i = 0; i < JUNK_N; i++)
-		if (is_word(w, word[i])) {
-			e->junk |= 1U << i;
-			return;
-		}
-	script_fail(s, s->line, "unknown JUNK %s", w);
-}
-
-static void read_reply(struct script *s, struct entry *e, const char *w)
-{
-	static const struct {
-		const char *word;
-		unsigned flag;
-	} flags[] = {{"QR", DNS_QR}, {"AA", DNS_AA}, {"TC", DNS_TC}, {"RA", DNS_RA},
-		     {"RD", DNS_RD}, {"AD", DNS_AD}, {"CD", DNS_CD}};
-	static const char *const rcodes[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN",
-					     "NOTIMP",	"REFUSED", "YXDOMAIN"};
-	for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-		if (is_word(w, flags[i].word)) {
-			e->flags |= flags[i].flag;
-			return;
-		}
-	for (unsigned i = 0; i < sizeof rcodes / sizeof *rcodes; i++)
-		if (is_word(w, rcodes[i])) {
-			e->rcode = i;
-			return;
-		}
-	if (is_word(w, "NOEDNS"))
-		e->no_edns = true;
-	else if (is_word(w, "NOQUESTION"))
-		e->no_question = true;
-	else
-		script_fail(s, s->line, "unknown REPLY %s", w);
-}
-
-static void read_failure(struct script *s, struct entry *e, const char *w)
-{
-	static const char *const word[] = {"timeout", "unreachable", "closed",
-					   "forbidden", "no-resource"};
-	for (unsigned i = 0; i < sizeof word / sizeof *word; i++)
-		if (is_word(w, word[i])) {
-			e->fails = true;
-			e->why = (enum send_failure)i;
-			return;
-		}
-	script_fail(s, s->line, "unknown FAIL %s", w);
-}
-
-static int read_section(const struct script *s, const char *w)
-{
-	static const char *const word[] = {"QUESTION", "ANSWER", "AUTHORITY",
-					   "ADDITIONAL"};
-	for (int i = 0; i < 4; i++)
-		if (is_word(w, word[i]))
-			return i - 1;
-	script_fail(s, s->line, "unknown SECTION %s", w);
-}
-
-static void read_words(struct script *s, struct entry *e,
-		       void (*read)(struct script *, struct entry *, const char *))
-{
-	for (int i = 1; i < s->words.n; i++)
-		read(s, e, s->words.w[i]);
-}
-
-static void read_adjust(struct script *s, struct entry *e, const char *w)
-{
-	if (strncmp(w, "sleep=", 6) == 0)
-		e->sleep_ms = (uint32_t)strtoul(w + 6, NULL, 10);
-	else if (is_word(w, "lower_case"))
-		e->lower_case = true;
-	else if (!is_word(w, "copy_id") && !is_word(w, "copy_query"))
-		script_fail(s, s->line, "unknown ADJUST %s", w);
-}
-
-/* EDE N, or EDE N and the text that must come with it. */
-static void read_ede(struct entry *e, const char *line)
-{
-	char *end;
-	line += strspn(line, " \t") + strlen("EDE");
-	e->ede = (int)strtol(line, &end, 10);
-	end += strspn(end, " ");
-	snprintf(e->ede_text, sizeof e->ede_text, "%s", end);
-}
-
-/* One line of an entry that is no record; false when it might be one. */
-static bool read_entry_line(struct script *s, struct entry *e, int *section,
-			    const char *whole)
-{
-	const struct words *w = &s->words;
-	if (is_word(w->w[0], "MATCH"))
-		read_words(s, e, read_match);
-	else if (is_word(w->w[0], "ADJUST"))
-		read_words(s, e, read_adjust);
-	else if (is_word(w->w[0], "REPLY"))
-		read_words(s, e, read_reply);
-	else if (is_word(w->w[0], "JUNK"))
-		read_words(s, e, read_junk);
-	else if (is_word(w->w[0], "FAIL"))
-		read_words(s, e, read_failure);
-	else if (is_word(w->w[0], "SECTION") && w->n == 2)
-		*section = read_section(s, w->w[1]);
-	else if (is_word(w->w[0], "EDE") && w->n >= 2)
-		read_ede(e, whole);
-	else if (is_word(w->w[0], "VERDICT"))
-		e->verdict = *w;
-	else if (is_word(w->w[0], "MONITOR") && w->n == 2)
-		e->monitor = w->w[1];
-	else if (is_word(w->w[0], "CACHEABLE") && w->n == 2)
-		e->cacheable = w->w[1];
-	else
-		return false;
-	return true;
-}
-
-static struct entry *read_entry(struct script *s)
-{
-	struct entry *e = script_zero(sizeof *e);
-	int section = 0;
-	char *whole;
-	e->line = s->line;
-	e->ede = -2;
-	while (script_line(s, &whole)) {
-		if (is_word(s->words.w[0], "ENTRY_END"))
-			return e;
-		if (!read_entry_line(s, e, &section, whole))
-			read_record(s, e, section, whole);
-	}
-	script_fail(s, s->line, "ENTRY_END is missing");
-}
-
-static void read_range(struct script *s)
-{
-	struct range *r = script_zero(sizeof *r);
-	char *whole;
-	if (s->words.n != 3)
-		script_fail(s, s->line, "RANGE_BEGIN FROM TO");
-	r->from = atoi(s->words.w[1]);
-	r->to = atoi(s->words.w[2]);
-	r->end = &r->entries;
-	*s->ranges_end = r;
-	s->ranges_end = &r->next;
-	while (script_line(s, &whole)) {
-		if (is_word(s->words.w[0], "RANGE_END"))
-			return;
-		if (is_word(s->words.w[0], "ADDRESS") && r->addr_n < ADDRESSES_MAX) {
-			r->addr[r->addr_n++] = script_addr(s, s->words.w[1]);
-		} else if (is_word(s->words.w[0], "ENTRY_BEGIN")) {
-			*r->end = read_entry(s);
-			r->end = &(*r->end)->next;
-		} else {
-			script_fail(s, s->line, "ADDRESS, ENTRY_BEGIN or RANGE_END");
-		}
-	}
-	script_fail(s, s->line, "RANGE_END is missing");
-}
-
-static void read_step(struct script *s)
-{
-	struct script_step *p = script_zero(sizeof *p);
-	char *whole;
-	if (s->words.n < 3)
-		script_fail(s, s->line, "STEP N KIND");
-	p->number = atoi(s->words.w[1]);
-	p->line = s->line;
-	p->words.n = s->words.n - 2;
-	memcpy(p->words.w, s->words.w + 2, (size_t)p->words.n * sizeof *p->words.w);
-	*s->steps_end = p;
-	s->steps_end = &p->next;
-	if (!is_word(p->words.w[0], "QUERY") && !is_word(p->words.w[0], "CHECK_ANSWER"))
-		return;
-	if (!script_line(s, &whole) || !is_word(s->words.w[0], "ENTRY_BEGIN"))
-		script_fail(s, s->line, "%s needs an entry", p->words.w[0]);
-	p->entry = read_entry(s);
-}
-
-static void script_read(struct script *s, const char *file)
-{
-	char *whole;
-	*s = (struct script){.file = file, .ipv4 = true, .case_randomisation = true};
-	s->ranges_end = &s->ranges;
-	s->steps_end = &s->steps;
-	s->in = fopen(file, "r");
-	if (!s->in)
-		script_fail(s, 0, "cannot be read");
-	while (script_line(s, &whole)) {
-		const char *w = s->words.w[0];
-		if (is_word(w, "CONFIG_BEGIN"))
-			read_config(s);
-		else if (is_word(w, "SCENARIO_BEGIN"))
-			snprintf(s->title, sizeof s->title, "%s", whole + strlen(w) + 1);
-		else if (is_word(w, "RANGE_BEGIN"))
-			read_range(s);
-		else if (is_word(w, "STEP"))
-			read_step(s);
-		else if (is_word(w, "SCENARIO_END"))
-			break;
-		else
-			script_fail(s, s->line, "unknown word %s", w);
-	}
-	fclose(s->in);
-	if (!s->hints.server_n && !s->forward_n)
-		script_fail(s, s->line, "no root server");
-}
+bool is_word(const char *a, const char *b);
+void script_fail(struct script *s, int line, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void script_skip(struct script *s, const char *why);
+void *script_zero(struct script *s, size_t n);
+char *script_copy(struct script *s, const char *text);
+/* The next line with something on it, cut into words; false at the end or after an
+ * error. script_raw_line() gives one as it stands, or NULL. */
+bool script_line(struct script *s);
+char *script_raw_line(struct script *s);
+void script_name(struct script *s, uint8_t out[DNS_NAME_MAX], const char *text);
+struct addr script_addr(struct script *s, const char *text);
+/* script_conf.c: up to CONFIG_END. */
+void script_read_conf(struct script *s);
+/* script_record.c: the line as a question or a record; NULL with an error or a skip. */
+void script_read_question(struct script *s, struct entry *e);
+struct record *script_read_record(struct script *s);
+/* Canonical, without its TTL. */
+struct ldns_struct_rr;
+const char *script_rr_text(struct script *s, const struct ldns_struct_rr *rr);
+/* script_entry.c: up to ENTRY_END. */
+struct entry *script_read_entry(struct script *s);
 
 #endif
