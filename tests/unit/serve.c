@@ -196,7 +196,7 @@ START_TEST(every_action_is_answered_and_logged)
 	unsigned n = 0;
 	open_serve();
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-		list("l", cases[i].name, cases[i].action);
+		list("l", cases[i].name, (int)cases[i].action);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		ck_assert_str_eq(ask(cases[i].name, DNS_A), cases[i].want);
 		ck_assert_uint_eq(hits(&h), ++n);
