@@ -45,6 +45,7 @@ static bool is_spent(const struct iter_io *io)
 
 static enum iter_result fail_budget(struct iter *it, struct iter_io *io)
 {
+	it->starved = true;
 	if (io->env->now_ms >= io->budget->deadline_ms)
 		return fail(it, io, DNS_EDE_NO_REACHABLE_AUTHORITY,
 			    "time is up while asking the servers of ");
@@ -196,6 +197,7 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->name = name;
 	it->type = type;
 	it->qmin_steps = 0;
+	it->restricted = it->starved = false;
 	/* DS lies above the cut, RFC 4035 3.1.4.1. */
 	int r = rrset_cache_get_delegation(io->env->cache, &it->cut, io->arena, name,
 					   type == DNS_DS, io->env->now_s);

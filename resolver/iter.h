@@ -87,6 +87,7 @@ struct iter {
 	bool tcp, exact_case, known_silent;
 	/* Why servers were of no use. */
 	bool timed_out, unreachable, useless, forbidden;
+	bool restricted, starved; /* as in struct reply */
 	struct verdict blocked;
 	struct iter_reply reply;
 	int16_t ede;

@@ -90,6 +90,7 @@ static int judge_name_addr(struct iter *it, struct iter_io *io, const uint8_t *n
 		return 0;
 	if (it->blocked.kind != VERDICT_ACT)
 		it->blocked = v;
+	it->restricted = true;
 	return 1;
 }
 
@@ -183,8 +184,12 @@ static bool ask_address(struct iter *it, struct iter_io *io, int server, uint16_
 {
 	const uint8_t *name = it->cut.server[server].name;
 	struct budget share;
-	if (!worth_asking(it, name, type) || !take_share(io->budget, &share))
+	if (!worth_asking(it, name, type))
 		return false;
+	if (!take_share(io->budget, &share)) {
+		it->starved = true;
+		return false;
+	}
 	struct step *s = iter_add_step(io, STEP_SUB);
 	s->id = ++*io->last_id;
 	s->share = share;
@@ -267,6 +272,9 @@ void iter_take_sub(struct iter *it, struct iter_io *io, const struct reply *repl
 		     add_addresses(it, io, server, reply->answer[0]);
 	if (reply->verdict.kind == VERDICT_ACT && it->blocked.kind != VERDICT_ACT)
 		it->blocked = reply->verdict;
+	it->restricted |= reply->verdict.kind == VERDICT_ACT;
 	judged_note(io->judged, &reply->verdict);
+	it->restricted |= reply->restricted;
+	it->starved |= reply->starved;
 	it->sub_failures += !found;
 }

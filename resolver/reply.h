@@ -88,6 +88,9 @@ struct reply {
 	struct verdict verdict;
 	struct verdict monitor; /* kind VERDICT_ACT when a monitor rule is to be logged */
 	const uint8_t *target;
+	/* SERVFAIL that says little about the name: rules kept servers from being asked,
+	 * or a sub-question's small budget or questions under way did. */
+	bool restricted, starved;
 	uint32_t change; /* when time alone may change the verdict, 0 = never */
 	bool cacheable; /* may stand in the answer cache, under the stamp it was judged by
 			 */

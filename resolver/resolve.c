@@ -69,6 +69,8 @@ static void done_failed(struct call *c, int16_t ede, const char *text)
 	c->r->reply = (struct reply){.rcode = DNS_SERVFAIL,
 				     .ede = ede,
 				     .ede_text = text,
+				     .restricted = c->r->iter.restricted,
+				     .starved = c->r->iter.starved,
 				     .verdict = c->r->verdict};
 	done(c);
 }
@@ -341,6 +343,29 @@ static int from_cache(struct call *c, struct rrset *out)
 
 /* ---- the walk ---- */
 
+/* RFC 9520. Not what rules caused: they may change at once; nor what a sub-question could
+ * not find out with its share of a budget. */
+static void remember_failure(struct call *c)
+{
+	const struct resolve *r = c->r;
+	if (!r->iter.restricted && !(r->iter.starved && r->q.subject.own))
+		rrset_cache_put_failure(c->io.env->cache, r->name[r->links], r->q.qtype,
+					r->iter.ede_text, c->io.env->now_s);
+}
+
+/* 1 when the name is known to have failed lately: the question has ended. */
+static int failed_lately(struct call *c)
+{
+	struct resolve *r = c->r;
+	const char *text;
+	int got =
+		rrset_cache_get_failure(c->io.env->cache, &text, r->arena,
+					r->name[r->links], r->q.qtype, c->io.env->now_s);
+	if (got == RRSET_CACHE_HIT)
+		done_failed(c, DNS_EDE_CACHED_ERROR, text);
+	return got;
+}
+
 /* False when the question has ended; *more: the chain goes on with another name. */
 static bool took(struct call *c, enum iter_result result, bool *more)
 {
@@ -350,6 +375,8 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	case ITER_WAITS:
 		return true;
 	case ITER_FAILED:
+		if (r->iter.ede != DNS_EDE_NOT_READY)
+			remember_failure(c);
 		done_failed(c, r->iter.ede, r->iter.ede_text);
 		return false;
 	case ITER_BLOCKED:
@@ -358,6 +385,7 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	case ITER_DONE:
 		break;
 	}
+	rrset_cache_forgive(c->io.env->cache, r->name[r->links], r->q.qtype);
 	add_reply(c, &r->iter.reply);
 	*more = true;
 	return r->state != RESOLVE_DONE;
@@ -380,6 +408,12 @@ static void find(struct call *c)
 			add(c, s);
 			more = r->state != RESOLVE_DONE;
 		} else if (got == RRSET_CACHE_MISS) {
+			int failed = failed_lately(c);
+			if (failed) {
+				if (failed < 0)
+					(void)no_room(c);
+				return;
+			}
 			enum iter_result result = iter_start(
 				&r->iter, &c->io, r->name[r->links], r->q.qtype);
 			(void)took(c, result, &more);

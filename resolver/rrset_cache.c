@@ -7,13 +7,14 @@
 #include "resolver/cache_shard.h"
 #include "resolver/rrset_cache.h"
 
-/* Key of an entry: the name in lower case, then a 16-bit type. Two type numbers that no
- * RRset has (RFC 6895 3.1) stand for what is known of the name as a whole. The tag
- * comes from the name alone but for its last step, so a name has one shard. */
+/* Key of an entry: the name in lower case, then a 16-bit type; one byte more for a
+ * failure to answer. Two type numbers that no RRset has (RFC 6895 3.1) stand for what is
+ * known of the name as a whole. The tag comes from the name alone but for its last step,
+ * so a name has one shard. */
 enum {
 	TYPE_DELEGATION = 0,
 	TYPE_NXDOMAIN = 65535,
-	KEY_MAX = DNS_NAME_MAX + 2,
+	KEY_MAX = DNS_NAME_MAX + 3,
 	SHARDS_MAX = 64,
 	SHARDS_MIN = 16,
 	SHARD_WANTED = 1 << 20, /* bytes; fewer shards while they would be smaller */
@@ -413,6 +414,78 @@ int rrset_cache_get_delegation(struct rrset_cache *c, struct delegation *out,
 		if (r != RRSET_CACHE_MISS || *name == 0)
 			return r;
 	}
+}
+
+/* ---- failures ---- */
+
+static void key_failure(struct rrset_cache *c, struct key *k, const uint8_t *name)
+{
+	key_name(c, k, name);
+	k->bytes[k->len++ - 2] = 'F'; /* where a name ends: no other key is like that */
+}
+
+/* A failure found out again while the last one is not long past doubles its time. */
+static uint32_t failure_ttl(struct key *k, uint16_t type, uint32_t now_s)
+{
+	struct cache_entry *e = find(k, type);
+	if (!e)
+		return FAILURE_TTL_MIN_S;
+	const struct stored *st = entry_stored(e);
+	uint32_t ttl = st->expires_s - st->stored_s;
+	if (now_s - st->stored_s > 2 * ttl)
+		return FAILURE_TTL_MIN_S;
+	/* Another worker was told so just now. */
+	if (is_live(st, now_s))
+		return ttl;
+	return ttl > FAILURE_TTL_MAX_S / 2 ? FAILURE_TTL_MAX_S : 2 * ttl;
+}
+
+void rrset_cache_put_failure(struct rrset_cache *c, const uint8_t *name, uint16_t type,
+			     const char *text, uint32_t now_s)
+{
+	size_t len = strnlen(text, FAILURE_TEXT_MAX);
+	struct key k;
+	key_failure(c, &k, name);
+	pthread_mutex_lock(&k.shard->lock);
+	struct stored st = {.stored_s = now_s,
+			    .expires_s = now_s + failure_ttl(&k, type, now_s),
+			    .data_len = (uint16_t)len};
+	write_entry(&k, type, &st, (const uint8_t *)text, NULL);
+	pthread_mutex_unlock(&k.shard->lock);
+}
+
+int rrset_cache_get_failure(struct rrset_cache *c, const char **text, struct arena *arena,
+			    const uint8_t *name, uint16_t type, uint32_t now_s)
+{
+	int r = RRSET_CACHE_MISS;
+	struct key k;
+	key_failure(c, &k, name);
+	pthread_mutex_lock(&k.shard->lock);
+	struct cache_entry *e = find(&k, type);
+	/* What has expired stays, so that its time can be doubled. */
+	if (e && is_live(entry_stored(e), now_s)) {
+		size_t len = entry_stored(e)->data_len;
+		char *p = arena_get(arena, len + 1);
+		r = p ? RRSET_CACHE_HIT : ERR_NOMEM;
+		if (p) {
+			memcpy(p, e->bytes + sizeof(struct stored), len);
+			p[len] = 0;
+		}
+		*text = p;
+	}
+	pthread_mutex_unlock(&k.shard->lock);
+	return r;
+}
+
+void rrset_cache_forgive(struct rrset_cache *c, const uint8_t *name, uint16_t type)
+{
+	struct key k;
+	key_failure(c, &k, name);
+	pthread_mutex_lock(&k.shard->lock);
+	struct cache_entry *e = find(&k, type);
+	if (e)
+		cache_shard_remove(&k.shard->store, e);
+	pthread_mutex_unlock(&k.shard->lock);
 }
 
 /* ---- forgetting ---- */

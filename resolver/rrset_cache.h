@@ -67,6 +67,19 @@ MUST_CHECK int rrset_cache_get_delegation(struct rrset_cache *c, struct delegati
 					  struct arena *arena, const uint8_t *name,
 					  bool strictly_above, uint32_t now_s);
 
+/* That a question could not be answered, RFC 9520: for FAILURE_TTL_MIN_S, doubled each
+ * time it is found out again, up to FAILURE_TTL_MAX_S. */
+enum { FAILURE_TTL_MIN_S = 5, FAILURE_TTL_MAX_S = 300, FAILURE_TEXT_MAX = 255 };
+/* Not for what rules caused. */
+void rrset_cache_put_failure(struct rrset_cache *c, const uint8_t *name, uint16_t type,
+			     const char *text, uint32_t now_s);
+/* On a hit *text tells why, in the arena. */
+MUST_CHECK int rrset_cache_get_failure(struct rrset_cache *c, const char **text,
+				       struct arena *arena, const uint8_t *name,
+				       uint16_t type, uint32_t now_s);
+/* It was answered after all: the next failure begins anew. */
+void rrset_cache_forgive(struct rrset_cache *c, const uint8_t *name, uint16_t type);
+
 /* Forgets name, with subtree all below it; NULL forgets everything. Returns how many. */
 uint64_t rrset_cache_flush(struct rrset_cache *c, const uint8_t *name, bool subtree);
 /* A wall clock that was set back by more than 10 s: what is dated after now_s goes. */

@@ -347,6 +347,94 @@ START_TEST(flush_forgets_what_it_says)
 }
 END_TEST
 
+static uint32_t fails_until(uint32_t now)
+{
+	const char *text;
+	uint32_t t = now;
+	rrset_cache_put_failure(cache, name("www.example.com"), DNS_A, "why", now);
+	while (rrset_cache_get_failure(cache, &text, &arena, name("www.example.com"),
+				       DNS_A, t) == RRSET_CACHE_HIT) {
+		ck_assert_str_eq(text, "why");
+		t++;
+	}
+	return t - now;
+}
+
+START_TEST(failures_last_longer_each_time)
+{
+	static const uint32_t want[] = {5, 10, 20, 40, 80, 160, 300, 300};
+	uint32_t now = NOW;
+	const char *text;
+	struct rrset got;
+	open_cache(4 * MIB);
+	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
+		uint32_t lasts = fails_until(now);
+		ck_assert_msg(lasts == want[i], "%zu: %u", i, lasts);
+		now += lasts;
+	}
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, now), RRSET_CACHE_MISS);
+	ck_assert_int_eq(rrset_cache_get_failure(cache, &text, &arena,
+						 name("www.example.com"), DNS_AAAA,
+						 now - 1),
+			 RRSET_CACHE_MISS);
+	now += 301; /* long past: anew */
+	ck_assert_uint_eq(fails_until(now), 5);
+	rrset_cache_forgive(cache, name("www.example.com"), DNS_A);
+	ck_assert_uint_eq(fails_until(now + 5), 5);
+	ck_assert_uint_eq(rrset_cache_flush(cache, name("example.com"), true), 1);
+	ck_assert_uint_eq(fails_until(now + 10), 5);
+	close_cache();
+}
+END_TEST
+
+/* Told twice at the same time, by two workers: no doubling. */
+START_TEST(failure_told_twice)
+{
+	open_cache(4 * MIB);
+	ck_assert_uint_eq(fails_until(NOW), 5);
+	ck_assert_uint_eq(fails_until(NOW + 1), 5);
+	close_cache();
+}
+END_TEST
+
+START_TEST(names_above_speak_for_those_below)
+{
+	struct rrset got, nx, dname;
+	uint8_t data[] = "\0\0\3net";
+	open_cache(4 * MIB);
+	data[1] = 5;
+	nx = denial("gone.example.com", RRSET_NXDOMAIN, "example.com");
+	rrset_cache_put(cache, &nx, NOW);
+	dname = a_record("old.example.com", 1, 600, RANK_AUTH_ANSWER);
+	dname.type = DNS_DNAME;
+	dname.data = data;
+	dname.data_len = 7;
+	rrset_cache_put(cache, &dname, NOW);
+	static const struct {
+		const char *name;
+		int kind; /* -1: nothing is said */
+	} t[] = {
+		{"a.gone.example.com", RRSET_NXDOMAIN},
+		{"c.b.a.gone.example.com", RRSET_NXDOMAIN},
+		{"gone.example.com", -1},
+		{"gonegone.example.com", -1},
+		{"a.old.example.com", RRSET_DATA},
+		{"old.example.com", -1},
+		{".", -1},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		int r = rrset_cache_get_above(cache, &got, &arena, name(t[i].name), NOW);
+		ck_assert_msg(r == (t[i].kind >= 0), "%s: %d", t[i].name, r);
+		if (r == RRSET_CACHE_HIT)
+			ck_assert_int_eq(got.kind, t[i].kind);
+	}
+	ck_assert_int_eq(rrset_cache_get_above(cache, &got, &arena,
+					       name("a.gone.example.com"), NOW + 100000),
+			 RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
 START_TEST(future_is_dropped)
 {
 	open_cache(4 * MIB);
@@ -484,7 +572,8 @@ START_TEST(threads_share_it)
 }
 END_TEST
 
-UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, ttl_is_clipped_and_ends,
+UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, failures_last_longer_each_time,
+	   failure_told_twice, names_above_speak_for_those_below, ttl_is_clipped_and_ends,
 	   time_wraps_round, lower_rank_never_replaces_higher,
 	   nxdomain_answers_every_type, odd_types_and_sizes_stay_out,
 	   deepest_living_cut_is_found, living_cut_is_not_renewed,
