@@ -34,17 +34,21 @@ void script_skip(struct script *s, const char *why)
 void *script_zero(struct script *s, size_t n)
 {
 	void *p = arena_zero(&s->arena, n);
-	if (!p)
-		abort();
+	if (!p) {
+		printf("%s: larger than this program can hold\n", s->file);
+		exit(1);
+	}
 	return p;
+}
+
+void *script_copy_bytes(struct script *s, const void *bytes, size_t n)
+{
+	return memcpy(script_zero(s, n), bytes, n);
 }
 
 char *script_copy(struct script *s, const char *text)
 {
-	char *p = arena_copy(&s->arena, text, strlen(text) + 1);
-	if (!p)
-		abort();
-	return p;
+	return script_copy_bytes(s, text, strlen(text) + 1);
 }
 
 void script_name(struct script *s, uint8_t out[DNS_NAME_MAX], const char *text)
@@ -230,7 +234,7 @@ static void read_body(struct script *s)
 		else if (is_word(w->w[0], "SCENARIO_END"))
 			return;
 		else if (!read_directive(s) && !is_word(w->w[0], "MANDATORY") &&
-			 !s->skip[0])
+			 !is_word(w->w[0], "RANGE_END") && !s->skip[0])
 			script_fail(s, s->line, "unknown word %s", w->w[0]);
 	}
 }

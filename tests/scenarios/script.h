@@ -52,7 +52,7 @@
 #include "zones/root.h"
 
 enum {
-	SCRIPT_FILE_MAX = 16 << 20, /* the largest public ones have 600 KB */
+	SCRIPT_FILE_MAX = 4 << 20, /* the largest public ones have 600 KB */
 	SCRIPT_MEMORY_MAX = 256 << 20,
 	SCRIPT_WORDS_MAX = 24,
 	SCRIPT_RULES_MAX = 64,
@@ -199,6 +199,7 @@ void script_fail(struct script *s, int line, const char *format, ...)
 void script_skip(struct script *s, const char *why);
 void *script_zero(struct script *s, size_t n);
 char *script_copy(struct script *s, const char *text);
+void *script_copy_bytes(struct script *s, const void *bytes, size_t n);
 /* The next line with something on it, cut into words; false at the end or after an
  * error. script_raw_line() gives one as it stands, or NULL. */
 bool script_line(struct script *s);
@@ -207,6 +208,8 @@ void script_name(struct script *s, uint8_t out[DNS_NAME_MAX], const char *text);
 struct addr script_addr(struct script *s, const char *text);
 /* script_conf.c: up to CONFIG_END. */
 void script_read_conf(struct script *s);
+/* Adds a word of hexadecimal digits, two a byte, to the n bytes in out. */
+bool script_hex(uint8_t *out, size_t room, size_t *n, const char *word);
 /* script_record.c: the line as a question or a record; NULL with an error or a skip. */
 void script_read_question(struct script *s, struct entry *e);
 struct record *script_read_record(struct script *s);

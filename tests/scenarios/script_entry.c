@@ -171,36 +171,21 @@ static void read_ede(struct script *s, struct entry *e)
 
 /* ---- bytes ---- */
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'   ? c - '0'
-	       : c >= 'a' && c <= 'f' ? c - 'a' + 10
-	       : c >= 'A' && c <= 'F' ? c - 'A' + 10
-				      : -1;
-}
-
 /* Hexadecimal lines up to the one that begins with end; "NULL" is no bytes. */
 static void read_hex(struct script *s, struct entry *e, const char *end)
 {
-	uint8_t *out = script_zero(s, DNS_MESSAGE_MAX);
-	size_t digits = 0;
+	static uint8_t bytes[DNS_MESSAGE_MAX];
+	size_t n = 0;
 	while (script_line(s)) {
 		if (is_word(s->words.w[0], end)) {
-			e->raw = out;
-			e->raw_len = digits / 2;
+			e->raw = script_copy_bytes(s, bytes, n);
+			e->raw_len = n;
 			return;
 		}
-		for (const char *p = s->line_text; *p && !is_word(p, "NULL"); p++) {
-			int d = hex_digit(*p);
-			if (isspace((unsigned char)*p))
-				continue;
-			if (d < 0 || digits / 2 >= DNS_MESSAGE_MAX) {
+		for (int i = 0; i < s->words.n; i++)
+			if (!is_word(s->words.w[i], "NULL") &&
+			    !script_hex(bytes, sizeof bytes, &n, s->words.w[i]))
 				script_fail(s, s->line, "not hexadecimal, or too long");
-				return;
-			}
-			out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | d);
-			digits++;
-		}
 	}
 	script_fail(s, s->line, "%s is missing", end);
 }

@@ -72,10 +72,17 @@ static bool cut_line(struct script *s, struct cut *c)
 	return c->type[0] != 0;
 }
 
-static uint8_t *copy_bytes(struct script *s, const void *bytes, size_t n)
+bool script_hex(uint8_t *out, size_t room, size_t *n, const char *word)
 {
-	uint8_t *p = script_zero(s, n);
-	return memcpy(p, bytes, n);
+	for (; *word; word += 2) {
+		unsigned byte;
+		if (!isxdigit((unsigned char)word[0]) ||
+		    !isxdigit((unsigned char)word[1]) || *n == room ||
+		    sscanf(word, "%2x", &byte) != 1)
+			return false;
+		out[(*n)++] = (uint8_t)byte;
+	}
+	return true;
 }
 
 void script_read_question(struct script *s, struct entry *e)
@@ -110,20 +117,31 @@ const char *script_rr_text(struct script *s, const ldns_rr *rr)
 	return out;
 }
 
-/* Only its header: servers send such things, and an honest reader survives them. */
-static void fill_empty(struct script *s, struct record *r, const struct cut *c)
+/* Without data, or with data of the form \# LENGTH HEX: servers send such things,
+ * and an honest reader survives them. */
+static bool fill_opaque(struct script *s, struct record *r, const struct cut *c)
 {
-	uint8_t wire[DNS_NAME_MAX + 10], name[DNS_NAME_MAX];
+	uint8_t wire[DNS_NAME_MAX + 1024], name[DNS_NAME_MAX], data[1024];
 	struct wire_writer w = wire_writer(wire, sizeof wire);
+	char word[256];
+	size_t n = 0;
+	const char *p = c->rest;
+	for (int i = 0; *p; i++) {
+		p = take_word(word, sizeof word, p);
+		if (i > 1 && !script_hex(data, sizeof data, &n, word))
+			return false;
+	}
 	script_name(s, name, c->owner);
 	wire_put_name(&w, name);
 	wire_put16(&w, (unsigned)ldns_get_rr_type_by_name(c->type));
-	wire_put16(&w, DNS_IN);
+	wire_put16(&w, (unsigned)ldns_get_rr_class_by_name(c->class));
 	wire_put32(&w, c->ttl);
-	wire_put16(&w, 0);
+	wire_put16(&w, (unsigned)n);
+	wire_put(&w, data, n);
 	r->wire_len = wire_written(&w);
-	r->wire = copy_bytes(s, wire, r->wire_len);
+	r->wire = script_copy_bytes(s, wire, r->wire_len);
 	r->text = script_copy(s, s->line_text);
+	return !w.err;
 }
 
 static bool fill(struct script *s, struct record *r, const struct cut *c)
@@ -131,18 +149,18 @@ static bool fill(struct script *s, struct record *r, const struct cut *c)
 	ldns_rdf *origin = s->origin ? ldns_dname_new_frm_str(s->origin) : NULL;
 	ldns_rr *rr = NULL;
 	uint8_t *wire = NULL;
-	size_t room = strlen(c->rest) + sizeof *c + 32;
-	char *text = script_zero(s, room);
-	snprintf(text, room, "%s %u %s %s %s", c->owner, c->ttl, c->class, c->type,
-		 c->rest);
+	char *text = NULL;
 	bool ok =
+		asprintf(&text, "%s %u %s %s %s", c->owner, c->ttl, c->class, c->type,
+			 c->rest) > 0 &&
 		ldns_rr_new_frm_str(&rr, text, c->ttl, origin, NULL) == LDNS_STATUS_OK &&
 		ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &r->wire_len) ==
 			LDNS_STATUS_OK;
 	if (ok) {
-		r->wire = copy_bytes(s, wire, r->wire_len);
+		r->wire = script_copy_bytes(s, wire, r->wire_len);
 		r->text = script_rr_text(s, rr);
 	}
+	free(text);
 	free(wire);
 	ldns_rr_free(rr);
 	ldns_rdf_deep_free(origin);
@@ -154,16 +172,16 @@ struct record *script_read_record(struct script *s)
 	struct record *r = script_zero(s, sizeof *r);
 	struct cut c;
 	bool ok = cut_line(s, &c);
-	if (ok && !*c.rest)
-		fill_empty(s, r, &c);
+	if (ok && (!*c.rest || strncmp(c.rest, "\\#", 2) == 0))
+		ok = fill_opaque(s, r, &c);
 	else
 		ok = ok && fill(s, r, &c);
-	if (!ok) {
+	if (!ok || s->error[0]) {
 		script_fail(s, s->line, "not a record: %s", s->line_text);
 		return NULL;
 	}
 	size_t n = name_len(r->wire);
-	uint8_t *owner = copy_bytes(s, r->wire, n);
+	uint8_t *owner = script_copy_bytes(s, r->wire, n);
 	name_lower(owner, n);
 	r->owner = owner;
 	r->type = wire_get16(r->wire + n);
