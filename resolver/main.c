@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/timex.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,7 +25,10 @@ enum {
 	EXIT_FAULT = 2,	   /* usage, or it cannot serve */
 	TICK_MS = 1000,	   /* clock and kernel state are looked at */
 	CLOCK_BACK_S = 10, /* a wall clock set back further makes cached data "future" */
+	STORE_PATH_MAX = CONF_PATH_MAX + 32, /* and CONTROL_BLOCKLIST_DIR, STORE_FILE */
 };
+
+#define STORE_FILE "/data.mdb" /* in the blocklist's folder, see include/blocklist.h */
 
 struct server {
 	struct conf *conf;
@@ -34,6 +38,9 @@ struct server {
 	int workers; /* opened */
 	struct control *control;
 	struct blocklist_view *view; /* for status */
+	struct stat store;	     /* the blocklist's file as it was opened */
+	bool store_replaced;
+	struct log_limit replaced_limit;
 	uv_loop_t loop;
 	uv_signal_t on_term, on_int, on_child;
 	uv_timer_t tick;
@@ -44,6 +51,14 @@ struct server {
 	int lock_fd, exit_code;
 	bool stopping;
 };
+
+static const char *store_path(char out[STORE_PATH_MAX], const struct server *s,
+			      const char *file)
+{
+	snprintf(out, STORE_PATH_MAX, "%s/" CONTROL_BLOCKLIST_DIR "%s", s->conf->state,
+		 file);
+	return out;
+}
 
 /* ---- time ---- */
 
@@ -78,9 +93,26 @@ static void watch_clock(struct server *s)
 		    (long long)(back / 1000), (unsigned long long)gone);
 }
 
+/* Moved aside while we serve, as the tools advise for a damaged store, it stays in force
+ * here, and the tools write to another file: nothing of that acts. */
+static void watch_blocklist(struct server *s)
+{
+	char path[STORE_PATH_MAX];
+	struct stat st;
+	s->store_replaced = stat(store_path(path, s, STORE_FILE), &st) ||
+			    st.st_ino != s->store.st_ino || st.st_dev != s->store.st_dev;
+	if (s->store_replaced)
+		log_limited(&s->replaced_limit, (uint64_t)clock_ms(CLOCK_MONOTONIC),
+			    LOG_ERROR,
+			    "%s has been moved or replaced: what changes there does not "
+			    "act; restart sinkholed, or put the old one back",
+			    path);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	watch_clock(timer->data);
+	watch_blocklist(timer->data);
 }
 
 /* ---- the end ---- */
@@ -139,9 +171,10 @@ static json_t *store_status(struct server *s)
 			 "addresses", (json_int_t)st.addresses, "clients",
 			 (json_int_t)st.clients, "lists", (int)st.lists, "bytes",
 			 (json_int_t)st.bytes_used, "check",
-			 s->verifier  ? "running"
-			 : s->checked ? "not finished"
-				      : "whole");
+			 s->store_replaced ? "replaced: restart sinkholed"
+			 : s->verifier	   ? "running"
+			 : s->checked	   ? "not finished"
+					   : "whole");
 }
 
 static json_t *hits_status(struct server *s)
@@ -277,10 +310,12 @@ static int check_blocklist(struct server *s, bool unclean)
 
 static int open_blocklist(struct server *s)
 {
-	char path[CONF_PATH_MAX + sizeof "/" CONTROL_BLOCKLIST_DIR];
+	char path[STORE_PATH_MAX];
 	const char *why = NULL;
-	snprintf(path, sizeof path, "%s/" CONTROL_BLOCKLIST_DIR, s->conf->state);
-	int err = blocklist_open(&s->shared.blocklist, path, BLOCKLIST_READ, &why);
+	if (stat(store_path(path, s, STORE_FILE), &s->store))
+		s->store.st_ino = 0; /* blocklist_open() says why */
+	int err = blocklist_open(&s->shared.blocklist, store_path(path, s, ""),
+				 BLOCKLIST_READ, &why);
 	if (!err)
 		err = blocklist_view_open(&s->view, s->shared.blocklist);
 	if (err)

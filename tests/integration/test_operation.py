@@ -250,6 +250,22 @@ def flipped_quietly(r):
     refuses(other, "damage that is known", "blocklist", "is damaged")
 
 
+@test("a store that is moved away while it is served: still enforced, and told until it is back")
+def moved(r):
+    other = another(r, "moved")
+    folder = os.path.join(other.state, "blocklist")
+    other.start()
+    os.rename(folder, folder + ".old")
+    other.add("later.example")
+    check(wait_for(lambda: "moved or replaced" in other.said(), 10), "it is told", other.said())
+    check("restart" in other.must("sinkholectl", "status"), "status")
+    equal(other.ask("listed.example").data("A"), [SINK4], "what was listed before")
+    shutil.rmtree(folder)
+    os.rename(folder + ".old", folder)
+    check(wait_for(lambda: "restart" not in other.must("sinkholectl", "status"), 10), "status, after it is back")
+    other.stop()
+
+
 @test("a store that is something else: refuses")
 def junk_store(r):
     other, data = filled(r, "junk")
