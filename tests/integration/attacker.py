@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """attacker.py NET PORT DIR: the attackers' name servers of the lab, on NET.201 and up, and the silent
-server on NET.24. They answer properly, so that a leak would succeed, and write one line for each datagram
-and each TCP connection to DIR/packets.log:  TIME SERVER udp|tcp QNAME QTYPE
+server on NET.24. They answer properly, so that a leak would succeed, and write one line for each datagram,
+each TCP connection and each message on one to DIR/packets.log:  TIME SERVER udp|tcp|message QNAME QTYPE
 
 Where a raw socket may be opened (root), DIR/wire.log gets one line for every packet that anybody sends to
 the lab's name servers, whatever port or protocol:  TIME SERVER udp|tcp|PROTOCOL PORT QNAME
@@ -128,9 +128,9 @@ class Attacker:
         c.setblocking(False)
         self.note(address, "tcp", b"")
         state = bytearray()
-        self.sel.register(c, selectors.EVENT_READ, lambda: self.stream(c, state, host))
+        self.sel.register(c, selectors.EVENT_READ, lambda: self.stream(c, state, address, host))
 
-    def stream(self, c, state, host):
+    def stream(self, c, state, address, host):
         try:
             got = c.recv(65535)
         except OSError:
@@ -140,6 +140,7 @@ class Attacker:
             n = struct.unpack_from("!H", state)[0]
             msg = bytes(state[2:2 + n])
             del state[:2 + n]
+            self.note(address, "message", msg)
             self.reply(host, msg, True, lambda out: c.sendall(struct.pack("!H", len(out)) + out))
         if not got:
             self.sel.unregister(c)
