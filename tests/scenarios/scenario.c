@@ -35,13 +35,11 @@ static struct sent *find_open(struct world *w, const struct script_step *s)
 	return NULL;
 }
 
-/* Steps about a packet that no range answers. Deckard's are taken when it is sent. */
+/* Steps about a packet that no range answers. */
 static void settle_packet(struct world *w, const struct script_step *s)
 {
 	bool reply = is_word(s->words.w[0], "REPLY");
-	struct sent *t = NULL;
-	if (w->script->dialect == DIALECT_DECKARD)
-		return;
+	struct sent *t;
 	while (!(t = find_open(w, s)) && world_pass_one(w))
 		continue;
 	if (!t) /* asked elsewhere, or not at all: the answers will tell */
@@ -74,11 +72,27 @@ static void query(struct world *w, const struct script_step *s)
 		continue;
 }
 
+/* Deckard's steps about packets are no demands: replies were in store when a packet was
+ * sent. */
+static bool is_deckards(const struct world *w, const char *kind)
+{
+	static const char *const packets[] = {"REPLY", "CHECK_OUT_QUERY", "TIMEOUT",
+					      "ERROR", "TRAFFIC",	  "NOTHING"};
+	if (w->script->dialect != DIALECT_DECKARD)
+		return false;
+	for (size_t i = 0; i < sizeof packets / sizeof *packets; i++)
+		if (is_word(kind, packets[i]))
+			return true;
+	return false;
+}
+
 static void take_step(struct world *w, const struct script_step *s)
 {
 	const char *kind = s->words.w[0];
 	w->step = s->number;
 	w->line = s->line;
+	if (is_deckards(w, kind))
+		return;
 	if (is_word(kind, "QUERY"))
 		query(w, s);
 	else if (is_word(kind, "CHECK_ANSWER") || is_word(kind, "ANSWER"))

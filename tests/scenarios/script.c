@@ -295,7 +295,8 @@ bool script_read(struct script *s, const char *file, bool unchecked)
 	script_read_conf(s);
 	read_body(s);
 	find_skips(s);
-	if (!s->hints.server_n && !s->conf.recursion.forward_n)
+	if (!s->hints.server_n && !s->conf.recursion.forward_n &&
+	    !s->conf.recursion.stub_n)
 		script_skip(s, "has no root server");
 	return !s->error[0];
 }

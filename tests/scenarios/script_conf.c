@@ -358,7 +358,7 @@ static void read_server_key(struct reader *r)
 	else if (is_word(r->key, "qname-minimisation") ||
 		 is_word(r->key, "query-minimization"))
 		c->recursion.qname_minimisation =
-			is_yes(r->value) ? CONF_QMIN_STRICT : CONF_QMIN_OFF;
+			is_yes(r->value) ? CONF_QMIN_RELAXED : CONF_QMIN_OFF;
 	else if (is_word(r->key, "serve-expired"))
 		c->serve_stale.enabled = is_yes(r->value);
 	else if (is_word(r->key, "val-override-date"))
