@@ -13,9 +13,13 @@
  *   "m"                     magic 8, then the ten numbers of struct hit_segment
  *   "p" boot 8 worker 2     position 8, no_room 8, node 64
  *   "r" commit_us 8 n 4     count 4, check 4, packed hit
- * Rows come last and only grow, so LMDB appends and fills its pages. A value is only ever
- * overwritten by one of its own size: no page is ever given back within a commit, so that
- * a file that is shorter than its last page has been truncated. */
+ * Rows come last and only grow, so LMDB appends and fills its pages.
+ *
+ * LMDB counts pages that a transaction took and gave back, but need not write them: a
+ * file may soundly end before its last page. So that a truncated one can be told from it,
+ * the writer makes the file as long as its map before the first row (sparse: it costs
+ * nothing), and cuts it back behind the last page when it closes. Sizes are therefore
+ * counted in blocks. */
 
 enum {
 	DATA_MODE = 0640,
@@ -26,6 +30,7 @@ enum {
 	SEGMENT_LEN = 8 + SEGMENT_NUMBERS * 8,
 	POSITION_LEN = 8 + 8 + HIT_NODE_MAX,
 	ROW_HEAD = 8,
+	BLOCK_BYTES = 512, /* of st_blocks */
 	READERS_MAX = 126, /* tools at one time; LMDB's own figure */
 };
 
@@ -39,6 +44,7 @@ struct hit_store {
 	struct hit_cursor at;		  /* of the next row */
 	uint64_t now_us;
 	uint64_t map_bytes;
+	bool lengthened;
 };
 
 static int store_error(int rc)
@@ -171,19 +177,39 @@ static int get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out)
 
 /* ---- opening ---- */
 
-/* LMDB would open a truncated file and die of SIGBUS later. */
-static int check_size(MDB_env *env, const char *path)
+/* Up to the end of the last page. */
+static uint64_t used_bytes(MDB_env *env)
 {
-	struct stat st;
 	MDB_envinfo info;
 	MDB_stat tree;
 	mdb_env_info(env, &info);
 	mdb_env_stat(env, &tree);
+	return ((uint64_t)info.me_last_pgno + 1) * tree.ms_psize;
+}
+
+/* LMDB would open a truncated file and die of SIGBUS later. */
+static int check_size(MDB_env *env, const char *path)
+{
+	struct stat st;
+	uint64_t used = used_bytes(env); /* first: the writer may be at work */
 	if (stat(path, &st))
 		return store_error(errno);
-	if ((uint64_t)st.st_size < ((uint64_t)info.me_last_pgno + 1) * tree.ms_psize)
-		return store_error(MDB_INVALID);
-	return ERR_OK;
+	return (uint64_t)st.st_size < used ? store_error(MDB_INVALID) : ERR_OK;
+}
+
+static int set_length(struct hit_store *s, uint64_t bytes)
+{
+	int fd, rc = mdb_env_get_fd(s->env, &fd);
+	if (!rc && ftruncate(fd, (off_t)bytes))
+		rc = errno;
+	return store_error(rc);
+}
+
+static int lengthen(struct hit_store *s)
+{
+	int err = set_length(s, s->map_bytes);
+	s->lengthened = !err;
+	return err;
 }
 
 static int open_env(struct hit_store *s, const char *path, unsigned flags,
@@ -235,6 +261,8 @@ int hit_store_create(struct hit_store **out, const char *path, uint64_t map_byte
 		err = set_modes(path);
 	if (!err)
 		err = open_tree(s, 0);
+	if (!err)
+		err = lengthen(s);
 	s->next = s->segment = (struct hit_segment){
 		.number = first->number,
 		.last = first->last,
@@ -279,6 +307,8 @@ int hit_store_open(struct hit_store **out, const char *path, enum hit_store_mode
 		errno = err ? saved : errno;
 		s->txn = NULL;
 	}
+	if (!err && mode == HIT_STORE_WRITE)
+		err = lengthen(s);
 	if (err) {
 		int saved = errno;
 		hit_store_close(s);
@@ -294,6 +324,8 @@ void hit_store_close(struct hit_store *s)
 	if (!s)
 		return;
 	hit_store_abort(s);
+	if (s->lengthened) /* if that fails it stays long, which is sound */
+		(void)!set_length(s, used_bytes(s->env));
 	mdb_env_close(s->env);
 	free(s);
 }
@@ -394,12 +426,7 @@ const struct hit_segment *hit_store_segment(const struct hit_store *s)
 
 bool hit_store_is_full(const struct hit_store *s)
 {
-	MDB_envinfo info;
-	MDB_stat st;
-	mdb_env_info(s->env, &info);
-	mdb_env_stat(s->env, &st);
-	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
-	return used * 100 > s->map_bytes * HIT_STORE_FULL_PERCENT;
+	return used_bytes(s->env) * 100 > s->map_bytes * HIT_STORE_FULL_PERCENT;
 }
 
 /* ---- reading ---- */
@@ -555,7 +582,7 @@ int hit_store_files(struct hit_store_file **out, int *n, const char *dir)
 		struct hit_store_file f;
 		if (!parse_name(&f, e->d_name) || fstatat(dirfd(d), e->d_name, &st, 0))
 			continue;
-		f.bytes = (uint64_t)st.st_size;
+		f.bytes = (uint64_t)st.st_blocks * BLOCK_BYTES;
 		if (count == room) {
 			room = room ? 2 * room : 64;
 			void *more = realloc(files, room * sizeof *files);

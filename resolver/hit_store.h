@@ -105,8 +105,8 @@ MUST_CHECK int hit_store_page(struct hit_store *s, struct hit_page *page,
 
 struct hit_store_file {
 	uint64_t number;
-	uint32_t day; /* 20260102, UTC: when its rows were committed */
-	uint64_t bytes;
+	uint32_t day;	/* 20260102, UTC: when its rows were committed */
+	uint64_t bytes; /* that it takes on the disk */
 	char name[48];
 };
 
