@@ -63,6 +63,11 @@ static enum iter_result give_up(struct iter *it, struct iter_io *io)
 			 (it->path[i].udp_tries || it->path[i].tcp_tried);
 	if (it->blocked.kind == VERDICT_ACT && !asked)
 		return ITER_BLOCKED;
+	if (it->rested && !asked) {
+		it->starved = true; /* nothing was found out */
+		return fail(it, io, DNS_EDE_NO_REACHABLE_AUTHORITY,
+			    "no answer for some time from the servers of ");
+	}
 	if (it->timed_out)
 		return fail(it, io, DNS_EDE_NO_REACHABLE_AUTHORITY,
 			    "no answer in time from the servers of ");
@@ -93,15 +98,15 @@ static void mix_case(uint8_t *name, struct iter_io *io)
 }
 
 /* Header, question, OPT: no RD, RFC 1034 4.3.1; no DO until there is a validator. */
-static size_t write_question(struct iter *it, uint8_t *out, size_t room, bool edns)
+static size_t write_question(struct iter *it, uint8_t *out, size_t room)
 {
-	const uint16_t counts[4] = {1, 0, 0, edns};
+	const uint16_t counts[4] = {1, 0, 0, it->edns};
 	struct wire_writer w = wire_writer(out, room);
 	wire_put_header(&w, it->message_id, 0, counts);
 	wire_put_name(&w, it->sent_name);
 	wire_put16(&w, it->ask_type);
 	wire_put16(&w, DNS_IN);
-	if (edns) {
+	if (it->edns) {
 		wire_put8(&w, 0);
 		wire_put16(&w, DNS_OPT);
 		wire_put16(&w, DNS_UDP_MAX);
@@ -109,6 +114,19 @@ static size_t write_question(struct iter *it, uint8_t *out, size_t room, bool ed
 		wire_put16(&w, 0);
 	}
 	return wire_written(&w);
+}
+
+static int tries_of(const struct iter_io *io)
+{
+	return io->subject->own ? ITER_UDP_TRIES_OWN : ITER_UDP_TRIES;
+}
+
+/* The last try goes without EDNS: there are servers and paths that drop it. */
+static bool with_edns(const struct iter_io *io, const struct iter_path *p,
+		      const struct server_info *info, bool tcp)
+{
+	bool last = !tcp && p->udp_tries >= tries_of(io);
+	return !p->no_edns && !info->no_edns && !last;
 }
 
 static uint32_t wait_ms(const struct iter_io *io, const struct server_info *info,
@@ -133,6 +151,7 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		return fail_budget(it, io);
 	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
 	it->known_silent = info.failures >= ITER_KNOWN_SILENT;
+	it->tcp_works = info.tcp_works;
 	it->asked = p;
 	it->tcp = tcp;
 	it->exact_case =
@@ -145,23 +164,44 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 	io->env->random(io->env->random_arg, &it->message_id, sizeof it->message_id);
 	p->udp_tries = (uint8_t)(p->udp_tries + !tcp);
 	p->tcp_tried |= tcp;
+	it->edns = with_edns(io, p, &info, tcp);
 	io->budget->sends--;
+	server_probed(io->env->servers, &p->to,
+		      io->env->now_ms + wait_ms(io, &info, tcp));
 	struct step *s = iter_add_step(io, STEP_SEND);
 	s->id = it->send_id;
-	s->send = (struct step_send){
-		.to = p->to,
-		.transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
-		.timeout_ms = wait_ms(io, &info, tcp),
-		.server = it->cut.server[p->server].name,
-		.qname = it->ask,
-		.own = io->subject->own || iter_qmin_probes(it),
-		.passthru = io->subject->passthru,
-		.bytes = bytes,
-		.len = (uint16_t)write_question(it, bytes, room, !p->no_edns)};
+	s->send = (struct step_send){.to = p->to,
+				     .transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
+				     .timeout_ms = wait_ms(io, &info, tcp),
+				     .server = it->cut.server[p->server].name,
+				     .qname = it->ask,
+				     .own = io->subject->own || iter_qmin_probes(it),
+				     .passthru = io->subject->passthru,
+				     .bytes = bytes,
+				     .len = (uint16_t)write_question(it, bytes, room)};
 	return ITER_WAITS;
 }
 
 /* ---- the walk ---- */
+
+/* Over UDP, unless that is known to be in vain or somebody is forging. */
+static enum iter_result ask_path(struct iter *it, struct iter_io *io, struct iter_path *p)
+{
+	struct server_info info;
+	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
+	return ask(it, io, p, (it->forged || info.tcp_only) && !p->tcp_tried);
+}
+
+/* No server is left for UDP: waits for look-ups, tries TCP, or ends. */
+static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
+{
+	struct iter_path *p = NULL;
+	if (it->sub_n)
+		return ITER_WAITS;
+	if (!io->subject->own && iter_silent_path(&p, it, io))
+		return fail_policy(it);
+	return p ? ask(it, io, p, true) : give_up(it, io);
+}
 
 /* Nothing is under way: asks the next server, or for an address, or waits, or ends. */
 static enum iter_result go_on(struct iter *it, struct iter_io *io)
@@ -179,9 +219,7 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 		if (err || iter_allowed_path(&p, it, io))
 			return fail_policy(it);
 	}
-	if (p)
-		return ask(it, io, p, false);
-	return it->sub_n ? ITER_WAITS : give_up(it, io);
+	return p ? ask_path(it, io, p) : go_on_without(it, io);
 }
 
 /* it->cut is new. */
@@ -197,6 +235,7 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->name = name;
 	it->type = type;
 	it->qmin_steps = 0;
+	it->forged = false;
 	it->restricted = it->starved = false;
 	/* DS lies above the cut, RFC 4035 3.1.4.1. */
 	int r = rrset_cache_get_delegation(io->env->cache, &it->cut, io->arena, name,
@@ -215,12 +254,22 @@ static void cancel(struct iter *it, struct iter_io *io)
 	iter_add_step(io, STEP_CANCEL)->id = it->send_id;
 }
 
+/* What the reply tells about the server that sent it. */
 static void note_reply(struct iter *it, struct iter_io *io)
 {
-	uint64_t rtt = io->env->now_ms - it->sent_ms;
+	struct server_table *t = io->env->servers;
+	const struct addr *a = &it->asked->to;
+	uint64_t now_ms = io->env->now_ms;
+	if (it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME)
+		server_lame(t, a, it->cut.zone, now_ms);
+	else if (it->reply.has_opt)
+		server_has_edns(t, a, now_ms);
+	else if (!it->edns && it->reply.class != ITER_TRUNCATED)
+		server_lacks_edns(t, a, now_ms);
+	if (it->tcp && it->asked->silent)
+		server_needs_tcp(t, a, now_ms);
 	if (!it->tcp)
-		server_replied(io->env->servers, &it->asked->to, (uint32_t)rtt,
-			       io->env->now_ms);
+		server_replied(t, a, (uint32_t)(now_ms - it->sent_ms), now_ms);
 }
 
 static void store(struct iter *it, struct iter_io *io)
@@ -265,6 +314,11 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 	switch (it->reply.class) {
 	case ITER_JUNK:
 		return is_spent(io) ? fail_budget(it, io) : ITER_WAITS;
+	case ITER_FORGED:
+		it->forged = true;
+		if (!p->tcp_tried)
+			return ask(it, io, p, true);
+		break;
 	case ITER_TRUNCATED:
 		if (!p->tcp_tried)
 			return ask(it, io, p, true);
@@ -316,10 +370,10 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 		.from = {it->cut.zone, it->cut.server[p->server].name, p->to}};
 	if (iter_reply_read(&it->reply, io->arena, &asked, ev->bytes, ev->len))
 		return fail_memory(it);
-	if (it->reply.class != ITER_JUNK) {
+	if (it->reply.class != ITER_JUNK)
 		cancel(it, io);
+	if (it->reply.class != ITER_JUNK && it->reply.class != ITER_FORGED)
 		note_reply(it, io);
-	}
 	return take_reply(it, io);
 }
 
@@ -338,12 +392,13 @@ static void untry(struct iter *it, struct iter_io *io)
 static void note_silence(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = it->asked;
-	int tries = io->subject->own ? ITER_UDP_TRIES_OWN : ITER_UDP_TRIES;
 	server_failed(io->env->servers, &p->to, io->env->now_ms);
 	it->timed_out = true;
 	p->plain_case = true;
 	iter_qmin_timeout(it, io);
-	p->dead |= it->tcp || p->udp_tries >= tries || it->known_silent;
+	bool one_try = it->known_silent && p->udp_tries == 1;
+	p->dead |= it->tcp || (one_try && !it->tcp_works);
+	p->silent |= one_try || p->udp_tries >= tries_of(io);
 }
 
 static enum iter_result on_timeout(struct iter *it, struct iter_io *io,

@@ -20,6 +20,8 @@ enum {
 	ITER_UDP_TRIES = 3,	   /* per address, RFC 9520 3.1 */
 	ITER_UDP_TRIES_OWN = 2,	   /* one question brings several of these */
 	ITER_KNOWN_SILENT = 3,	   /* failures in a row: then one try must do */
+	ITER_LAST_TCP_MAX = 2,	   /* silent servers of a cut that are tried over TCP */
+	ITER_EXPLORE_ONE_IN = 20,  /* questions that go to any server, as Knot Resolver */
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
 	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
 	ITER_SUB_SENDS_MAX = 24,
@@ -56,6 +58,7 @@ struct iter_path {
 	uint8_t server; /* index in the cut */
 	uint8_t udp_tries;
 	bool tcp_tried, no_edns, plain_case;
+	bool silent;  /* UDP tries are used up */
 	bool dead;    /* not to be asked again */
 	bool blocked; /* by a rule */
 };
@@ -84,9 +87,11 @@ struct iter {
 	uint64_t sent_ms;
 	uint16_t message_id;
 	uint8_t sent_name[DNS_NAME_MAX];
-	bool tcp, exact_case, known_silent;
+	bool tcp, edns, exact_case, known_silent, tcp_works;
+	bool forged;	  /* somebody guesses message IDs: TCP only */
+	uint8_t last_tcp; /* tries over TCP of servers that UDP did not reach */
 	/* Why servers were of no use. */
-	bool timed_out, unreachable, useless, forbidden;
+	bool timed_out, unreachable, useless, forbidden, rested;
 	bool restricted, starved; /* as in struct reply */
 	struct verdict blocked;
 	struct iter_reply reply;

@@ -46,6 +46,8 @@ int iter_judge_server(struct iter *it, struct iter_io *io, int server,
 void iter_block_path(struct iter_path *p);
 /* Another name is asked for: tries begin anew, what the servers are stays known. */
 void iter_renew_paths(struct iter *it);
+/* A server that UDP did not reach and TCP may; NULL when there is none. ERR_* only. */
+int iter_silent_path(struct iter_path **out, struct iter *it, struct iter_io *io);
 /* The best path that no rule forbids; NULL when there is none. */
 int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *io);
 /* Starts as many look-ups as are allowed. ERR_* only. */

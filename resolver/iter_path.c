@@ -52,6 +52,8 @@ void iter_enter_cut(struct iter *it, struct iter_io *io)
 {
 	it->path_n = it->sub_n = it->sub_failures = 0;
 	it->timed_out = it->unreachable = it->useless = it->forbidden = false;
+	it->rested = false;
+	it->last_tcp = 0;
 	it->blocked.kind = VERDICT_PASS;
 	memset(it->families_done, 0, sizeof it->families_done);
 	for (int i = 0; i < it->cut.servers_n; i++)
@@ -109,38 +111,93 @@ void iter_renew_paths(struct iter *it)
 {
 	for (int i = 0; i < it->path_n; i++) {
 		it->path[i].udp_tries = 0;
-		it->path[i].tcp_tried = false;
+		it->path[i].tcp_tried = it->path[i].silent = false;
 	}
 }
 
 /* ---- the choice ---- */
 
-/* a is to be tried before b: fewer tries, then the shorter time. */
-static bool path_before(const struct iter_io *io, const struct iter_path *a,
-			const struct iter_path *b)
+/* What decides between paths, the first difference first; less is better. */
+struct merit {
+	bool lame;
+	uint8_t tries;
+	bool family_dead;
+	uint32_t timeout_ms;
+};
+
+static bool better(const struct merit *a, const struct merit *b)
 {
-	struct server_info x, y;
-	if (a->udp_tries != b->udp_tries)
-		return a->udp_tries < b->udp_tries;
-	server_get(io->env->servers, &x, &a->to, io->env->now_ms);
-	server_get(io->env->servers, &y, &b->to, io->env->now_ms);
-	return x.timeout_ms < y.timeout_ms;
+	if (a->lame != b->lame)
+		return b->lame;
+	if (a->tries != b->tries)
+		return a->tries < b->tries;
+	if (a->family_dead != b->family_dead)
+		return b->family_dead;
+	return a->timeout_ms < b->timeout_ms;
 }
 
+/* False when the path is not to be asked now. */
+static bool weigh(struct merit *out, struct iter *it, const struct iter_io *io,
+		  const struct iter_path *p, bool explore)
+{
+	struct server_table *t = io->env->servers;
+	struct server_info info;
+	if (p->dead || p->silent)
+		return false;
+	server_get(t, &info, &p->to, io->env->now_ms);
+	it->rested |= info.resting;
+	*out = (struct merit){
+		.lame = server_is_lame(t, &p->to, it->cut.zone, io->env->now_ms),
+		.tries = p->udp_tries,
+		.family_dead = server_family_dead(t, p->to.family),
+		.timeout_ms = info.timeout_ms};
+	if (explore && info.failures == 0)
+		out->timeout_ms = 0;
+	return !info.resting;
+}
+
+/* The fastest; now and then any, to find out whether it has become faster. */
 static struct iter_path *best_path(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *best = NULL;
-	uint32_t start;
+	struct merit merit, best_merit = {0};
+	uint32_t random;
 	if (it->path_n == 0)
 		return NULL;
-	io->env->random(io->env->random_arg, &start, sizeof start);
-	for (int i = 0; i < it->path_n; i++) {
-		struct iter_path *p =
-			&it->path[(start + (unsigned)i) % (unsigned)it->path_n];
-		if (!p->dead && (!best || path_before(io, p, best)))
+	io->env->random(io->env->random_arg, &random, sizeof random);
+	unsigned n = (unsigned)it->path_n, start = random % n;
+	bool explore = random / n % ITER_EXPLORE_ONE_IN == 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct iter_path *p = &it->path[(start + i) % n];
+		if (!weigh(&merit, it, io, p, explore && i == 0))
+			continue;
+		if (!best || better(&merit, &best_merit)) {
 			best = p;
+			best_merit = merit;
+		}
 	}
 	return best;
+}
+
+int iter_silent_path(struct iter_path **out, struct iter *it, struct iter_io *io)
+{
+	*out = NULL;
+	for (int i = 0; i < it->path_n && it->last_tcp < ITER_LAST_TCP_MAX; i++) {
+		struct iter_path *p = &it->path[i];
+		if (p->dead || !p->silent || p->tcp_tried)
+			continue;
+		int r = iter_judge_server(it, io, p->server, &p->to);
+		if (r < 0)
+			return r;
+		if (r == 1) {
+			iter_block_path(p);
+			continue;
+		}
+		it->last_tcp++;
+		*out = p;
+		return ERR_OK;
+	}
+	return ERR_OK;
 }
 
 int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *io)

@@ -64,8 +64,10 @@ static bool may_lack_question(unsigned flags)
 /* ITER_ANSWER: worth guarding and reading. */
 static enum iter_class match(const struct iter_asked *a, const uint8_t *msg, size_t len)
 {
-	if (len < DNS_HEADER_LEN || wire_get16(msg) != a->id)
+	if (len < DNS_HEADER_LEN)
 		return ITER_JUNK;
+	if (wire_get16(msg) != a->id)
+		return wire_get16(msg + 2) & DNS_QR ? ITER_FORGED : ITER_JUNK;
 	unsigned flags = wire_get16(msg + 2), questions = wire_get16(msg + 4);
 	if (!(flags & DNS_QR) || (flags & DNS_OPCODE_MASK))
 		return ITER_JUNK;
@@ -559,6 +561,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 	uint8_t copy[DNS_UDP_MAX];
 	out->answer_n = 0;
 	out->negative = NULL;
+	out->has_opt = false;
 	out->referral.servers_n = 0;
 	out->class = match(asked, msg, len);
 	if (out->class != ITER_ANSWER) {
@@ -575,6 +578,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 	m.flags = wire_get16(msg + 2);
 	m.rcode = m.flags & DNS_RCODE_MASK;
 	int err = index_records(&m);
+	out->has_opt = m.has_opt;
 	err = err ? err : classify(out, &m);
 	if (err == ERR_FORMAT || err == ERR_RANGE) {
 		out->class = ITER_ERROR;

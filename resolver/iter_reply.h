@@ -18,6 +18,7 @@
 
 enum iter_class {
 	ITER_JUNK,	/* no answer to this question: the wait goes on */
+	ITER_FORGED,	/* the same with a wrong ID: somebody may be guessing */
 	ITER_TRUNCATED, /* ask again over TCP */
 	ITER_NO_EDNS,	/* FORMERR by a server that does not know OPT, RFC 6891 7 */
 	ITER_ERROR,	/* an rcode that helps nobody, or a broken message over TCP */
@@ -41,6 +42,7 @@ struct iter_asked {
 
 struct iter_reply {
 	enum iter_class class;
+	bool has_opt;
 	/* CNAMEs and DNAMEs in order, then the end of the chain; for ANY all RRsets of
 	 * the name. The CNAMEs that DNAMEs make are not among them. */
 	const struct rrset *answer[REPLY_ANSWER_MAX];

@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -8,7 +9,7 @@
 
 enum {
 	SHARDS = 16,
-	SETS = 128, /* per shard; 16 * 128 * 8 = 16,384 servers in about 1 MB */
+	SETS = 128, /* per shard; 16 * 128 * 8 = 16,384 servers in about 1.6 MB */
 	WAYS = 8,
 	/* After this long nothing is known any more, as Unbound's infra-host-ttl. */
 	FORGET_MS = 900 * 1000,
@@ -16,14 +17,22 @@ enum {
 	 * the second try, before a UDP client's 1.9 s are over; doubling would be late.
 	 */
 	PATIENCE = 3,
-	FAILURES_MAX = 8, /* more adds nothing: the wait has long reached its limit */
+	FAILURES_MAX = SERVER_DEAD + 5, /* more adds nothing: the rest is at its limit */
+	/* One proof may be a forger's or a lost packet's; SECURITY.md 1B row 25. */
+	PROOFS = 2,
+	BELIEVED_MS = 900 * 1000, /* then the proofs are wanted again */
+	LAME_MS = 300 * 1000,
+	/* Exchanges in a row without a reply: no five servers are all dead by chance. */
+	FAMILY_DEAD = 16,
 };
 
 struct server {
 	struct addr addr; /* family 0: free */
 	uint32_t srtt_ms, var_ms;
 	uint64_t heard_ms; /* last reply or failure */
-	uint8_t failures;
+	uint64_t rest_until_ms, edns_until_ms, tcp_until_ms, lame_until_ms;
+	uint32_t lame_zone; /* hash */
+	uint8_t failures, edns_proofs, tcp_proofs;
 };
 
 struct shard {
@@ -33,6 +42,7 @@ struct shard {
 
 struct server_table {
 	struct hash_key key;
+	_Atomic uint32_t silent[2]; /* exchanges since the last reply, IPv4 and IPv6 */
 	struct shard shard[SHARDS];
 };
 
@@ -109,6 +119,22 @@ static uint32_t timeout_of(const struct server *s)
 	return t > SERVER_TIMEOUT_MAX_MS ? SERVER_TIMEOUT_MAX_MS : (uint32_t)t;
 }
 
+/* The place of a with its shard locked; unlock() ends that. */
+static struct server *lock(struct server_table *t, const struct addr *a, uint64_t now_ms,
+			   struct shard **sh)
+{
+	struct server *set = set_of(t, a, sh);
+	pthread_mutex_lock(&(*sh)->lock);
+	struct server *s = place(set, a, now_ms);
+	s->heard_ms = now_ms;
+	return s;
+}
+
+static void unlock(struct shard *sh)
+{
+	pthread_mutex_unlock(&sh->lock);
+}
+
 void server_get(struct server_table *t, struct server_info *out, const struct addr *a,
 		uint64_t now_ms)
 {
@@ -119,20 +145,38 @@ void server_get(struct server_table *t, struct server_info *out, const struct ad
 	pthread_mutex_lock(&sh->lock);
 	const struct server *s = find(set, a, now_ms);
 	if (s)
-		*out = (struct server_info){timeout_of(s), s->srtt_ms, s->failures, true};
-	pthread_mutex_unlock(&sh->lock);
+		*out = (struct server_info){
+			.timeout_ms = timeout_of(s),
+			.srtt_ms = s->srtt_ms,
+			.failures = s->failures,
+			.known = true,
+			.resting = s->rest_until_ms > now_ms,
+			.no_edns = s->edns_proofs >= PROOFS && s->edns_until_ms > now_ms,
+			.tcp_works = s->tcp_proofs > 0,
+			.tcp_only = s->tcp_proofs >= PROOFS && s->tcp_until_ms > now_ms};
+	unlock(sh);
+}
+
+static _Atomic uint32_t *silent_of(struct server_table *t, const struct addr *a)
+{
+	return &t->silent[a->family == 6];
+}
+
+bool server_family_dead(struct server_table *t, unsigned family)
+{
+	bool six = family == 6;
+	return atomic_load_explicit(&t->silent[six], memory_order_relaxed) >=
+		       FAMILY_DEAD &&
+	       atomic_load_explicit(&t->silent[!six], memory_order_relaxed) < FAMILY_DEAD;
 }
 
 void server_replied(struct server_table *t, const struct addr *a, uint32_t rtt_ms,
 		    uint64_t now_ms)
 {
 	struct shard *sh;
-	struct server *set = set_of(t, a, &sh);
-	pthread_mutex_lock(&sh->lock);
-	bool first = !find(set, a, now_ms);
-	struct server *s = place(set, a, now_ms);
+	struct server *s = lock(t, a, now_ms, &sh);
 	/* A server that had only failed until now has no measured time either. */
-	if (first || (s->srtt_ms == SERVER_RTT_UNKNOWN_MS && s->var_ms == 0)) {
+	if (s->srtt_ms == SERVER_RTT_UNKNOWN_MS && s->var_ms == 0) {
 		s->srtt_ms = rtt_ms;
 		s->var_ms = rtt_ms / 2;
 	} else {
@@ -141,19 +185,93 @@ void server_replied(struct server_table *t, const struct addr *a, uint32_t rtt_m
 		s->var_ms = (3 * s->var_ms + off) / 4;
 		s->srtt_ms = (7 * s->srtt_ms + rtt_ms) / 8;
 	}
-	s->failures = 0;
-	s->heard_ms = now_ms;
-	pthread_mutex_unlock(&sh->lock);
+	s->failures = s->tcp_proofs = 0;
+	s->rest_until_ms = 0;
+	unlock(sh);
+	atomic_store_explicit(silent_of(t, a), 0, memory_order_relaxed);
 }
 
 void server_failed(struct server_table *t, const struct addr *a, uint64_t now_ms)
 {
 	struct shard *sh;
-	struct server *set = set_of(t, a, &sh);
-	pthread_mutex_lock(&sh->lock);
-	struct server *s = place(set, a, now_ms);
+	struct server *s = lock(t, a, now_ms, &sh);
 	if (s->failures < FAILURES_MAX)
 		s->failures++;
-	s->heard_ms = now_ms;
-	pthread_mutex_unlock(&sh->lock);
+	if (s->failures >= SERVER_DEAD) {
+		uint64_t rest = (uint64_t)SERVER_REST_MIN_MS
+				<< (s->failures - SERVER_DEAD);
+		s->rest_until_ms =
+			now_ms + (rest < SERVER_REST_MAX_MS ? rest : SERVER_REST_MAX_MS);
+	}
+	unlock(sh);
+	atomic_fetch_add_explicit(silent_of(t, a), 1, memory_order_relaxed);
+}
+
+void server_probed(struct server_table *t, const struct addr *a, uint64_t until_ms)
+{
+	struct shard *sh;
+	struct server *set = set_of(t, a, &sh);
+	pthread_mutex_lock(&sh->lock);
+	struct server *s = find(set, a, until_ms);
+	if (s && s->failures >= SERVER_DEAD)
+		s->rest_until_ms = until_ms;
+	unlock(sh);
+}
+
+void server_lacks_edns(struct server_table *t, const struct addr *a, uint64_t now_ms)
+{
+	struct shard *sh;
+	struct server *s = lock(t, a, now_ms, &sh);
+	if (s->edns_proofs >= PROOFS && s->edns_until_ms <= now_ms)
+		s->edns_proofs = 0;
+	if (s->edns_proofs < PROOFS && ++s->edns_proofs == PROOFS)
+		s->edns_until_ms = now_ms + BELIEVED_MS;
+	unlock(sh);
+}
+
+void server_has_edns(struct server_table *t, const struct addr *a, uint64_t now_ms)
+{
+	struct shard *sh;
+	struct server *s = lock(t, a, now_ms, &sh);
+	s->edns_proofs = 0;
+	unlock(sh);
+}
+
+void server_needs_tcp(struct server_table *t, const struct addr *a, uint64_t now_ms)
+{
+	struct shard *sh;
+	struct server *s = lock(t, a, now_ms, &sh);
+	if (s->tcp_proofs >= PROOFS && s->tcp_until_ms <= now_ms)
+		s->tcp_proofs = 0;
+	if (s->tcp_proofs < PROOFS && ++s->tcp_proofs == PROOFS)
+		s->tcp_until_ms = now_ms + BELIEVED_MS;
+	s->rest_until_ms = 0;
+	unlock(sh);
+}
+
+static uint32_t hash_zone(const struct server_table *t, const uint8_t *zone)
+{
+	return (uint32_t)hash_bytes(&t->key, zone, name_len(zone));
+}
+
+void server_lame(struct server_table *t, const struct addr *a, const uint8_t *zone,
+		 uint64_t now_ms)
+{
+	struct shard *sh;
+	struct server *s = lock(t, a, now_ms, &sh);
+	s->lame_zone = hash_zone(t, zone);
+	s->lame_until_ms = now_ms + LAME_MS;
+	unlock(sh);
+}
+
+bool server_is_lame(struct server_table *t, const struct addr *a, const uint8_t *zone,
+		    uint64_t now_ms)
+{
+	struct shard *sh;
+	struct server *set = set_of(t, a, &sh);
+	pthread_mutex_lock(&sh->lock);
+	const struct server *s = find(set, a, now_ms);
+	bool lame = s && s->lame_until_ms > now_ms && s->lame_zone == hash_zone(t, zone);
+	unlock(sh);
+	return lame;
 }

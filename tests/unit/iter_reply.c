@@ -421,7 +421,8 @@ START_TEST(classes_and_records)
 }
 END_TEST
 
-/* One thing wrong with a good message: the wait goes on; over TCP there is no wait. */
+/* One thing wrong with a good message: the wait goes on, but that a wrong ID tells of a
+ * forger; over TCP there is no wait. */
 START_TEST(junk)
 {
 	static const struct {
@@ -440,7 +441,10 @@ START_TEST(junk)
 			a.tcp = tcp != 0;
 			msg[spoilt[i].at] ^= spoilt[i].mask;
 			ck_assert_int_eq(iter_reply_read(&out, &arena, &a, msg, len), 0);
-			ck_assert_msg(out.class == (tcp ? ITER_ERROR : ITER_JUNK),
+			bool id = spoilt[i].at < 2;
+			ck_assert_msg(out.class == (tcp	 ? ITER_ERROR
+						    : id ? ITER_FORGED
+							 : ITER_JUNK),
 				      "byte %zu", spoilt[i].at);
 			msg[spoilt[i].at] ^= spoilt[i].mask;
 		}

@@ -90,6 +90,108 @@ START_TEST(old_knowledge_is_forgotten)
 }
 END_TEST
 
+START_TEST(dead_servers_rest)
+{
+	static const uint32_t rest[] = {1000, 2000, 4000, 8000, 16000, 16000, 16000};
+	struct server_info i;
+	struct addr a = server(1, 53);
+	uint64_t now = 1000;
+	open_table();
+	for (int k = 1; k < SERVER_DEAD; k++)
+		server_failed(table, &a, now);
+	server_get(table, &i, &a, now);
+	ck_assert(!i.resting);
+	for (size_t k = 0; k < sizeof rest / sizeof *rest; k++) {
+		server_failed(table, &a, now);
+		server_get(table, &i, &a, now + rest[k] - 1);
+		ck_assert_msg(i.resting, "%zu", k);
+		now += rest[k];
+		server_get(table, &i, &a, now);
+		ck_assert_msg(!i.resting, "%zu", k);
+	}
+	server_probed(table, &a, now + 300); /* one tries, the others wait */
+	server_get(table, &i, &a, now + 299);
+	ck_assert(i.resting);
+	server_get(table, &i, &a, now + 300);
+	ck_assert(!i.resting);
+	server_failed(table, &a, now);
+	server_replied(table, &a, 10, now);
+	server_get(table, &i, &a, now);
+	ck_assert(!i.resting);
+	server_probed(table, &a, now + 300); /* a living one is never closed */
+	server_get(table, &i, &a, now);
+	ck_assert(!i.resting);
+	server_table_close(table);
+}
+END_TEST
+
+/* One proof is none: it may be a forger's, or a lost packet's. */
+START_TEST(two_proofs)
+{
+	struct server_info i;
+	struct addr a = server(1, 53);
+	open_table();
+	for (int k = 1; k <= 2; k++) {
+		server_lacks_edns(table, &a, 10);
+		server_needs_tcp(table, &a, 10);
+		server_get(table, &i, &a, 10);
+		ck_assert_int_eq(i.no_edns, k == 2);
+		ck_assert_int_eq(i.tcp_only, k == 2);
+	}
+	server_lacks_edns(table, &a, 800 * 1000); /* does not prolong it */
+	server_needs_tcp(table, &a, 800 * 1000);
+	server_get(table, &i, &a, 10 + 900 * 1000);
+	ck_assert(i.known && !i.no_edns && !i.tcp_only);
+	server_lacks_edns(table, &a, 901 * 1000);
+	server_needs_tcp(table, &a, 901 * 1000);
+	server_get(table, &i, &a, 901 * 1000);
+	ck_assert(!i.no_edns && !i.tcp_only);
+	server_lacks_edns(table, &a, 901 * 1000);
+	server_needs_tcp(table, &a, 901 * 1000);
+	server_has_edns(table, &a, 901 * 1000);
+	server_replied(table, &a, 10, 901 * 1000);
+	server_get(table, &i, &a, 901 * 1000);
+	ck_assert(!i.no_edns && !i.tcp_only);
+	server_table_close(table);
+}
+END_TEST
+
+START_TEST(lame_for_one_zone)
+{
+	struct addr a = server(1, 53), b = server(2, 53);
+	open_table();
+	const uint8_t com[] = "\3com", net[] = "\3net";
+	server_lame(table, &a, com, 1000);
+	ck_assert(server_is_lame(table, &a, com, 1000));
+	ck_assert(!server_is_lame(table, &a, net, 1000));
+	ck_assert(!server_is_lame(table, &b, com, 1000));
+	ck_assert(!server_is_lame(table, &a, com, 1000 + 300 * 1000));
+	server_table_close(table);
+}
+END_TEST
+
+START_TEST(one_family_dead)
+{
+	const uint8_t six[16] = {0x20, 1};
+	struct addr a = server(1, 53), b = addr_v6(six, 53);
+	open_table();
+	for (int k = 0; k < 16; k++) {
+		ck_assert(!server_family_dead(table, 6));
+		server_failed(table, &b, 10);
+	}
+	ck_assert(server_family_dead(table, 6));
+	ck_assert(!server_family_dead(table, 4));
+	for (int k = 0; k < 16; k++)
+		server_failed(table, &a, 10);
+	ck_assert(!server_family_dead(table, 6)); /* no better choice */
+	server_replied(table, &a, 10, 10);
+	ck_assert(server_family_dead(table, 6));
+	server_replied(table, &b, 10, 10);
+	ck_assert(!server_family_dead(table, 6));
+	server_table_close(table);
+}
+END_TEST
+
 /* More servers than fit: the table keeps answering, the newest are known. */
 START_TEST(many_servers)
 {
@@ -113,4 +215,5 @@ START_TEST(many_servers)
 END_TEST
 
 UNIT_SUITE("server", unknown_server, rtt_is_smoothed, failures_stretch_the_wait,
-	   old_knowledge_is_forgotten, many_servers)
+	   old_knowledge_is_forgotten, dead_servers_rest, two_proofs, lame_for_one_zone,
+	   one_family_dead, many_servers)
