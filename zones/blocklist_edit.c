@@ -85,7 +85,7 @@ static int edit_finish(struct blocklist_merge *m, struct blocklist_row *row,
 {
 	const struct blocklist_changes *c = &m->changes;
 	uint64_t *count = is_name ? &row->names : &row->addresses;
-	bool is_new = !row->version;
+	bool again = false, is_new = !row->version;
 	*count += c->added - c->removed;
 	row->version = m->next;
 	/* A list that is only ever added to has no import that renews its lease: it lasts
@@ -93,9 +93,9 @@ static int edit_finish(struct blocklist_merge *m, struct blocklist_row *row,
 	if (item && !row->loaded && row->lease_s) {
 		uint32_t end = item->expires ? item->expires
 					     : blocklist_lease_end(m->now, row->lease_s);
-		row->lease = end > row->lease ? end : row->lease;
+		again = end > row->lease && blocklist_row_renew(row, end);
 	}
-	m->txn.meta.generation += is_new || c->added || c->changed || c->removed;
+	m->txn.meta.generation += is_new || again || c->added || c->changed || c->removed;
 	int err = blocklist_row_put(&m->txn, row);
 	return err ? err : blocklist_txn_commit(&m->txn);
 }
@@ -176,9 +176,9 @@ int blocklist_list_change(struct blocklist *bl, const char *list,
 		if (!err) {
 			t.meta.generation += blocklist_row_set(&row, set);
 			if (set->lease_s >= 0)
-				row.lease = blocklist_lease_end(
-					row.loaded ? row.loaded : blocklist_now(),
-					row.lease_s);
+				change |= blocklist_row_renew(
+					&row, blocklist_lease_end(from, row.lease_s));
+			t.meta.generation += change;
 			err = blocklist_row_put(&t, &row);
 		}
 		if (!err)

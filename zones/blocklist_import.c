@@ -325,16 +325,17 @@ static int commit_start(struct commit *c, bool staged)
 static int commit_last(struct commit *c)
 {
 	struct blocklist_merge *m = &c->merge;
+	bool again =
+		blocklist_row_renew(&c->row, blocklist_lease_end(m->now, c->row.lease_s));
 	const struct blocklist_changes *ch = &m->changes;
 	bool set = blocklist_row_set(&c->row, &c->im->set), is_new = !c->row.version;
 	c->row.version = m->next;
 	c->row.names = m->names;
 	c->row.addresses = m->addresses;
 	c->row.loaded = m->now;
-	c->row.lease = blocklist_lease_end(m->now, c->row.lease_s);
 	c->row.pending = m->staged && (ch->removed || ch->changed);
 	m->txn.meta.generation +=
-		set || is_new || ch->added || ch->changed || ch->removed;
+		set || is_new || again || ch->added || ch->changed || ch->removed;
 	int err = blocklist_row_put(&m->txn, &c->row);
 	return err ? err : blocklist_txn_commit(&m->txn);
 }

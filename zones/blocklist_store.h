@@ -270,6 +270,10 @@ MUST_CHECK int blocklist_lock_dir(const char *dir, const char *list, unsigned wa
 
 MUST_CHECK int blocklist_item_check(const struct blocklist_item *item);
 
+/* Sets the end of the lease. True when rules may come back to life by that: what
+ * resolvers remember of the time without them must be forgotten, as for any visible
+ * change. */
+bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease);
 /* ---- blocklist_merge.c ---- */
 
 /* What a list shall hold under one key; bytes are encoded entries, by kind. */

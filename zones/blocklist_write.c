@@ -16,6 +16,8 @@ enum {
 	 * the list of free ones; LMDB itself limits a transaction to 131,071. */
 	ROOM_EDIT = 1024,
 	ROOM_LARGE = 131072,
+	/* A resolver may see a lease end before our commit does, which can take long. */
+	LEASE_MARGIN_S = 3600,
 };
 
 /* ---- locks ---- */
@@ -346,6 +348,13 @@ uint32_t blocklist_lease_end(uint32_t from, uint32_t lease_s)
 
 uint32_t blocklist_now(void)
 {
+bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease)
+{
+	uint32_t was = row->lease;
+	row->lease = lease;
+	return was && was < blocklist_now() + LEASE_MARGIN_S && (!lease || lease > was);
+}
+
 	time_t now = time(NULL);
 	return now > 0 && now < UINT32_MAX ? (uint32_t)now : 0;
 }

@@ -99,6 +99,61 @@ START_TEST(differences)
 }
 END_TEST
 
+/* Resolvers cache what a lapsed list let through; that must end when its lease is
+ * renewed, though no record changes. */
+START_TEST(a_lapsed_lease_that_is_renewed_is_a_change)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_list_set set = lab_keep;
+	uint32_t now = (uint32_t)time(NULL);
+	import_all(bl, "l", "a.test");
+	uint64_t g = lab_generation(v);
+	struct blocklist_import *im;
+	struct blocklist_changes c;
+	for (int by_import = 0; by_import < 2; by_import++) {
+		set.lease_s = 1;
+		ck_assert_int_eq(blocklist_list_change(bl, "l", &set), 0);
+		/* no change yet: a rule that is seen says when it ends */
+		ck_assert_uint_eq(lab_generation(v), g);
+		ck_assert_uint_le(blocklist_list_named(v, "l")->lease, now + 10);
+		set.lease_s = 86400;
+		if (by_import) {
+			ck_assert_int_eq(blocklist_import_open(&im, bl, "l", &set), 0);
+			put_all(im, "a.test");
+			ck_assert_int_eq(
+				blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+			blocklist_import_close(im);
+			ck_assert_str_eq(counts(&c), "+0 ~0 -0 =1 2x0");
+		} else {
+			ck_assert_int_eq(blocklist_list_change(bl, "l", &set), 0);
+		}
+		ck_assert_uint_eq(lab_generation(v), ++g);
+	}
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* The same for a list that is only ever added to: its entries' lease. */
+START_TEST(an_entry_added_again_is_a_change_after_its_lease)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_list_set set = lab_keep;
+	struct blocklist_item it = lab_item("a.test", RULE_SUBTREE);
+	it.expires = (uint32_t)time(NULL) + 1000;
+	ck_assert_int_eq(blocklist_add(bl, "m", &it), 0);
+	set.lease_s = 1;
+	ck_assert_int_eq(blocklist_list_change(bl, "m", &set), 0);
+	uint64_t g = lab_generation(v);
+	ck_assert_int_eq(blocklist_add(bl, "m", &it), 0);
+	ck_assert_uint_gt(lab_generation(v), g);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 START_TEST(unchanged_renews_only_the_lease)
 {
 	struct blocklist *bl = lab_open("s");
@@ -568,6 +623,8 @@ Suite *unit_suite(void)
 	TCase *c = tcase_create("blocklist_import");
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, differences);
+	tcase_add_test(c, a_lapsed_lease_that_is_renewed_is_a_change);
+	tcase_add_test(c, an_entry_added_again_is_a_change_after_its_lease);
 	tcase_add_test(c, unchanged_renews_only_the_lease);
 	tcase_add_test(c, one_import_at_a_time);
 	tcase_add_test(c, lock_ends_with_the_process);
