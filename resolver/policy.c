@@ -175,7 +175,7 @@ int policy_server(struct verdict *out, struct verdict *monitor, const struct pol
 		  const struct addr *addr)
 {
 	int err = ERR_OK;
-	if (!begin(out, s))
+	if (!begin(out, s) || s->passthru)
 		return ERR_OK;
 	if (server)
 		err = judge_name(out, monitor, p, RULE_ON_NS_NAME, server, false);

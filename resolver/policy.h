@@ -32,8 +32,7 @@ struct policy {
 /* On whose behalf something is asked; travels with a task. */
 struct policy_subject {
 	uint8_t class; /* enum policy_class */
-	bool passthru; /* the client's question passed by a passthru rule: its names are
-			  free */
+	bool passthru; /* a passthru rule freed the question: its names and servers */
 	bool own;      /* our own question (name-server address): subtree rules only */
 };
 

@@ -50,6 +50,7 @@ struct resolve_env {
 	struct server_table *servers;
 	const struct root_hints *hints;
 	const struct conf *conf;
+	bool prime; /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */
 	void *random_arg;
 };
@@ -92,7 +93,7 @@ struct step_send {
 		*server; /* name of the server; NULL = unknown (hints have names too) */
 	const uint8_t *qname; /* that the bytes ask about: for the sending function */
 	bool own;	      /* qname is not the client's own or a target of it */
-	bool passthru;	      /* policy passed the client's question: names are free */
+	bool passthru;	      /* a passthru rule freed the question: names and servers */
 	const uint8_t *bytes; /* the message without TCP's length */
 	uint16_t len;
 };
