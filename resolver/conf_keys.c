@@ -243,8 +243,6 @@ const struct conf_key conf_keys[] = {
 		COUNT(recursion.stub_n),
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
-		.later = "stub zones are not built yet; the names are looked up from the "
-			 "root",
 		.help = "Zones whose servers are given: {zone: corp.example, servers: "
 			"[192.0.2.53]}. These servers need no permit_private.",
 	},
@@ -255,8 +253,6 @@ const struct conf_key conf_keys[] = {
 		COUNT(recursion.forward_n),
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
-		.later = "forwarding is not built yet; the names are looked up from the "
-			 "root",
 		.help = "Zones asked of other resolvers: {zone: ., servers: "
 			"[192.0.2.1@53]}.",
 	},

@@ -97,12 +97,13 @@ static void mix_case(uint8_t *name, struct iter_io *io)
 				name[k] &= (uint8_t)~0x20U;
 }
 
-/* Header, question, OPT: no RD, RFC 1034 4.3.1; no DO until there is a validator. */
+/* Header, question, OPT: RD only for resolvers, RFC 1034 4.3.1; no DO until there is a
+ * validator. */
 static size_t write_question(struct iter *it, uint8_t *out, size_t room)
 {
 	const uint16_t counts[4] = {1, 0, 0, it->edns};
 	struct wire_writer w = wire_writer(out, room);
-	wire_put_header(&w, it->message_id, 0, counts);
+	wire_put_header(&w, it->message_id, it->forward ? DNS_RD : 0, counts);
 	wire_put_name(&w, it->sent_name);
 	wire_put16(&w, it->ask_type);
 	wire_put16(&w, DNS_IN);
@@ -237,13 +238,8 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->qmin_steps = 0;
 	it->forged = false;
 	it->restricted = it->starved = false;
-	/* DS lies above the cut, RFC 4035 3.1.4.1. */
-	int r = rrset_cache_get_delegation(io->env->cache, &it->cut, io->arena, name,
-					   type == DNS_DS, io->env->now_s);
-	if (r == ERR_NOMEM)
+	if (iter_find_cut(it, io))
 		return fail_memory(it);
-	if (r != RRSET_CACHE_HIT)
-		iter_root_cut(&it->cut, io->env->hints);
 	return begin_cut(it, io);
 }
 
@@ -274,6 +270,8 @@ static void note_reply(struct iter *it, struct iter_io *io)
 
 static void store(struct iter *it, struct iter_io *io)
 {
+	if (it->reply.referral.servers_n)
+		iter_take_prime(it, io);
 	for (int i = 0; i < it->reply.answer_n; i++)
 		rrset_cache_put(io->env->cache, it->reply.answer[i], io->env->now_s);
 	if (it->reply.negative)
@@ -308,6 +306,14 @@ static enum iter_result take_final(struct iter *it, struct iter_io *io)
 	return go_on(it, io);
 }
 
+/* A cut ends with the one above it, or servers that were revoked would live on in cuts
+ * of their own making (phoenix domains). The root and given zones are not revoked. */
+static void limit_life(struct delegation *d, const struct iter *it)
+{
+	if (*it->cut.zone && !it->given && d->ttl > it->cut.ttl)
+		d->ttl = it->cut.ttl;
+}
+
 static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = it->asked;
@@ -330,9 +336,11 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 		}
 		break;
 	case ITER_REFERRAL:
+		limit_life(&it->reply.referral, it);
 		rrset_cache_put_delegation(io->env->cache, &it->reply.referral,
 					   io->env->now_s);
 		it->cut = it->reply.referral;
+		it->given = false;
 		return begin_cut(it, io);
 	case ITER_ANSWER:
 	case ITER_CNAME:
@@ -367,6 +375,7 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 		.sent = it->sent_name,
 		.exact_case = it->exact_case,
 		.tcp = it->tcp,
+		.forward = it->forward,
 		.from = {it->cut.zone, it->cut.server[p->server].name, p->to}};
 	if (iter_reply_read(&it->reply, io->arena, &asked, ev->bytes, ev->len))
 		return fail_memory(it);

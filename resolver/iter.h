@@ -4,7 +4,8 @@
  * Memory   embedded in struct resolve; what it hands out lies in that arena
  * Threads  one owner
  * Errors   ITER_FAILED with an EDE; a full arena fails too
- * Source   RFC 1034 5.3.3, 7766, 6891, 5452, 9156, 9520; SECURITY.md 1A, 1B rows 8 to 14
+ * Source   RFC 1034 5.3.3, 7766, 6891, 5452, 8109, 9156, 9520; SECURITY.md 1A, 1B rows 8
+ * to 14
  *
  * One exchange at a time. A server is judged by policy before each use of it, and again
  * when its answer comes; one that is listed is not used, its name not resolved. */
@@ -25,6 +26,7 @@ enum {
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
 	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
 	ITER_SUB_SENDS_MAX = 24,
+	ITER_PRIME_SENDS = 8,
 };
 
 /* What one event may use and change. */
@@ -72,6 +74,8 @@ struct iter {
 	uint8_t qmin_steps, qmin_timeouts;
 	bool whole; /* no minimising below this cut */
 	struct delegation cut;
+	bool given;   /* cut is a stub or forward zone of the configuration */
+	bool forward; /* its servers are resolvers */
 	struct iter_path path[ITER_PATHS_MAX];
 	int path_n;
 	uint8_t families_done[DELEGATION_SERVERS_MAX]; /* looked up: 0 to 2 */

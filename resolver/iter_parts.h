@@ -1,7 +1,7 @@
 /* iter_parts.h: what the files of iter share; nobody else includes it.
- * Shape    iter.c walks, sends and reads; iter_path.c knows the addresses of a cut's
- *          servers, judges them, and finds those that came without glue; iter_qmin.c
- *          says which name to ask for */
+ * Shape    iter.c walks, sends and reads; iter_cut.c says where the walk begins;
+ * iter_path.c knows the addresses of a cut's servers, judges them, and finds those that
+ * came without glue; iter_qmin.c says which name to ask for */
 #ifndef SINKHOLED_ITER_PARTS_H
 #define SINKHOLED_ITER_PARTS_H
 
@@ -16,6 +16,14 @@ static inline struct step *iter_add_step(struct iter_io *io, enum step_kind kind
 	*s = (struct step){.kind = kind};
 	return s;
 }
+
+/* ---- iter_cut.c ---- */
+
+/* Sets it->cut to where the walk begins: the deepest of what the configuration gives and
+ * the cache knows, or the root hints. ERR_NOMEM. */
+MUST_CHECK int iter_find_cut(struct iter *it, struct iter_io *io);
+/* The root servers told who they are: keeps it. */
+void iter_take_prime(struct iter *it, struct iter_io *io);
 
 /* ---- iter_qmin.c ---- */
 
@@ -39,7 +47,6 @@ void iter_qmin_timeout(struct iter *it, struct iter_io *io);
 /* it->cut is new: nothing of the old one counts. Look-ups under way for it end unheard.
  */
 void iter_enter_cut(struct iter *it, struct iter_io *io);
-void iter_root_cut(struct delegation *out, const struct root_hints *hints);
 /* ERR_*, or 1 when a rule forbids the server; addr may be NULL. */
 int iter_judge_server(struct iter *it, struct iter_io *io, int server,
 		      const struct addr *addr);

@@ -1,6 +1,5 @@
 #include "resolver/iter_parts.h"
 #include "resolver/server.h"
-#include "zones/root.h"
 
 /* ---- paths: the addresses of the cut's servers ---- */
 
@@ -15,7 +14,8 @@ static void add_path(struct iter *it, struct iter_io *io, int server, struct add
 {
 	if (!family_on(io, to.family) || it->path_n == ITER_PATHS_MAX)
 		return;
-	to.port = io->env->conf->recursion.port;
+	if (to.port == 0)
+		to.port = io->env->conf->recursion.port;
 	for (int i = 0; i < it->path_n; i++)
 		if (addr_equal(&it->path[i].to, &to))
 			return;
@@ -55,26 +55,12 @@ void iter_enter_cut(struct iter *it, struct iter_io *io)
 	it->rested = false;
 	it->last_tcp = 0;
 	it->blocked.kind = VERDICT_PASS;
-	memset(it->families_done, 0, sizeof it->families_done);
+	/* Servers of the configuration have no names to look up. */
+	memset(it->families_done, it->given ? 2 : 0, sizeof it->families_done);
 	for (int i = 0; i < it->cut.servers_n; i++)
 		for (int k = 0; k < it->cut.server[i].addr_n; k++)
 			add_path(it, io, i, it->cut.server[i].addr[k]);
 }
-
-void iter_root_cut(struct delegation *out, const struct root_hints *hints)
-{
-	static const uint8_t root[1] = {0};
-	*out = (struct delegation){.zone = root, .servers_n = hints->server_n};
-	for (int i = 0; i < hints->server_n; i++) {
-		const struct root_server *from = &hints->server[i];
-		out->server[i].name = from->name;
-		out->server[i].addr_n = from->addr_n;
-		memcpy(out->server[i].addr, from->addr, sizeof from->addr);
-	}
-}
-_Static_assert((int)ROOT_SERVERS_MAX == (int)DELEGATION_SERVERS_MAX &&
-		       (int)ROOT_ADDRS_MAX == (int)DELEGATION_ADDRS_MAX,
-	       "hints are a delegation");
 
 /* ---- policy ---- */
 

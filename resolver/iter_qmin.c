@@ -26,8 +26,8 @@ static unsigned next_labels(const struct iter *it, const struct iter_io *io,
 			    unsigned known)
 {
 	unsigned all = name_labels(it->name), more = 1;
-	if (io->env->conf->recursion.qname_minimisation == CONF_QMIN_OFF || it->whole ||
-	    it->qmin_steps >= STEPS_MAX)
+	if (io->env->conf->recursion.qname_minimisation == CONF_QMIN_OFF || it->forward ||
+	    it->whole || it->qmin_steps >= STEPS_MAX)
 		return all;
 	if (it->qmin_steps >= STEPS_SINGLE) {
 		unsigned steps = STEPS_MAX - it->qmin_steps;

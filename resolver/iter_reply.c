@@ -258,6 +258,12 @@ static bool authoritative(const struct message *m)
 	return m->flags & DNS_AA;
 }
 
+/* Whether it is this server's to say that something does not exist. */
+static bool may_deny(const struct message *m)
+{
+	return authoritative(m) || m->asked->forward;
+}
+
 static int add_answer(struct iter_reply *out, const struct message *m, struct rrset *s)
 {
 	if (out->answer_n == REPLY_ANSWER_MAX)
@@ -457,14 +463,17 @@ static bool has_server(const struct delegation *d, const uint8_t *name)
 	return false;
 }
 
-static int refer(struct iter_reply *out, const struct message *m, const uint8_t *cut)
+/* The servers of cut by its NS records in that section, and what the message may say of
+ * their addresses. */
+static int read_servers(struct iter_reply *out, const struct message *m,
+			enum wire_section section, const uint8_t *cut)
 {
 	struct delegation *d = &out->referral;
 	const uint8_t *rdata;
 	uint16_t len;
 	uint32_t at = 0;
 	struct rrset *ns;
-	int err = take_rrset(&ns, m, WIRE_AUTHORITY, DNS_NS, cut);
+	int err = take_rrset(&ns, m, section, DNS_NS, cut);
 	if (err)
 		return err;
 	*d = (struct delegation){.zone = ns->owner, .ttl = ns->ttl, .from = ns->from};
@@ -484,8 +493,22 @@ static int refer(struct iter_reply *out, const struct message *m, const uint8_t 
 		add_glue(d, s, m, DNS_A);
 		add_glue(d, s, m, DNS_AAAA);
 	}
-	out->class = ITER_REFERRAL;
 	return ERR_OK;
+}
+
+static int refer(struct iter_reply *out, const struct message *m, const uint8_t *cut)
+{
+	int err = read_servers(out, m, WIRE_AUTHORITY, cut);
+	out->class = ITER_REFERRAL;
+	return err;
+}
+
+/* The root has no parent: who its servers are, it says itself, RFC 8109. */
+static bool is_prime(const struct iter_reply *out, const struct message *m)
+{
+	const struct iter_asked *a = m->asked;
+	return out->class == ITER_ANSWER && authoritative(m) && a->type == DNS_NS &&
+	       *a->name == 0 && *a->from.zone == 0 && !a->forward;
 }
 
 /* ---- the whole ---- */
@@ -500,13 +523,15 @@ static int read_denial(struct iter_reply *out, const struct message *m,
 	if (err)
 		return err;
 	if (m->rcode == DNS_NXDOMAIN) {
-		if (soa || (authoritative(m) && !out->answer_n))
+		if (soa || (may_deny(m) && !out->answer_n))
 			return deny(out, m, name, soa, RRSET_NXDOMAIN);
 	} else if (soa) {
 		return deny(out, m, name, soa, RRSET_NODATA);
 	} else if (!out->answer_n && find_cut(cut, m)) {
-		return refer(out, m, cut);
-	} else if (!out->answer_n && authoritative(m)) {
+		/* A referral is no answer from a resolver. */
+		if (!m->asked->forward)
+			return refer(out, m, cut);
+	} else if (!out->answer_n && may_deny(m)) {
 		return deny(out, m, name, NULL, RRSET_NODATA);
 	}
 	/* A chain without a word about its end: the end is asked for on its own. */
@@ -538,9 +563,10 @@ static int classify(struct iter_reply *out, const struct message *m)
 		out->class = ITER_ERROR;
 	if (!err && out->class == ITER_NODATA)
 		err = read_denial(out, m, name);
+	if (!err && is_prime(out, m))
+		err = read_servers(out, m, WIRE_ANSWER, name);
 	/* Data that a resolver has from somewhere else proves nothing here. */
-	if (!err && out->class != ITER_REFERRAL && !authoritative(m) &&
-	    (m->flags & DNS_RA))
+	if (!err && out->class != ITER_REFERRAL && !may_deny(m) && (m->flags & DNS_RA))
 		out->class = ITER_LAME;
 	return err;
 }

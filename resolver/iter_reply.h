@@ -37,6 +37,7 @@ struct iter_asked {
 	const uint8_t *sent; /* the same in the case that was sent */
 	bool exact_case;     /* the echo must be in that case */
 	bool tcp;
+	bool forward;	    /* of a resolver: it need not be authoritative */
 	struct origin from; /* zone is the cut that was asked, never NULL */
 };
 
@@ -49,7 +50,8 @@ struct iter_reply {
 	int answer_n;
 	/* NODATA, NXDOMAIN: of the last name; NULL when it came without a usable SOA. */
 	const struct rrset *negative;
-	struct delegation referral;
+	struct delegation referral; /* also of the root itself, when its NS were asked
+				     * for */
 };
 
 MUST_CHECK int iter_reply_read(struct iter_reply *out, struct arena *arena,

@@ -110,6 +110,7 @@ static int open_tasks(struct worker *w)
 			.servers = w->shared->servers,
 			.hints = &w->shared->hints,
 			.conf = w->shared->conf,
+			.prime = true,
 			.random = random_bytes,
 			.random_arg = &w->random},
 		.stats = &w->stats,

@@ -182,7 +182,7 @@ END_TEST
 START_TEST(warnings)
 {
 	struct conf *c = good(whole);
-	ck_assert_int_eq(c->warnings_n, 5);
+	ck_assert_int_eq(c->warnings_n, 3);
 	ck_assert_str_eq(c->warnings[0], "recursion.trust_anchor: validation is not "
 					 "built yet; answers are not validated");
 	conf_free(c);

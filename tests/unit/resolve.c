@@ -329,7 +329,87 @@ START_TEST(no_store_no_packet)
 }
 END_TEST
 
-UNIT_SUITE("resolve", question_on_the_wire, case_and_id_are_random,
-	   events_of_others_are_ignored, sub_questions_and_budget,
-	   servers_inside_without_glue, junk_is_paid_for, small_arenas_end_in_servfail,
-	   no_store_no_packet)
+/* The root servers are asked who they are, beside the question; what they say is kept,
+ * with the hints' address where theirs is missing. */
+START_TEST(root_is_primed)
+{
+	uint8_t msg[1024];
+	struct delegation d;
+	open_world();
+	env.prime = true;
+	start(ask("www.test", 1 << 20));
+	ck_assert_int_eq(count(STEP_SEND), 1);
+	const struct step *sub = only(STEP_SUB);
+	ck_assert_uint_eq(sub->sub.qname[0], 0);
+	ck_assert_uint_eq(sub->sub.qtype, DNS_NS);
+	ck_assert(sub->sub.subject.own);
+	struct question q = sub->sub;
+	struct budget b = sub->share;
+	arena_fini(&arena);
+	arena_init(&arena, 1024, 1 << 20);
+	struct resolve *r = resolve_open(&arena, &q, &b);
+	start(r);
+	ck_assert_int_eq(count(STEP_SUB), 0);
+	struct step send = *only(STEP_SEND);
+	struct wire_writer w = wire_writer(msg, sizeof msg);
+	const uint16_t counts[4] = {1, 2, 0, 1};
+	static const uint8_t answer[] =
+		"\0\0\2\0\1" /* . NS */
+		"\0\0\2\0\1\0\0\x0e\x10\0\x0d\1a\4root\4test\0"
+		"\0\0\2\0\1\0\0\x0e\x10\0\x0d\1b\4root\4test\0"
+		"\1b\4root\4test\0\0\1\0\1\0\0\x0e\x10\0\4\xc0\0\2\2";
+	wire_put_header(&w, wire_get16(send.send.bytes), DNS_QR | DNS_AA, counts);
+	wire_put(&w, answer, sizeof answer - 1);
+	resolve_step(r, &steps,
+		     &(struct event){.kind = EVENT_REPLY,
+				     .id = send.id,
+				     .bytes = msg,
+				     .len = wire_written(&w)},
+		     &env);
+	ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_NOERROR);
+	ck_assert_int_eq(rrset_cache_get_delegation(env.cache, &d, &arena, q.qname, false,
+						    env.now_s),
+			 RRSET_CACHE_HIT);
+	ck_assert_int_eq(d.servers_n, 2);
+	ck_assert_uint_eq(d.server[0].addr[0].bytes[3] + d.server[1].addr[0].bytes[3], 3);
+	arena_fini(&arena);
+	start(ask("www.test", 1 << 20)); /* known now */
+	ck_assert_int_eq(count(STEP_SUB), 0);
+	close_world();
+	env.prime = false;
+}
+END_TEST
+
+/* Resolvers are asked with RD=1, at the port given. */
+START_TEST(forwarders_are_asked_to_recurse)
+{
+	struct conf_zone zone = {.servers_n = 1};
+	zone.servers[0] = addr_v4((const uint8_t[4]){192, 0, 2, 9}, 5353);
+	open_world();
+	conf.recursion.forward = &zone;
+	conf.recursion.forward_n = 1;
+	conf.recursion.qname_minimisation = CONF_QMIN_STRICT;
+	start(ask("www.dept.example.test", 1 << 20));
+	const struct step_send *s = &only(STEP_SEND)->send;
+	ck_assert_mem_eq(s->bytes + 2, "\1\0\0\1\0\0\0\0\0\1", 10);
+	ck_assert_uint_eq(s->to.port, 5353);
+	ck_assert_ptr_null(s->server);
+	ck_assert_uint_eq(name_labels(s->qname), 4);
+	conf.recursion.forward_n = 0;
+	conf.recursion.stub = &zone;
+	conf.recursion.stub_n = 1;
+	arena_fini(&arena);
+	start(ask("www.dept.example.test", 1 << 20));
+	s = &only(STEP_SEND)->send;
+	ck_assert_mem_eq(s->bytes + 2, "\0\0\0\1\0\0\0\0\0\1", 10);
+	ck_assert_uint_eq(s->to.port, 5353);
+	conf.recursion.stub_n = 0;
+	conf.recursion.qname_minimisation = CONF_QMIN_OFF;
+	close_world();
+}
+END_TEST
+
+UNIT_SUITE("resolve", root_is_primed, forwarders_are_asked_to_recurse,
+	   question_on_the_wire, case_and_id_are_random, events_of_others_are_ignored,
+	   sub_questions_and_budget, servers_inside_without_glue, junk_is_paid_for,
+	   small_arenas_end_in_servfail, no_store_no_packet)

@@ -1,0 +1,130 @@
+#include "resolver/iter_parts.h"
+#include "zones/root.h"
+
+static const uint8_t root[1] = {0};
+
+/* ---- stub and forward zones ---- */
+
+static bool covers(const struct conf_zone *z, const uint8_t *name, bool strictly)
+{
+	return strictly ? name_below(name, z->zone) : name_within(name, z->zone);
+}
+
+static const struct conf_zone *deepest(const struct conf_zone *best,
+				       const struct conf_zone *zone, int n,
+				       const uint8_t *name, bool strictly)
+{
+	for (int i = 0; i < n; i++)
+		if (covers(&zone[i], name, strictly) &&
+		    (!best || name_labels(zone[i].zone) > name_labels(best->zone)))
+			best = &zone[i];
+	return best;
+}
+
+static int given_cut(struct iter *it, struct iter_io *io, const struct conf_zone *z)
+{
+	const uint8_t *zone = arena_copy(io->arena, z->zone, name_len(z->zone));
+	if (!zone)
+		return ERR_NOMEM;
+	it->cut = (struct delegation){.zone = zone, .servers_n = z->servers_n};
+	for (int i = 0; i < z->servers_n; i++) {
+		it->cut.server[i].addr[0] = z->servers[i];
+		it->cut.server[i].addr_n = 1;
+	}
+	it->given = true;
+	return ERR_OK;
+}
+_Static_assert((int)CONF_SERVERS_MAX <= (int)DELEGATION_SERVERS_MAX,
+	       "a given zone is a delegation");
+
+/* ---- the root ---- */
+
+static void hints_cut(struct delegation *out, const struct root_hints *hints)
+{
+	*out = (struct delegation){.zone = root, .servers_n = hints->server_n};
+	for (int i = 0; i < hints->server_n; i++) {
+		const struct root_server *from = &hints->server[i];
+		out->server[i].name = from->name;
+		out->server[i].addr_n = from->addr_n;
+		memcpy(out->server[i].addr, from->addr, sizeof from->addr);
+	}
+}
+_Static_assert((int)ROOT_SERVERS_MAX == (int)DELEGATION_SERVERS_MAX &&
+		       (int)ROOT_ADDRS_MAX == (int)DELEGATION_ADDRS_MAX,
+	       "hints are a delegation");
+
+/* Nobody waits for it: the hints do for this time. Many questions join in one. */
+static void prime(struct iter *it, struct iter_io *io)
+{
+	bool is_it = it->type == DNS_NS && *it->name == 0;
+	struct budget *own = io->budget;
+	if (!io->env->prime || is_it || own->depth == 0 ||
+	    own->sends < 2 * ITER_PRIME_SENDS)
+		return;
+	struct step *s = iter_add_step(io, STEP_SUB);
+	s->id = ++*io->last_id;
+	s->share = *own;
+	s->share.depth--;
+	s->share.sends = ITER_PRIME_SENDS;
+	s->share.bytes = own->bytes / 4;
+	own->sends -= s->share.sends;
+	own->bytes -= s->share.bytes;
+	name_copy(s->sub.qname, root);
+	s->sub.qtype = DNS_NS;
+	s->sub.subject = *io->subject;
+	s->sub.subject.own = true;
+}
+
+/* A server whose address did not fit into the answer keeps that of the hints. */
+static void add_hint(struct delegation_server *to, const struct root_hints *hints)
+{
+	for (int i = 0; i < hints->server_n && to->addr_n == 0; i++)
+		if (name_equal(hints->server[i].name, to->name)) {
+			to->addr_n = hints->server[i].addr_n;
+			memcpy(to->addr, hints->server[i].addr, sizeof to->addr);
+		}
+}
+
+void iter_take_prime(struct iter *it, struct iter_io *io)
+{
+	struct delegation *d = &it->reply.referral;
+	int kept = 0;
+	for (int i = 0; i < d->servers_n; i++) {
+		add_hint(&d->server[i], io->env->hints);
+		/* Nobody but the root could tell where it is. */
+		if (d->server[i].addr_n)
+			d->server[kept++] = d->server[i];
+	}
+	d->servers_n = kept;
+	rrset_cache_put_delegation(io->env->cache, d, io->env->now_s);
+}
+
+/* ---- the beginning ---- */
+
+int iter_find_cut(struct iter *it, struct iter_io *io)
+{
+	const struct conf *c = io->env->conf;
+	bool strictly = it->type == DNS_DS; /* DS lies above the cut, RFC 4035 3.1.4.1 */
+	const struct conf_zone *stub =
+		deepest(NULL, c->recursion.stub, c->recursion.stub_n, it->name, strictly);
+	const struct conf_zone *zone = deepest(
+		stub, c->recursion.forward, c->recursion.forward_n, it->name, strictly);
+	it->given = false;
+	it->forward = zone != stub;
+	/* Below a forward zone there are no cuts for us. */
+	if (it->forward)
+		return given_cut(it, io, zone);
+	int r = rrset_cache_get_delegation(io->env->cache, &it->cut, io->arena, it->name,
+					   strictly, io->env->now_s);
+	if (r < 0)
+		return r;
+	bool deeper =
+		r == RRSET_CACHE_HIT && (!zone || name_below(it->cut.zone, zone->zone));
+	if (deeper)
+		return ERR_OK;
+	if (zone)
+		return given_cut(it, io, zone);
+	hints_cut(&it->cut, io->env->hints);
+	prime(it, io);
+	return ERR_OK;
+}
