@@ -174,7 +174,8 @@ int blocklist_list_change(struct blocklist *bl, const char *list,
 		if (!err && !row.version)
 			err = ERR_NOENT;
 		if (!err) {
-			t.meta.generation += blocklist_row_set(&row, set);
+			bool change = blocklist_row_set(&row, set);
+			uint32_t from = row.loaded ? row.loaded : blocklist_now();
 			if (set->lease_s >= 0)
 				change |= blocklist_row_renew(
 					&row, blocklist_lease_end(from, row.lease_s));

@@ -346,8 +346,6 @@ uint32_t blocklist_lease_end(uint32_t from, uint32_t lease_s)
 	return end < UINT32_MAX ? (uint32_t)end : UINT32_MAX;
 }
 
-uint32_t blocklist_now(void)
-{
 bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease)
 {
 	uint32_t was = row->lease;
@@ -355,6 +353,8 @@ bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease)
 	return was && was < blocklist_now() + LEASE_MARGIN_S && (!lease || lease > was);
 }
 
+uint32_t blocklist_now(void)
+{
 	time_t now = time(NULL);
 	return now > 0 && now < UINT32_MAX ? (uint32_t)now : 0;
 }
