@@ -27,19 +27,37 @@ static void find_user(char *out, size_t size)
 	utf8_clean(out, size, name, strlen(name));
 }
 
+/* The folder is the group's: a link there may lead to somebody else's file. */
+static int open_plain(const char *path, struct stat *st)
+{
+	int fd = open(path,
+		      O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      RECORD_MODE);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, st) == 0 && S_ISREG(st->st_mode) && st->st_nlink == 1)
+		return fd;
+	close(fd);
+	errno = ELOOP;
+	return -1;
+}
+
 /* Opened before anything is changed: what cannot be recorded is not done. */
 static int open_record(struct tool *t)
 {
 	char path[TOOL_PATH_MAX + 32];
+	struct stat st;
 	snprintf(path, sizeof path, "%s/%s", t->dir, RECORD_FILE);
-	t->record_fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, RECORD_MODE);
+	t->record_fd = open_plain(path, &st);
 	if (t->record_fd < 0)
 		return cli_fail("cannot write %s: %s; changes are made only where they "
 				"can be recorded",
-				path, strerror(errno));
-	struct stat st;
+				path,
+				errno == ELOOP ? "it is a link or no plain file: find "
+						 "out who put it there, and remove it"
+					       : strerror(errno));
 	/* For all list operators, against the umask. */
-	if (fstat(t->record_fd, &st) == 0 && st.st_uid == geteuid())
+	if (st.st_uid == geteuid())
 		(void)!fchmod(t->record_fd, RECORD_MODE | S_IWGRP);
 	return CLI_GO;
 }

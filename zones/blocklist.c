@@ -37,6 +37,9 @@ static const char *const why_lock_access =
 	"lock.mdb cannot be written, which even readers must: run as a member of the "
 	"group "
 	"that owns it, and make it writable for that group";
+static const char *const why_link = "data.mdb, lock.mdb, lists.lock or .new there is a "
+				    "link or of a wrong kind: find out "
+				    "who put it there, and remove it";
 static const char *const why_remote = "the folder is on a network or FUSE file system, "
 				      "where the store's locks do not work: "
 				      "use a local disk";
@@ -135,11 +138,35 @@ static void open_to_group(const char *dir, const char *name)
 {
 	char path[4200];
 	struct stat st;
-	if (path_in(path, dir, name) || stat(path, &st) || st.st_uid != geteuid() ||
-	    (st.st_mode & 07777) == FILE_MODE)
+	if (path_in(path, dir, name) || lstat(path, &st) || st.st_uid != geteuid() ||
+	    !S_ISREG(st.st_mode) || (st.st_mode & 07777) == FILE_MODE)
 		return;
-	if (chmod(path, FILE_MODE))
+	if (fchmodat(AT_FDCWD, path, FILE_MODE, AT_SYMLINK_NOFOLLOW))
 		return; /* then only the owner can use it, and opening will say so */
+}
+
+/* The folder belongs to a group, but root may run us: a link there must not lead to a
+ * file of somebody else, which LMDB would write to and we would open to the group. */
+static int links_check(const char *dir, const char **why)
+{
+	static const struct {
+		const char *name;
+		mode_t kind;
+	} ours[] = {{"data.mdb", S_IFREG},
+		    {"lock.mdb", S_IFREG},
+		    {"lists.lock", S_IFREG},
+		    {".new", S_IFDIR}};
+	char path[4200];
+	struct stat st;
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+		if (path_in(path, dir, ours[i].name))
+			return ERR_RANGE;
+		if (lstat(path, &st) == 0 && (st.st_mode & S_IFMT) != ours[i].kind) {
+			*why = why_link;
+			return ERR_REFUSED;
+		}
+	}
+	return ERR_OK;
 }
 
 static int dir_make(const char *dir, const char **why)
@@ -161,8 +188,11 @@ static int dir_check(const char *dir, const char **why)
 	struct statfs fs;
 	if (statfs(dir, &fs))
 		return blocklist_error(errno);
-	*why = why_remote;
-	return blocklist_fs_remote((unsigned long)fs.f_type) ? ERR_REFUSED : ERR_OK;
+	if (blocklist_fs_remote((unsigned long)fs.f_type)) {
+		*why = why_remote;
+		return ERR_REFUSED;
+	}
+	return links_check(dir, why);
 }
 
 static int env_make(MDB_env **out, const char *dir, size_t size, unsigned flags)

@@ -36,12 +36,19 @@ int blocklist_lock_dir(const char *dir, const char *list, unsigned wait_ms)
 	int n = snprintf(path, sizeof path, "%s/lists.lock", dir);
 	if (n < 0 || (size_t)n >= sizeof path)
 		return ERR_RANGE;
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, FILE_MODE);
+	/* A link that a member of the group put there leads to somebody else's file. */
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
+		      FILE_MODE);
 	if (fd < 0)
-		return blocklist_error(errno);
+		return errno == ELOOP ? ERR_REFUSED : blocklist_error(errno);
 	struct stat st;
-	if (!fstat(fd, &st) && st.st_uid == geteuid() &&
-	    (st.st_mode & 07777) != FILE_MODE &&
+	if (fstat(fd, &st))
+		goto failed;
+	if (!S_ISREG(st.st_mode) || st.st_nlink != 1) {
+		close(fd);
+		return ERR_REFUSED;
+	}
+	if (st.st_uid == geteuid() && (st.st_mode & 07777) != FILE_MODE &&
 	    fchmod(fd, FILE_MODE)) /* against the umask */
 		goto failed;
 	for (unsigned waited = 0; fcntl(fd, F_OFD_SETLK, &range);

@@ -176,6 +176,46 @@ START_TEST(group_can_use_it)
 }
 END_TEST
 
+/* Any member of the group can put a link there; root must not follow it to a file of its
+ * own, which would be written over and opened to the group. */
+START_TEST(links_are_refused)
+{
+	static const char *const names[] = {"data.mdb", "lock.mdb", "lists.lock", ".new"};
+	const char *why, *victim = unit_path("victim");
+	struct blocklist *bl;
+	struct stat st;
+	FILE *f = fopen(victim, "w");
+	ck_assert_int_ge(fputs("mine", f), 0);
+	fclose(f);
+	ck_assert_int_eq(chmod(victim, 0600), 0);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		char dir[300], path[320];
+		snprintf(dir, sizeof dir, "%s%zu", unit_path("linked"), i);
+		bl = lab_open_at(dir);
+		lab_add(bl, "l", "evil.test", RULE_SUBTREE);
+		blocklist_close(bl);
+		snprintf(path, sizeof path, "%s/%s", dir, names[i]);
+		(void)unlink(path);
+		ck_assert_int_eq(symlink(victim, path), 0);
+		for (int mode = 0; mode < 2; mode++) {
+			ck_assert_int_eq(
+				blocklist_open(&bl, dir,
+					       mode ? BLOCKLIST_WRITE : BLOCKLIST_READ,
+					       &why),
+				ERR_REFUSED);
+			ck_assert_msg(strstr(why, "is a link"), "%s", why);
+		}
+		ck_assert_int_eq(stat(victim, &st), 0);
+		ck_assert_int_eq(st.st_size, 4);
+		ck_assert_int_eq(st.st_mode & 07777, 0600);
+		/* put there while we have it open */
+		ck_assert_int_eq(blocklist_lock_dir(dir, "l", 0) < 0, i == 2);
+	}
+	ck_assert_int_eq(stat(victim, &st), 0);
+	ck_assert_int_eq(st.st_mode & 07777, 0600);
+}
+END_TEST
+
 START_TEST(network_file_systems)
 {
 	ck_assert(blocklist_fs_remote(0x6969));
@@ -575,6 +615,6 @@ START_TEST(pages_never_written)
 }
 END_TEST
 
-UNIT_SUITE("blocklist_damage", nothing_there, group_can_use_it, network_file_systems,
-	   truncated, other_content, flipped_bytes, damaged_record, full_disk,
-	   verify_compares, killed_reader, pages_never_written)
+UNIT_SUITE("blocklist_damage", nothing_there, group_can_use_it, links_are_refused,
+	   network_file_systems, truncated, other_content, flipped_bytes, damaged_record,
+	   full_disk, verify_compares, killed_reader, pages_never_written)
