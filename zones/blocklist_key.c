@@ -273,7 +273,9 @@ int blocklist_row_read(struct blocklist_row *out, const MDB_val *key,
 	uint64_t h = blocklist_key_hash(key->mv_data, key->mv_size);
 	if (out->check != blocklist_tail_check(h, out, sizeof *out) ||
 	    out->id != (k[1] << 8 | k[2]) || out->id >= BLOCKLIST_LISTS_MAX ||
-	    out->name[HIT_LIST_MAX - 1] || out->public_text[BLOCKLIST_PUBLIC_MAX - 1])
+	    out->action >= RULE_ACTION_N || out->mode > BLOCKLIST_OFF ||
+	    out->name[HIT_LIST_MAX - 1] || blocklist_name_check(out->name) ||
+	    out->public_text[BLOCKLIST_PUBLIC_MAX - 1])
 		return ERR_DAMAGED;
 	return ERR_OK;
 }

@@ -94,6 +94,8 @@ static int lists_read(struct blocklist_view *v)
 	while (!rc && *(uint8_t *)k.mv_data == BLOCKLIST_LIST) {
 		struct blocklist_row row;
 		int err = blocklist_row_read(&row, &k, &value);
+		if (!err && row.id < v->lists_n) /* keys out of order */
+			err = ERR_DAMAGED;
 		if (!err && row.version) {
 			err = lists_room(v, row.id + 1U);
 			if (!err)

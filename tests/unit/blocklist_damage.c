@@ -216,6 +216,38 @@ START_TEST(links_are_refused)
 }
 END_TEST
 
+/* Whoever can write the file can also compute its checks: what a row says is looked at
+ * all the same before the resolver acts on it or a tool shows it. */
+START_TEST(rows_that_no_tool_writes)
+{
+	static const struct {
+		size_t at;
+		const char *bytes;
+	} t[] = {
+		{offsetof(struct blocklist_row, action), "\x0c"},
+		{offsetof(struct blocklist_row, mode), "\x03"},
+		{offsetof(struct blocklist_row, name), "\033[2J"},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct blocklist *bl = lab_open(i ? i > 1 ? "s2" : "s1" : "s0");
+		struct blocklist_row row;
+		struct blocklist_txn w;
+		lab_add(bl, "l", "evil.test", RULE_SUBTREE);
+		struct blocklist_view *v = lab_view(bl);
+		ck_assert_int_eq(blocklist_txn_begin(&w, bl, false), 0);
+		ck_assert_int_eq(blocklist_row_find(&w, &row, "l"), 0);
+		memcpy((char *)&row + t[i].at, t[i].bytes, strlen(t[i].bytes));
+		ck_assert_int_eq(blocklist_row_put(&w, &row), 0);
+		ck_assert_int_eq(blocklist_txn_commit(&w), 0);
+		blocklist_view_reset(v);
+		ck_assert_int_eq(blocklist_view_renew(v), ERR_DAMAGED);
+		ck_assert_int_eq(blocklist_view_renew(v), ERR_DAMAGED); /* no way past */
+		blocklist_view_close(v);
+		blocklist_close(bl);
+	}
+}
+END_TEST
+
 START_TEST(network_file_systems)
 {
 	ck_assert(blocklist_fs_remote(0x6969));
@@ -616,5 +648,6 @@ START_TEST(pages_never_written)
 END_TEST
 
 UNIT_SUITE("blocklist_damage", nothing_there, group_can_use_it, links_are_refused,
-	   network_file_systems, truncated, other_content, flipped_bytes, damaged_record,
-	   full_disk, verify_compares, killed_reader, pages_never_written)
+	   rows_that_no_tool_writes, network_file_systems, truncated, other_content,
+	   flipped_bytes, damaged_record, full_disk, verify_compares, killed_reader,
+	   pages_never_written)
