@@ -172,6 +172,15 @@ static void on_closed(uv_handle_t *handle)
 	TAILQ_INSERT_TAIL(&e->u->unused, e, link);
 }
 
+/* A connection ends with one packet, a reset, and leaves nothing behind in the kernel: a
+ * FIN would be repeated for minutes to a server that does not answer it, and a server's
+ * own FIN acknowledged, with nobody there to ask whether it has been listed meanwhile. */
+static void end_by_reset(int fd)
+{
+	struct linger now = {.l_onoff = 1};
+	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
 /* libuv lets go of the descriptor within uv_close(), so it can be closed here. */
 void exchange_close(struct exchange *e)
 {
@@ -185,6 +194,8 @@ void exchange_close(struct exchange *e)
 		u->sockets--;
 	e->state = EXCHANGE_CLOSING;
 	uv_close((uv_handle_t *)&e->poll, on_closed);
+	if (e->stream)
+		end_by_reset(e->fd);
 	close(e->fd);
 }
 

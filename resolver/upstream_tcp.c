@@ -36,13 +36,11 @@ void upstream_tcp_release(struct exchange *e)
 	LIST_INSERT_HEAD(&e->u->tcp_unused, t, link);
 }
 
-/* A connection whose server is listed by now goes with one packet, a reset: a FIN would
- * be repeated until that server answers it. Before the handshake is through nothing is
- * sent at all, though the kernel will refuse a late SYN-ACK: so that counts too. */
+/* A connection whose server is listed by now goes with one packet, see exchange_close().
+ * Before the handshake is through nothing is sent at all, though the kernel will refuse a
+ * late SYN-ACK: so that counts too. */
 static void close_listed(struct exchange *e)
 {
-	struct linger now = {.l_onoff = 1};
-	(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
 	stats_count(e->u->conf.stats, STATS_GUARD_TCP_OPEN);
 	exchange_fail(e, SEND_FORBIDDEN);
 }
