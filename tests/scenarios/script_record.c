@@ -176,7 +176,11 @@ struct record *script_read_record(struct script *s)
 		ok = fill_opaque(s, r, &c);
 	else
 		ok = ok && fill(s, r, &c);
+	if (!ok && s->dialect != DIALECT_OWN)
+		script_skip(s, "has a record that cannot be read");
 	if (!ok || s->error[0]) {
+		if (s->skip[0])
+			return NULL;
 		script_fail(s, s->line, "not a record: %s", s->line_text);
 		return NULL;
 	}

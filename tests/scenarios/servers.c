@@ -69,7 +69,7 @@ bool servers_know(const struct script *s, const struct addr *a)
 	for (const struct range *r = s->ranges; r; r = r->next)
 		if (!r->addrs || range_has_addr(r, a))
 			return true;
-	return false;
+	return !s->ranges;
 }
 
 /* Deckard: replies of steps to come are in store for the questions under way, once. */

@@ -39,7 +39,8 @@ struct entry *servers_find(const struct script *s, long long step, const struct 
 /* As an honest server with the records of that step's ranges would answer; NULL when
  * they do not tell. */
 struct entry *servers_derive(struct script *s, long long step, const struct sent *t);
-/* Whether any range is of that address, at whatever step. */
+/* Whether any range is of that address, at whatever step; without ranges all are known.
+ */
 bool servers_know(const struct script *s, const struct addr *a);
 size_t servers_build(uint8_t out[SERVERS_MESSAGE_MAX], const struct script *s,
 		     const struct entry *e, const struct sent *t);
