@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "include/utf8.h"
 #include "resolver/control.h"
 #include "resolver/log.h"
 
@@ -37,9 +38,13 @@ struct control {
 
 /* ---- requests ---- */
 
+/* why may tell words of the request, cut in the middle of a character: JSON takes no
+ * half ones. */
 static char *refuse(const char *why)
 {
-	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", why);
+	char clean[CONTROL_ERROR_MAX];
+	utf8_clean(clean, sizeof clean, why, strlen(why));
+	json_t *answer = json_pack("{s:b, s:s}", "ok", 0, "error", clean);
 	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 	json_decref(answer);
 	return text;

@@ -65,6 +65,10 @@ static const struct {
 	 "{\"ok\":false,\"error\":\"no luck; try \\\"again\\\"\"}"},
 	{"{\"command\": \"nothing\"}",
 	 "{\"ok\":false,\"error\":\"unknown command 'nothing'"},
+	/* cut in the middle of a character */
+	{"{\"command\": \"123456789012345678901234567890123456789\303\244\"}",
+	 "{\"ok\":false,\"error\":\"unknown command "
+	 "'123456789012345678901234567890123456789?'"},
 	{"", "{\"ok\":false,\"error\":\"the request is no JSON"},
 	{"ping", "{\"ok\":false,\"error\":\"the request is no JSON"},
 	{"[]", "{\"ok\":false,\"error\":\"the request is no JSON"},
