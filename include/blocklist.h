@@ -28,6 +28,9 @@ enum {
 	BLOCKLIST_WORD_MAX = 48,    /* category, family */
 	BLOCKLIST_PRECEDENCE = 100, /* of a list that names none */
 	BLOCKLIST_LEASE_S = 30 * 86400,
+	BLOCKLIST_DATA_MAX = 1024, /* local data of one rule: some addresses and texts,
+				    * of which any one type fits into a UDP answer */
+	BLOCKLIST_RR_HEAD = 8,	   /* type, TTL and length before each RDATA */
 };
 
 enum blocklist_mode { BLOCKLIST_LIVE = 0, BLOCKLIST_MONITOR = 1, BLOCKLIST_OFF = 2 };
@@ -51,6 +54,21 @@ struct blocklist_list {
 	uint64_t names, addresses; /* visible records */
 };
 
+/* The records that a rule of action local-data answers with: type, TTL, length (in wire
+ * order) and RDATA without compression, one behind the other. One form for one set of
+ * records, so that a feed's order of lines makes no difference: ascending by type and
+ * RDATA (RFC 4034 6.3), none twice, all of a type with the lowest TTL that one had. */
+struct blocklist_data {
+	uint16_t len;
+	uint8_t bytes[BLOCKLIST_DATA_MAX];
+};
+
+struct blocklist_rr {
+	uint16_t type, len;
+	uint32_t ttl;
+	const uint8_t *rdata;
+};
+
 /* One entry: why something is listed. Empty strings are unknown. */
 struct blocklist_entry {
 	uint64_t id;
@@ -59,6 +77,7 @@ struct blocklist_entry {
 	char family[BLOCKLIST_WORD_MAX], category[BLOCKLIST_WORD_MAX];
 	char reason[BLOCKLIST_TEXT_MAX], reference[BLOCKLIST_TEXT_MAX];
 	char authority[BLOCKLIST_TEXT_MAX], operator_name[BLOCKLIST_TEXT_MAX];
+	struct blocklist_data data; /* empty for every action but local-data */
 };
 
 /* What a rule is about: a name (prefix.addr.family 0) or a prefix. */
@@ -75,6 +94,21 @@ struct blocklist_stamp {
 
 struct blocklist;
 struct blocklist_view;
+
+/* ---- local data ---- */
+
+/* Whether a rule may answer with records of that type: none that only a question can
+ * have, none that says something about a zone, no alias (RPZ draft 3.6). */
+bool blocklist_data_servable(unsigned type);
+/* Puts a record in its place. ERR_EXIST: it was there; ERR_RANGE: no room for it;
+ * ERR_REFUSED: its type is not servable. */
+MUST_CHECK int blocklist_data_add(struct blocklist_data *d,
+				  const struct blocklist_rr *rr);
+/* Steps through records: start with *at = 0; false at the end. */
+bool blocklist_data_next(const struct blocklist_data *d, size_t *at,
+			 struct blocklist_rr *out);
+/* ERR_FORMAT when bytes do not have the form above. */
+MUST_CHECK int blocklist_data_check(const uint8_t *bytes, size_t len);
 
 /* ---- opening ---- */
 
@@ -174,8 +208,9 @@ struct blocklist_item {
 
 struct blocklist_changes {
 	uint64_t added, changed, removed, unchanged;
-	uint64_t duplicates; /* items that a later one for the same key and kind replaced
+	uint64_t duplicates; /* items that another one for the same key and kind replaced
 			      */
+	uint64_t cut; /* records of local data beyond BLOCKLIST_DATA_MAX of a rule */
 };
 
 /* Settings for a list that is made or renewed; only set fields are taken. */
@@ -186,8 +221,10 @@ struct blocklist_list_set {
 };
 
 /* An import: all items of a list, in any order, then commit or diff. Items are sorted
- * outside the store (memory is bounded; a spill file lies beside the store), the last
- * of two items for one key and kind wins. Nothing is visible before import_commit()
+ * outside the store (memory is bounded; a spill file lies beside the store). Of two
+ * items for one key and kind the last wins, but for local data: the records of all its
+ * items are joined, and any other action stands alone (in a zone file that is a CNAME
+ * beside other data, RFC 1034 3.6.2). Nothing is visible before import_commit()
  * returns 0; then all is. Abort, crash and SIGKILL leave the store as it was. */
 struct blocklist_import;
 MUST_CHECK int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,

@@ -19,8 +19,7 @@ struct blocklist_import {
 	bool done;
 	struct blocklist_list_set set;
 	char list[HIT_LIST_MAX], public_text[BLOCKLIST_PUBLIC_MAX];
-	uint64_t limit;	 /* changed keys in one transaction */
-	uint64_t wanted; /* items without duplicates, known after a first pass */
+	uint64_t limit; /* changed keys in one transaction */
 };
 
 int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,
@@ -201,7 +200,6 @@ static int diff_walk(struct blocklist_import *im, struct diff_state *d, uint32_t
 		if (!err && side <= 0)
 			err = feed_next(&d->feed, im->sort);
 	}
-	im->wanted = d->feed.items;
 	return err;
 }
 
@@ -237,7 +235,7 @@ int blocklist_import_diff(struct blocklist_import *im, struct blocklist_changes 
 	if (!err)
 		err = diff_in_view(im, v, d, out, each, arg);
 	if (!err)
-		out->duplicates = blocklist_sort_count(im->sort) - im->wanted;
+		blocklist_sort_lost(im->sort, out);
 	blocklist_view_close(v);
 	free(d);
 	return err;
@@ -325,10 +323,10 @@ static int commit_start(struct commit *c, bool staged)
 static int commit_last(struct commit *c)
 {
 	struct blocklist_merge *m = &c->merge;
-	bool again =
-		blocklist_row_renew(&c->row, blocklist_lease_end(m->now, c->row.lease_s));
 	const struct blocklist_changes *ch = &m->changes;
 	bool set = blocklist_row_set(&c->row, &c->im->set), is_new = !c->row.version;
+	bool again =
+		blocklist_row_renew(&c->row, blocklist_lease_end(m->now, c->row.lease_s));
 	c->row.version = m->next;
 	c->row.names = m->names;
 	c->row.addresses = m->addresses;
@@ -417,7 +415,7 @@ int blocklist_import_commit(struct blocklist_import *im, struct blocklist_change
 	if (!err) {
 		im->done = true;
 		*out = c->merge.changes;
-		out->duplicates = blocklist_sort_count(im->sort) - c->feed.items;
+		blocklist_sort_lost(im->sort, out);
 		if (progress)
 			progress(arg, blocklist_sort_count(im->sort),
 				 blocklist_sort_count(im->sort));

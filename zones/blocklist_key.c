@@ -132,72 +132,84 @@ void blocklist_pair_digest(uint64_t out[2], const MDB_val *key, const MDB_val *v
 	}
 }
 
-/* The texts of an entry in stored order, with the room each has. */
-struct text {
-	char *at;
-	size_t room;
+/* The texts of an entry in stored order: where they are and the room each has. */
+#define TEXT(field)                                                \
+	{                                                          \
+		offsetof(struct blocklist_entry, field),           \
+			sizeof((struct blocklist_entry *)0)->field \
+	}
+static const struct {
+	size_t at, room;
+} texts[BLOCKLIST_TEXTS] = {
+	TEXT(family),	 TEXT(category),  TEXT(reason),
+	TEXT(reference), TEXT(authority), TEXT(operator_name),
 };
-
-static void entry_texts(struct text out[BLOCKLIST_TEXTS], struct blocklist_entry *e)
-{
-	const struct text all[BLOCKLIST_TEXTS] = {
-		{e->family, sizeof e->family},
-		{e->category, sizeof e->category},
-		{e->reason, sizeof e->reason},
-		{e->reference, sizeof e->reference},
-		{e->authority, sizeof e->authority},
-		{e->operator_name, sizeof e->operator_name},
-	};
-	memcpy(out, all, sizeof all);
-}
 
 size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
 			      const struct blocklist_item *item)
 {
-	struct blocklist_entry e = item->entry;
-	struct text text[BLOCKLIST_TEXTS];
+	const struct blocklist_entry *e = &item->entry;
 	struct blocklist_head h = {
 		.rec = {.starts = item->starts,
 			.expires = item->expires,
 			.kind = item->kind,
 			.action = item->action},
-		.first_listed = e.first_listed,
-		.confidence = e.confidence,
+		.first_listed = e->first_listed,
+		.confidence = e->confidence,
+		.data_len = e->data.len,
 	};
 	size_t n = sizeof h;
-	entry_texts(text, &e);
 	for (int i = 0; i < BLOCKLIST_TEXTS; i++) {
-		size_t len = strnlen(text[i].at, text[i].room - 1);
+		const char *text = (const char *)e + texts[i].at;
+		size_t len = strnlen(text, texts[i].room - 1);
 		h.text_len[i] = (uint8_t)len;
-		memcpy(out + n, text[i].at, len);
+		memcpy(out + n, text, len);
 		n += len;
 	}
+	memcpy(out + n, e->data.bytes, e->data.len);
+	n += e->data.len;
 	h.len = (uint16_t)n;
 	memcpy(out, &h, sizeof h);
 	return n;
 }
 
-void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry)
+void blocklist_entry_read(struct blocklist_entry *out, const uint8_t *entry)
 {
 	struct blocklist_head h;
-	struct text text[BLOCKLIST_TEXTS];
 	memcpy(&h, entry, sizeof h);
-	out->kind = h.rec.kind;
-	out->action = h.rec.action;
-	out->starts = h.rec.starts;
+	out->id = h.rec.entry;
+	out->first_listed = h.first_listed;
 	out->expires = h.rec.expires;
-	memset(&out->entry, 0, sizeof out->entry);
-	out->entry.id = h.rec.entry;
-	out->entry.first_listed = h.first_listed;
-	out->entry.expires = h.rec.expires;
-	out->entry.confidence = h.confidence;
-	entry_texts(text, &out->entry);
+	out->confidence = h.confidence;
 	entry += sizeof h;
 	for (int i = 0; i < BLOCKLIST_TEXTS; i++) {
-		size_t len = h.text_len[i];
-		memcpy(text[i].at, entry, len < text[i].room ? len : text[i].room - 1);
+		char *text = (char *)out + texts[i].at;
+		size_t len = h.text_len[i], most = texts[i].room - 1;
+		memcpy(text, entry, len < most ? len : most);
+		text[len < most ? len : most] = 0;
 		entry += len;
 	}
+	out->data.len = h.data_len;
+	memcpy(out->data.bytes, entry, h.data_len);
+}
+
+void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry)
+{
+	struct blocklist_record r;
+	memcpy(&r, entry, sizeof r);
+	out->kind = r.kind;
+	out->action = r.action;
+	out->starts = r.starts;
+	out->expires = r.expires;
+	blocklist_entry_read(&out->entry, entry);
+}
+
+/* Only local data has records, and it has some. */
+static bool span_data_good(const struct blocklist_head *h, const uint8_t *data)
+{
+	if (h->rec.action != RULE_LOCAL_DATA || !h->data_len)
+		return h->rec.action != RULE_LOCAL_DATA && !h->data_len;
+	return blocklist_data_check(data, h->data_len) == ERR_OK;
 }
 
 static int span_read(struct blocklist_span *out, uint64_t key_hash, const uint8_t *value,
@@ -210,9 +222,11 @@ static int span_read(struct blocklist_span *out, uint64_t key_hash, const uint8_
 	size_t len = sizeof *h;
 	for (int i = 0; i < BLOCKLIST_TEXTS; i++)
 		len += h->text_len[i];
+	len += h->data_len;
 	if (h->len != len || len > left || len > BLOCKLIST_ENTRY_MAX ||
 	    h->rec.kind >= BLOCKLIST_KINDS || h->rec.action >= RULE_ACTION_N ||
-	    h->rec.check != blocklist_entry_check(key_hash, value, len))
+	    h->rec.check != blocklist_entry_check(key_hash, value, len) ||
+	    !span_data_good(h, value + len - h->data_len))
 		return ERR_DAMAGED;
 	out->bytes = value;
 	return ERR_OK;

@@ -37,9 +37,9 @@ bool blocklist_entry_same(const uint8_t *entry, const uint8_t *other)
 	struct blocklist_head a, b;
 	memcpy(&a, entry, sizeof a);
 	memcpy(&b, other, sizeof b);
-	return a.len == b.len && a.rec.action == b.rec.action &&
-	       a.rec.starts == b.rec.starts && a.rec.expires == b.rec.expires &&
-	       a.confidence == b.confidence &&
+	return a.len == b.len && a.data_len == b.data_len &&
+	       a.rec.action == b.rec.action && a.rec.starts == b.rec.starts &&
+	       a.rec.expires == b.rec.expires && a.confidence == b.confidence &&
 	       memcmp(a.text_len, b.text_len, sizeof a.text_len) == 0 &&
 	       memcmp(entry + sizeof a, other + sizeof b, b.len - sizeof b) == 0;
 }

@@ -43,7 +43,8 @@ struct blocklist_sort {
 	struct ref *refs;
 	size_t refs_n, refs_room, refs_at;
 	uint64_t count;
-	int fd; /* -1: nothing spilled */
+	uint64_t replaced, cut; /* since the last rewind */
+	int fd;			/* -1: nothing spilled */
 	uint64_t file_end;
 	struct run run[RUNS_MAX];
 	uint64_t run_begin[RUNS_MAX];
@@ -251,6 +252,12 @@ uint64_t blocklist_sort_count(const struct blocklist_sort *s)
 	return s->count;
 }
 
+void blocklist_sort_lost(const struct blocklist_sort *s, struct blocklist_changes *out)
+{
+	out->duplicates = s->replaced;
+	out->cut = s->cut;
+}
+
 /* ---- reading ---- */
 
 /* Makes sure that a whole item is in the buffer; false in *more at the run's end. */
@@ -376,11 +383,20 @@ int blocklist_sort_rewind(struct blocklist_sort *s)
 		s->refs = NULL;
 	}
 	s->reading = true;
+	s->replaced = s->cut = 0;
 	s->refs_at = 0;
 	s->ahead = (struct blocklist_sorted){0};
 	if (s->runs_n)
 		err = runs_start(s);
 	return err ? err : raw_next(s);
+}
+
+/* What is ahead is for the same key and kind as s->entry. */
+static void take_same(struct blocklist_sort *s)
+{
+	enum blocklist_join how = blocklist_entry_join(s->entry, s->ahead.entry);
+	s->replaced += how == BLOCKLIST_REPLACED;
+	s->cut += how == BLOCKLIST_CUT;
 }
 
 int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
@@ -389,16 +405,18 @@ int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
 		return ERR_INVAL;
 	if (!s->ahead_valid)
 		return 0;
-	for (bool same = true; same;) {
-		*out = s->ahead;
-		memcpy(s->key, out->key, out->key_len);
-		memcpy(s->entry, out->entry, out->entry_len);
-		out->key = s->key;
-		out->entry = s->entry;
-		int err = raw_next(s);
-		if (err)
-			return err;
-		same = s->ahead_valid && item_compare(&s->ahead, out) == 0;
+	*out = s->ahead;
+	memcpy(s->key, out->key, out->key_len);
+	memcpy(s->entry, out->entry, out->entry_len);
+	out->key = s->key;
+	out->entry = s->entry;
+	int err = raw_next(s);
+	while (!err && s->ahead_valid && item_compare(&s->ahead, out) == 0) {
+		take_same(s);
+		err = raw_next(s);
 	}
-	return 1;
+	struct blocklist_head h;
+	memcpy(&h, s->entry, sizeof h);
+	out->entry_len = h.len;
+	return err ? err : 1;
 }

@@ -59,7 +59,7 @@ enum blocklist_tag {
 #define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
-	BLOCKLIST_FORMAT = 1,
+	BLOCKLIST_FORMAT = 2,		      /* 1 had no local data */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
 	BLOCKLIST_KINDS = 8, /* per list and key: 4 kinds of name, 7 of address */
 	BLOCKLIST_TEXTS = 6,
@@ -79,19 +79,21 @@ struct blocklist_record {
 };
 
 /* An entry: the record again, so that an import can compare without reading NAME and
- * ADDR pairs, and the texts behind the head, without NUL, in blocklist_texts() order. */
+ * ADDR pairs; behind the head the texts, without NUL, in the order of blocklist_key.c's
+ * table, and then local data as struct blocklist_data has it. */
 struct blocklist_head {
 	struct blocklist_record rec; /* its check covers head and texts */
 	uint32_t first_listed;
-	uint16_t len; /* of head and texts */
+	uint16_t len; /* of all of it */
 	uint8_t confidence;
 	uint8_t text_len[BLOCKLIST_TEXTS];
-	uint8_t zero[3];
+	uint8_t zero;
+	uint16_t data_len; /* not 0 for action local-data, and for no other */
 };
 
 enum {
 	BLOCKLIST_ENTRY_MAX = sizeof(struct blocklist_head) + 2 * BLOCKLIST_WORD_MAX +
-			      4 * BLOCKLIST_TEXT_MAX,
+			      4 * BLOCKLIST_TEXT_MAX + BLOCKLIST_DATA_MAX,
 	/* of each kind the visible record and the one of the next version */
 	BLOCKLIST_SPANS_MAX = 2 * BLOCKLIST_KINDS,
 	BLOCKLIST_VALUE_MAX = BLOCKLIST_SPANS_MAX * BLOCKLIST_ENTRY_MAX,
@@ -169,7 +171,7 @@ MUST_CHECK int blocklist_key_decode(struct blocklist_key *out, const uint8_t *ke
 
 uint64_t blocklist_key_hash(const void *key, size_t len);
 uint32_t blocklist_record_check(uint64_t key_hash, const struct blocklist_record *r);
-/* entry points at a head and its texts; head.len bytes are read. */
+/* entry points at a head and what is behind it; head.len bytes are read. */
 uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t len);
 /* Of rows, clients and the meta pair, whose last field is the check. */
 uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len);
@@ -177,15 +179,17 @@ uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len);
 /* What a pair adds to the digest. */
 void blocklist_pair_digest(uint64_t out[2], const MDB_val *key, const MDB_val *value);
 
-/* Writes head and texts; ids, versions and check are 0. Returns the length. */
+/* Writes head, texts and data; ids, versions and check are 0. Returns the length. */
 size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
 			      const struct blocklist_item *item);
 /* Fills all of out but its key. */
 void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry);
+/* Only what is known of it is written: for the resolver, at each hit. */
+void blocklist_entry_read(struct blocklist_entry *out, const uint8_t *entry);
 
 /* One record of an ENTRY pair. */
 struct blocklist_span {
-	const uint8_t *bytes; /* head and texts */
+	const uint8_t *bytes; /* head, texts, data */
 	struct blocklist_head head;
 };
 /* Takes an ENTRY pair's value apart, checks included. Returns the count, or
@@ -210,6 +214,18 @@ MUST_CHECK int blocklist_meta_read(struct blocklist_meta *out, MDB_txn *txn, MDB
 /* Of an empty store. */
 void blocklist_meta_init(struct blocklist_meta *out, uint64_t epoch);
 MUST_CHECK int blocklist_meta_write(struct blocklist_meta *m, MDB_txn *txn, MDB_dbi dbi);
+
+/* ---- blocklist_data.c ---- */
+
+/* What an import makes of two items for one key and kind; see import_put(). */
+enum blocklist_join {
+	BLOCKLIST_REPLACED, /* one stands, the other is left out */
+	BLOCKLIST_JOINED,   /* the records of both stand */
+	BLOCKLIST_CUT,	    /* as many of them as there is room for */
+};
+/* Makes entry what stands after newer came. */
+enum blocklist_join blocklist_entry_join(uint8_t entry[BLOCKLIST_ENTRY_MAX],
+					 const uint8_t *newer);
 
 /* ---- blocklist_view.c ---- */
 
@@ -254,6 +270,10 @@ MUST_CHECK int blocklist_set_check(const struct blocklist_list_set *set);
 bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_set *set);
 
 uint32_t blocklist_lease_end(uint32_t from, uint32_t lease_s);
+/* Sets the end of the lease. True when rules may come back to life by that: what
+ * resolvers remember of the time without them must be forgotten, as for any visible
+ * change. */
+bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease);
 uint32_t blocklist_now(void);
 /* Counts a pair in the meta pair: by 1 or -1. */
 void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by);
@@ -270,10 +290,6 @@ MUST_CHECK int blocklist_lock_dir(const char *dir, const char *list, unsigned wa
 
 MUST_CHECK int blocklist_item_check(const struct blocklist_item *item);
 
-/* Sets the end of the lease. True when rules may come back to life by that: what
- * resolvers remember of the time without them must be forgotten, as for any visible
- * change. */
-bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease);
 /* ---- blocklist_merge.c ---- */
 
 /* What a list shall hold under one key; bytes are encoded entries, by kind. */
@@ -349,7 +365,8 @@ void blocklist_import_limit(struct blocklist_import *im, uint64_t changes);
 /* ---- blocklist_sort.c ---- */
 
 /* Sorts any number of (key, entry) pairs in bounded memory, the rest in a file without a
- * name beside the store. Of several for one key and kind the last is kept. */
+ * name beside the store. Several for one key and kind come out as one: see
+ * blocklist_entry_join(). */
 struct blocklist_sort;
 struct blocklist_sorted {
 	const uint8_t *key, *entry;
@@ -367,5 +384,8 @@ MUST_CHECK int blocklist_sort_rewind(struct blocklist_sort *s);
 MUST_CHECK int blocklist_sort_next(struct blocklist_sort *s,
 				   struct blocklist_sorted *out);
 uint64_t blocklist_sort_count(const struct blocklist_sort *s);
+/* Of the items handed out since the last rewind: how many others were replaced by them,
+ * and how many were cut. */
+void blocklist_sort_lost(const struct blocklist_sort *s, struct blocklist_changes *out);
 
 #endif

@@ -453,9 +453,7 @@ static int entry_find(struct blocklist_view *v, struct blocklist_entry *out,
 		struct blocklist_record *r = &span[i].head.rec;
 		if (blocklist_visible(r, v->lists[list].version) &&
 		    (!id || id == r->entry)) {
-			struct blocklist_item item;
-			blocklist_entry_decode(&item, span[i].bytes);
-			*out = item.entry;
+			blocklist_entry_read(out, span[i].bytes);
 			return ERR_OK;
 		}
 	}

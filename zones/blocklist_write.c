@@ -310,9 +310,11 @@ int blocklist_row_delete(struct blocklist_txn *t, const struct blocklist_row *ro
 
 int blocklist_set_check(const struct blocklist_list_set *set)
 {
+	/* A list has no records of its own to answer with. */
 	if (set->precedence > UINT16_MAX || set->action >= RULE_ACTION_N ||
-	    set->mode > BLOCKLIST_OFF || set->ede > UINT16_MAX ||
-	    set->lease_s > UINT32_MAX || set->serial > UINT32_MAX)
+	    set->action == RULE_LOCAL_DATA || set->mode > BLOCKLIST_OFF ||
+	    set->ede > UINT16_MAX || set->lease_s > UINT32_MAX ||
+	    set->serial > UINT32_MAX)
 		return ERR_INVAL;
 	return set->public_text && strlen(set->public_text) >= BLOCKLIST_PUBLIC_MAX
 		       ? ERR_RANGE

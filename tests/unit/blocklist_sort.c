@@ -215,6 +215,7 @@ START_TEST(entries_are_checked)
 	it.expires = 9;
 	memset(&it.entry, 'x', sizeof it.entry); /* no text ends with NUL */
 	it.entry.first_listed = 5;
+	it.entry.data.len = 0;
 	size_t n = blocklist_entry_encode(value, &it);
 	ck_assert_uint_le(n, BLOCKLIST_ENTRY_MAX);
 	memcpy(&h, value, sizeof h);
