@@ -282,6 +282,19 @@ size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned r
 	return finish(&a, q, rcode, ede, text);
 }
 
+/* RPZ draft 3.6: the RRset of the type that was asked for, all of them for ANY. */
+static void put_data(struct writer *a, const uint8_t *owner, unsigned qtype,
+		     const struct blocklist_data *data)
+{
+	struct blocklist_rr rr;
+	for (size_t at = 0; blocklist_data_next(data, &at, &rr);) {
+		uint32_t ttl =
+			rr.ttl < ANSWER_DATA_TTL_MAX_S ? rr.ttl : ANSWER_DATA_TTL_MAX_S;
+		if (qtype == DNS_ANY || qtype == rr.type)
+			put_record(a, 1, owner, rr.type, ttl, rr.rdata, rr.len);
+	}
+}
+
 /* The chain that led to the listed name, then what the action gives under that name. */
 static void put_action(struct writer *a, const struct query *q,
 		       const struct answer_policy *how)
@@ -300,6 +313,8 @@ static void put_action(struct writer *a, const struct query *q,
 		put_record(a, 1, owner, DNS_A, ttl, v4->bytes, 4);
 	if (how->action == RULE_ADDRESS && (any || q->qtype == DNS_AAAA) && v6->family)
 		put_record(a, 1, owner, DNS_AAAA, ttl, v6->bytes, 16);
+	if (how->action == RULE_LOCAL_DATA && how->data)
+		put_data(a, owner, q->qtype, how->data);
 	/* RFC 2308 2: a negative answer without SOA is not cached by anyone. */
 	if (a->count[1] == before && how->action != RULE_REFUSE) {
 		const uint8_t *matched = how->verdict->matched;

@@ -10,6 +10,7 @@
 #ifndef SINKHOLED_ANSWER_H
 #define SINKHOLED_ANSWER_H
 
+#include "include/blocklist.h"
 #include "include/conf.h"
 #include "resolver/query.h"
 #include "resolver/reply.h"
@@ -20,6 +21,8 @@ enum {
 	ANSWER_COMPRESS_TRIES = 120, /* look-ups per message, then names go uncompressed:
 				      * RFC 9267; the same figure as Unbound */
 	ANSWER_EDE_TEXT_MAX = 160,   /* keeps a sinkhole answer far below 512 bytes */
+	ANSWER_DATA_TTL_MAX_S = 60,  /* of local data, whatever its feed says: a wrong
+				      * rule must not outlive its removal in clients */
 };
 
 /* A whole answer without OPT, ID and the client's flags. */
@@ -34,12 +37,13 @@ struct answer_body {
 /* What an answer by policy needs to know beside the verdict. */
 struct answer_policy {
 	const struct verdict *verdict;
-	enum rule_action action;   /* to take; never RULE_GIVEN or RULE_DROP */
-	const struct conf *conf;   /* sinkhole addresses and TTL */
-	uint64_t generation;	   /* serial of the policy SOA */
-	int16_t ede;		   /* code */
-	const char *text;	   /* EXTRA-TEXT */
-	const struct reply *chain; /* answer up to .target, or NULL */
+	enum rule_action action;	   /* to take; never RULE_GIVEN or RULE_DROP */
+	const struct conf *conf;	   /* sinkhole addresses and TTL */
+	uint64_t generation;		   /* serial of the policy SOA */
+	int16_t ede;			   /* code */
+	const char *text;		   /* EXTRA-TEXT */
+	const struct reply *chain;	   /* answer up to .target, or NULL */
+	const struct blocklist_data *data; /* for RULE_LOCAL_DATA */
 };
 
 /* Writes the answer for a finished reply (VERDICT_PASS or _PASSTHRU) into buf. ttl_at has

@@ -67,7 +67,7 @@ static void find_cause(struct cause *out, const struct call *c, const struct ver
 	if (!v->prefix.addr.family)
 		name_copy(key.name, v->matched);
 	if (blocklist_entry_of_rule(c->s->policy.view, &out->entry, &v->rule, &key))
-		out->entry.family[0] = 0;
+		out->entry.family[0] = 0, out->entry.data.len = 0;
 }
 
 static void copy_text(char *out, size_t room, const char *text)
@@ -137,6 +137,7 @@ static enum serve_result act(struct call *c, const struct verdict *v,
 		.ede = (int16_t)(why.list ? why.list->ede : DNS_EDE_BLOCKED),
 		.text = text,
 		.chain = chain,
+		.data = &why.entry.data,
 	};
 	return answered(c, answer_verdict(c->out, c->room, c->q, &how));
 }

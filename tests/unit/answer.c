@@ -98,11 +98,77 @@ START_TEST(policy_answers_by_action_and_type)
 		struct query q = ask(msg, cases[i].name, cases[i].type, true);
 		struct verdict v = listed("bad.example");
 		struct answer_policy how = {&v, cases[i].action, &conf, SERIAL,
-					    15, "text",		 NULL};
+					    15, "text",		 NULL,	NULL};
 		size_t n = answer_verdict(out, q.room, &q, &how);
 		ck_assert_str_eq(show(out, n), cases[i].want);
 		ck_assert_mem_eq(out + DNS_HEADER_LEN, q.qname_raw, q.qname_len);
 	}
+}
+END_TEST
+
+static void put_rr(struct blocklist_data *d, unsigned type, uint32_t ttl,
+		   const char *rdata, size_t len)
+{
+	const struct blocklist_rr rr = {(uint16_t)type, (uint16_t)len, ttl,
+					(const uint8_t *)rdata};
+	ck_assert_int_eq(blocklist_data_add(d, &rr), 0);
+}
+
+/* RPZ draft 3.6, and TTLs that end soon whatever a feed says. */
+START_TEST(local_data_by_type)
+{
+	static const struct {
+		unsigned type;
+		const char *want;
+	} cases[] = {
+		{DNS_A, "8190 | A www.bad.example 1 60 4 | A www.bad.example 1 60 4 | "
+			"X . 41 0 10"},
+		{DNS_AAAA, "8190 | A www.bad.example 28 5 16 | X . 41 0 10"},
+		{DNS_TXT, "8190 | A www.bad.example 16 60 2 | X . 41 0 10"},
+		{DNS_MX, "8190 | A www.bad.example 15 60 9 | X . 41 0 10"},
+		{DNS_HTTPS, "8190 | N bad.example 6 30 47 | X . 41 0 10"},
+		{DNS_CNAME, "8190 | N bad.example 6 30 47 | X . 41 0 10"},
+		{DNS_ANY, "8190 | A www.bad.example 1 60 4 | A www.bad.example 1 60 4 | "
+			  "A www.bad.example 15 60 9 | A www.bad.example 16 60 2 | "
+			  "A www.bad.example 28 5 16 | X . 41 0 10"},
+	};
+	struct blocklist_data d = {0};
+	setup();
+	put_rr(&d, DNS_A, 3600, "\300\0\2\7", 4);
+	put_rr(&d, DNS_TXT, 61, "\1x", 2);
+	put_rr(&d, DNS_AAAA, 5, "\40\1\15\270\0\0\0\0\0\0\0\0\0\0\0\7", 16);
+	put_rr(&d, DNS_A, 3600, "\300\0\2\10", 4);
+	/* its name ends in the question's: compressed, 2 + 5 + 2 bytes */
+	put_rr(&d, DNS_MX, 60, "\0\12\4mail\3bad\7example", 20);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint8_t msg[512], out[512];
+		struct query q = ask(msg, "www.bad.example", cases[i].type, true);
+		struct verdict v = listed("bad.example");
+		struct answer_policy how = {&v, RULE_LOCAL_DATA, &conf, SERIAL,
+					    15, "text",		 NULL,	&d};
+		size_t n = answer_verdict(out, q.room, &q, &how);
+		ck_assert_str_eq(show(out, n), cases[i].want);
+	}
+}
+END_TEST
+
+/* All that a rule can hold, for a client with little room: TC, and whole over TCP. */
+START_TEST(local_data_too_long_for_udp)
+{
+	static uint8_t out[DNS_MESSAGE_MAX];
+	uint8_t msg[512];
+	struct blocklist_data d = {0};
+	struct verdict v = listed("bad.example");
+	struct answer_policy how = {&v, RULE_LOCAL_DATA, &conf, SERIAL,
+				    15, "text",		 NULL,	&d};
+	setup();
+	for (uint8_t i = 0; i < BLOCKLIST_DATA_MAX / (BLOCKLIST_RR_HEAD + 4); i++)
+		put_rr(&d, DNS_A, 60, (const char[]){1, 2, 3, (char)i}, 4);
+	struct query q = ask(msg, "bad.example", DNS_A, false);
+	ck_assert_str_eq(show(out, answer_verdict(out, q.room, &q, &how)), "8390");
+	size_t n = answer_verdict(out, sizeof out, &q, &how);
+	ck_assert_uint_eq(wire_get16(out + 6), 85);
+	ck_assert_int_eq(guard_message(out, n, GUARD_RECORDS_TCP), 0);
 }
 END_TEST
 
@@ -112,7 +178,8 @@ START_TEST(policy_answer_fits_without_edns)
 	setup();
 	struct query q = ask(msg, "bad.example", DNS_A, false);
 	struct verdict v = listed("bad.example");
-	struct answer_policy how = {&v, RULE_ADDRESS, &conf, SERIAL, 15, "text", NULL};
+	struct answer_policy how = {&v, RULE_ADDRESS, &conf, SERIAL,
+				    15, "text",	      NULL,  NULL};
 	size_t n = answer_verdict(out, q.room, &q, &how);
 	ck_assert_str_eq(show(out, n), "8190 | A bad.example 1 30 4");
 }
@@ -157,10 +224,18 @@ START_TEST(chain_before_a_listed_target)
 	ck_assert_int_eq(name_from_str(target, "cdn.bad.example"), 0);
 	struct reply chain = {.answer = {&cname}, .answer_n = 1, .target = target};
 	struct verdict v = listed("bad.example");
-	struct answer_policy how = {&v, RULE_ADDRESS, &conf, SERIAL, 15, "text", &chain};
+	struct answer_policy how = {&v, RULE_ADDRESS, &conf,  SERIAL,
+				    15, "text",	      &chain, NULL};
 	size_t n = answer_verdict(out, q.room, &q, &how);
 	ck_assert_str_eq(show(out, n), "8190 | A www.good.example 5 60 10 | "
 				       "A cdn.bad.example 1 30 4 | X . 41 0 10");
+	struct blocklist_data d = {0};
+	put_rr(&d, DNS_A, 60, "\300\0\2\7", 4);
+	how.action = RULE_LOCAL_DATA;
+	how.data = &d;
+	n = answer_verdict(out, q.room, &q, &how);
+	ck_assert_str_eq(show(out, n), "8190 | A www.good.example 5 60 10 | "
+				       "A cdn.bad.example 1 60 4 | X . 41 0 10");
 }
 END_TEST
 
@@ -261,6 +336,7 @@ START_TEST(errors_echo_what_was_read)
 }
 END_TEST
 
-UNIT_SUITE("answer", policy_answers_by_action_and_type, policy_answer_fits_without_edns,
+UNIT_SUITE("answer", policy_answers_by_action_and_type, local_data_by_type,
+	   local_data_too_long_for_udp, policy_answer_fits_without_edns,
 	   chain_before_a_listed_target, body_is_finished_for_each_client,
 	   body_too_long_or_too_many, compression_is_bounded, errors_echo_what_was_read)

@@ -220,6 +220,37 @@ START_TEST(every_action_is_answered_and_logged)
 }
 END_TEST
 
+/* RPZ draft 3.6; the list's own action, or its mode, goes before a rule's. */
+START_TEST(local_data_is_answered_and_logged)
+{
+	static const struct blocklist_list_set nodata = {NULL, -1, RULE_NODATA, -1,
+							 -1,   -1, -1};
+	static const struct blocklist_rr a = {DNS_A, 4, 30,
+					      (const uint8_t *)"\300\0\2\7"};
+	static const struct blocklist_rr txt = {DNS_TXT, 2, 30, (const uint8_t *)"\1x"};
+	struct blocklist_item item = {.kind = RULE_WILDCARD, .action = RULE_LOCAL_DATA};
+	struct hit h;
+	open_serve();
+	ck_assert_int_eq(name_from_str(item.key.name, "garden.example"), 0);
+	ck_assert_int_eq(blocklist_data_add(&item.entry.data, &a), 0);
+	ck_assert_int_eq(blocklist_data_add(&item.entry.data, &txt), 0);
+	ck_assert_int_eq(blocklist_add(store, "l", &item), 0);
+	renew();
+	ck_assert_str_eq(ask("x.garden.example", DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_uint_eq(h.action, RULE_LOCAL_DATA);
+	ck_assert_str_eq(h.list, "l");
+	ck_assert_str_eq(ask("x.garden.example", DNS_TXT), "0 1 0");
+	ck_assert_str_eq(ask("x.garden.example", DNS_AAAA), "0 0 1");
+	ck_assert_str_eq(ask("x.garden.example", DNS_ANY), "0 2 0");
+	ck_assert_str_eq(ask_as(&client_tcp, "x.garden.example", DNS_ANY, 0), "0 2 0");
+	ck_assert_int_eq(blocklist_list_change(store, "l", &nodata), 0);
+	renew();
+	ck_assert_str_eq(ask("x.garden.example", DNS_A), "0 0 1");
+	close_serve();
+}
+END_TEST
+
 /* P2: a full ring leaves listed questions unanswered and clean ones untouched. */
 START_TEST(no_room_in_the_log_no_answer)
 {
@@ -482,7 +513,8 @@ START_TEST(tcp_only_behind_an_alias)
 }
 END_TEST
 
-UNIT_SUITE("serve", every_action_is_answered_and_logged, no_room_in_the_log_no_answer,
+UNIT_SUITE("serve", every_action_is_answered_and_logged,
+	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, opt_out_in_ipv6_dress,
 	   local_zones_and_rules_that_override_them, cached_names_are_judged_anew,
 	   no_view_is_servfail, monitor_is_logged_and_goes_on,
