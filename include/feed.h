@@ -14,7 +14,8 @@
  *            answers and name servers
  *   hosts    each name behind 0.0.0.0, :: or a loopback address: exactly that name
  *   csv      as domains, from the column with the names
- *   rpz      NAME CNAME action: exactly that name; *.NAME: all below it */
+ *   rpz      NAME CNAME action: exactly that name; *.NAME: all below it. Any other record
+ *            is local data: an item for each, which the store joins to one rule a NAME */
 #ifndef SINKHOLED_FEED_H
 #define SINKHOLED_FEED_H
 
@@ -44,10 +45,12 @@ enum feed_skip {
 	FEED_SKIP_ACTION, /* RPZ action that is not supported, a hosts line that maps to a
 			     real address */
 	FEED_SKIP_OUTSIDE,  /* RPZ owner outside the zone */
-	FEED_SKIP_TOO_LONG, /* line over FEED_LINE_MAX */
+	FEED_SKIP_TOO_LONG, /* line over FEED_LINE_MAX, data over BLOCKLIST_DATA_MAX */
 	FEED_SKIP_IDN,	    /* name with other characters than ASCII */
 	FEED_SKIP_ARPA,	    /* below .arpa: reverse look-ups, special use */
 	FEED_SKIP_WIDE,	    /* a prefix shorter than FEED_WIDE_4 or FEED_WIDE_6 */
+	FEED_SKIP_TYPE,	    /* RPZ record of a type that no rule answers with */
+	FEED_SKIP_BESIDE,   /* local data beside a CNAME; counted by the importer */
 	FEED_SKIP_N
 };
 

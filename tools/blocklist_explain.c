@@ -147,9 +147,27 @@ static void tell(struct told *t, const struct explain *e, int i)
 
 static void line(const char *what, const char *text)
 {
-	char clean[1100];
+	char clean[TOOL_DATA_TEXT_MAX];
 	if (*text)
 		printf("     %-10s %s\n", what, cli_clean(clean, sizeof clean, text));
+}
+
+static void print_data(const struct blocklist_data *d)
+{
+	char text[TOOL_DATA_TEXT_MAX];
+	struct blocklist_rr rr;
+	for (size_t at = 0; blocklist_data_next(d, &at, &rr);)
+		line("data", tool_rr_text(text, &rr));
+}
+
+static json_t *data_json(const struct blocklist_data *d)
+{
+	char text[TOOL_DATA_TEXT_MAX];
+	struct blocklist_rr rr;
+	json_t *all = json_array();
+	for (size_t at = 0; blocklist_data_next(d, &at, &rr);)
+		json_array_append_new(all, cli_json_text(tool_rr_text(text, &rr)));
+	return all;
 }
 
 static void print_rule(const struct explain *e, int i)
@@ -163,6 +181,7 @@ static void print_rule(const struct explain *e, int i)
 	printf("     %-10s %s, precedence %u, %s\n", "list", t.list, t.precedence,
 	       t.mode);
 	line("action", t.action);
+	print_data(&t.entry.data);
 	line("until", t.until);
 	line("listed", t.first);
 	line("family", t.entry.family);
@@ -227,6 +246,7 @@ static json_t *rule_json(const struct explain *e, int i)
 		cli_json_text_or_null(e->reason[i].lost ? e->reason[i].lost : ""));
 	json_object_set_new(o, "entry",
 			    json_integer((json_int_t)e->reason[i].rule.entry));
+	json_object_set_new(o, "data", data_json(&n->data));
 	json_object_set_new(o, "family", cli_json_text_or_null(n->family));
 	json_object_set_new(o, "category", cli_json_text_or_null(n->category));
 	json_object_set_new(o, "confidence",

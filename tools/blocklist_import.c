@@ -47,7 +47,7 @@ struct job {
 	enum feed_format found;
 	bool mixed; /* files of several formats */
 	uint32_t serial;
-	uint64_t lines, ignored, accepted;
+	uint64_t lines, ignored, accepted, data; /* data: of the accepted, local data */
 	struct skipped skipped[FEED_SKIP_N];
 	struct blocklist_changes changes;
 };
@@ -71,11 +71,13 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	if (*j->stop)
 		return ERR_STOPPED;
 	bool marker = item->kind == RULE_ENT && !item->key.prefix.addr.family;
-	if (seen_before(&j->seen, item) && !marker) {
+	enum seen_as as = seen_put(&j->seen, item);
+	if ((as == SEEN_DUPLICATE || as == SEEN_BESIDE) && !marker) {
 		char text[TOOL_RULE_TEXT_MAX];
-		note_skip(j, FEED_SKIP_DUPLICATE, line,
-			  tool_rule_text(text, &item->key, item->kind));
+		note_skip(j, as == SEEN_BESIDE ? FEED_SKIP_BESIDE : FEED_SKIP_DUPLICATE,
+			  line, tool_rule_text(text, &item->key, item->kind));
 	}
+	j->data += item->action == RULE_LOCAL_DATA;
 	if (j->im)
 		j->put_err = blocklist_import_put(j->im, item);
 	return j->put_err;
@@ -223,11 +225,13 @@ static void print_summary(const struct job *j)
 	char count[CLI_COUNT_TEXT_MAX];
 	uint64_t left_out = 0;
 	for (int why = 0; why < FEED_SKIP_N; why++)
-		left_out += why == FEED_SKIP_DUPLICATE ? 0 : j->skipped[why].count;
+		left_out += j->skipped[why].count;
 	printf("%s lines read as %s\n", cli_count_text(count, j->lines), format_text(j));
 	print_count("accepted", j->accepted);
+	if (j->data)
+		print_count("  of these, local data", j->data);
 	print_count("comments and empty lines", j->ignored);
-	if (left_out || j->skipped[FEED_SKIP_DUPLICATE].count) {
+	if (left_out) {
 		printf("left out, or listed before\n");
 		print_skips(j);
 	}
@@ -240,6 +244,8 @@ static void print_changes(const struct job *j)
 	print_count("changed", j->changes.changed);
 	print_count("removed", j->changes.removed);
 	print_count("unchanged", j->changes.unchanged);
+	if (j->changes.cut)
+		print_count("local data over 1,024 bytes", j->changes.cut);
 	printf("done in %.1f s\n", seconds(j));
 }
 
@@ -267,18 +273,20 @@ static json_t *skips_json(const struct job *j)
 
 static json_t *changes_json(const struct job *j)
 {
-	return json_pack("{sI sI sI sI}", "added", (json_int_t)j->changes.added,
-			 "changed", (json_int_t)j->changes.changed, "removed",
+	return json_pack("{sI sI sI sI sI}", "cut", (json_int_t)j->changes.cut, "added",
+			 (json_int_t)j->changes.added, "changed",
+			 (json_int_t)j->changes.changed, "removed",
 			 (json_int_t)j->changes.removed, "unchanged",
 			 (json_int_t)j->changes.unchanged);
 }
 
 static json_t *summary_json(const struct job *j)
 {
-	return json_pack("{ss sI sI sI so}", "format",
+	return json_pack("{ss sI sI sI sI so}", "format",
 			 j->mixed ? "several" : feed_format_text(j->found), "lines",
 			 (json_int_t)j->lines, "accepted", (json_int_t)j->accepted,
-			 "ignored", (json_int_t)j->ignored, "skipped", skips_json(j));
+			 "local_data", (json_int_t)j->data, "ignored",
+			 (json_int_t)j->ignored, "skipped", skips_json(j));
 }
 
 /* ---- the safety gate ---- */
@@ -574,20 +582,26 @@ int tool_import(const struct cli_command *self, int argc, char **argv)
 
 static int on_difference(void *arg, char how, const struct blocklist_item *item)
 {
-	char rule[TOOL_RULE_TEXT_MAX];
-	const char *cells[] = {
-		(const char[]){how, 0}, tool_rule_text(rule, &item->key, item->kind),
-		tool_kind_text(&item->key, item->kind),
-		rule_action_text((enum rule_action)item->action), item->entry.family};
+	char rule[TOOL_RULE_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
+	const char *cells[] = {(const char[]){how, 0},
+			       tool_rule_text(rule, &item->key, item->kind),
+			       tool_kind_text(&item->key, item->kind),
+			       rule_action_text((enum rule_action)item->action),
+			       item->entry.family,
+			       tool_data_text(data, &item->entry.data, false)};
 	cli_table_row(arg, cells);
 	return 0;
 }
 
 static int show_differences(struct job *j)
 {
-	static const struct cli_column columns[] = {{"change", false}, {"rule", false},
-						    {"kind", false},   {"action", false},
-						    {"family", false}, {0}};
+	static const struct cli_column columns[] = {{"change", false},
+						    {"rule", false},
+						    {"kind", false},
+						    {"action", false},
+						    {"family", false},
+						    {"data", false},
+						    {0}};
 	struct cli_table *t = cli_table_open(columns, j->cli.json);
 	if (!t)
 		return cli_fail("out of memory");

@@ -3,7 +3,14 @@
 #include "include/hash.h"
 #include "tools/blocklist_seen.h"
 
-enum { SLOTS_FIRST = 1 << 12 };
+enum {
+	SLOTS_FIRST = 1 << 12,
+	/* The low bits of a slot, which are not of the hash. */
+	USED = 1,
+	HAS_ACTION = 2,
+	HAS_DATA = 4,
+	FLAGS = 7,
+};
 
 static const struct hash_key fixed_key;
 
@@ -18,8 +25,8 @@ void seen_fini(struct seen *s)
 	*s = (struct seen){0};
 }
 
-/* Never 0, which marks an empty slot. A crafted collision would make one line of a report
- * wrong, and nothing else: the key need not be secret. */
+/* A crafted collision would make one line of a report wrong, and nothing else: the key
+ * need not be secret. */
 static uint64_t hash_item(const struct blocklist_item *item)
 {
 	uint8_t buf[1 + sizeof(struct prefix) + DNS_NAME_MAX];
@@ -36,13 +43,14 @@ static uint64_t hash_item(const struct blocklist_item *item)
 		memcpy(buf + n, item->key.name, len);
 		n += len;
 	}
-	return hash_bytes(&fixed_key, buf, n) | 1;
+	return hash_bytes(&fixed_key, buf, n);
 }
 
+/* The slot of h, or the empty one where it belongs. */
 static uint64_t *find(uint64_t *slot, size_t slots, uint64_t h)
 {
 	size_t at = (size_t)(h >> 8) & (slots - 1);
-	while (slot[at] && slot[at] != h)
+	while (slot[at] && (slot[at] ^ h) & ~(uint64_t)FLAGS)
 		at = (at + 1) & (slots - 1);
 	return &slot[at];
 }
@@ -62,17 +70,42 @@ static bool grow(struct seen *s)
 	return true;
 }
 
-bool seen_before(struct seen *s, const struct blocklist_item *item)
+/* The flags that h had before it got more; 0: it is new. */
+static unsigned mark(struct seen *s, uint64_t h, unsigned more)
 {
-	uint64_t h = hash_item(item);
 	bool room = s->used < s->slots / 2 || (s->used < SEEN_MAX && grow(s));
 	uint64_t *at = s->slots ? find(s->slot, s->slots, h) : NULL;
-	if (at && *at)
-		return true;
-	if (room && at) {
-		*at = h;
-		s->used++;
-	}
-	s->distinct++;
-	return false;
+	unsigned had = at ? *at & FLAGS : 0;
+	if (!had && (!room || !at))
+		return 0;
+	if (!had)
+		*at = h & ~(uint64_t)FLAGS;
+	*at |= USED | more;
+	s->used += !had;
+	return had;
+}
+
+/* The lines of a zone file are one record each; of a CSV the first speaks for all. */
+static uint64_t hash_record(uint64_t item, const struct blocklist_data *d)
+{
+	struct hash_key k = {{item, 0}};
+	struct blocklist_rr rr = {0};
+	size_t at = 0;
+	(void)blocklist_data_next(d, &at, &rr);
+	k.k[1] = rr.type;
+	return hash_bytes(&k, rr.rdata, rr.len);
+}
+
+enum seen_as seen_put(struct seen *s, const struct blocklist_item *item)
+{
+	bool data = item->action == RULE_LOCAL_DATA;
+	uint64_t h = hash_item(item);
+	unsigned had = mark(s, h, data ? HAS_DATA : HAS_ACTION);
+	bool again = data && mark(s, hash_record(h, &item->entry.data), 0);
+	s->distinct += !had;
+	if (!had)
+		return SEEN_NEW;
+	if (had & (data ? HAS_ACTION : HAS_DATA))
+		return SEEN_BESIDE;
+	return data && !again ? SEEN_MORE : SEEN_DUPLICATE;
 }

@@ -1,5 +1,6 @@
 /* blocklist_seen.h: which rules an import has had, to find duplicates.
- * Shape    a set of 64-bit hashes of key and kind, open addressing
+ * Shape    a set of 64-bit hashes of key and kind, open addressing; of local data also
+ *          one of each record
  * Memory   16 to 32 bytes a rule, up to SEEN_MAX rules; more are taken for new
  * Errors   out of memory counts as full: only the count of duplicates suffers */
 #ifndef SINKHOLED_TOOLS_BLOCKLIST_SEEN_H
@@ -17,7 +18,13 @@ struct seen {
 
 void seen_init(struct seen *s);
 void seen_fini(struct seen *s);
-/* Whether an item of that key and kind came before. */
-bool seen_before(struct seen *s, const struct blocklist_item *item);
+enum seen_as {
+	SEEN_NEW,
+	SEEN_MORE,	/* another record of local data */
+	SEEN_DUPLICATE, /* the same again, or (no local data) what replaces it */
+	SEEN_BESIDE,	/* local data and another action: only that one stands */
+};
+/* What an item is beside those of its key and kind that came before. */
+enum seen_as seen_put(struct seen *s, const struct blocklist_item *item);
 
 #endif

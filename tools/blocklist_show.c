@@ -35,7 +35,7 @@ static int each_listed(void *arg, const struct blocklist_key *key, const struct 
 	struct walk *w = arg;
 	const struct blocklist_list *l = blocklist_list(w->tool->view, r->list);
 	struct blocklist_entry e;
-	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
+	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
 	/* Markers are the store's business. */
 	if (r->kind == RULE_ENT && !key->prefix.addr.family)
 		return 0;
@@ -46,16 +46,19 @@ static int each_listed(void *arg, const struct blocklist_key *key, const struct 
 					tool_rule_text(rule, key, r->kind),
 					tool_kind_text(key, r->kind), l ? l->name : "?",
 					rule_action_text((enum rule_action)r->action),
-					until, e.family, e.reason, e.reference});
+					until, e.family, e.reason, e.reference,
+					tool_data_text(data, &e.data, false)});
 	return ferror(stdout) ? ERR_IO : 0;
 }
 
 int tool_list(const struct cli_command *self, int argc, char **argv)
 {
 	static const struct cli_column columns[] = {
-		{"rule", false},   {"kind", false},	 {"list", false},
-		{"action", false}, {"until", false},	 {"family", false},
-		{"reason", false}, {"reference", false}, {0}};
+		{"rule", false},   {"kind", false},
+		{"list", false},   {"action", false},
+		{"until", false},  {"family", false},
+		{"reason", false}, {"reference", false},
+		{"data", false},   {0}};
 	struct cli c;
 	struct tool t;
 	struct walk w = {.tool = &t};
@@ -162,7 +165,7 @@ static int each_csv(void *arg, const struct blocklist_key *key, const struct rul
 	struct walk *w = arg;
 	struct blocklist_entry e;
 	char rule[TOOL_RULE_TEXT_MAX], first[CLI_TIME_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
-	char confidence[8] = "";
+	char confidence[8] = "", data[TOOL_DATA_TEXT_MAX];
 	if (r->kind == RULE_ENT && !key->prefix.addr.family)
 		return 0;
 	if (blocklist_entry_of_rule(w->tool->view, &e, r, key) != ERR_OK)
@@ -181,7 +184,8 @@ static int each_csv(void *arg, const struct blocklist_key *key, const struct rul
 	csv_field(until, ',');
 	csv_field(e.reference, ',');
 	csv_field(e.reason, ',');
-	csv_field(e.authority, '\n');
+	csv_field(e.authority, ',');
+	printf("%s\n", tool_data_text(data, &e.data, true));
 	return ferror(stdout) ? ERR_IO : 0;
 }
 
@@ -209,7 +213,7 @@ static int export_as(struct walk *w, uint16_t id, const char *format)
 		printf("domain,rule_kind,rule_action,family,category,confidence,first_"
 		       "listed,"
 		       "expires,"
-		       "reference,reason,authority\n");
+		       "reference,reason,authority,rule_data\n");
 	int err = blocklist_walk(w->tool->view, id, csv ? each_csv : each_domain, w);
 	if (err && err != ERR_IO)
 		return cli_fail("cannot read the store: %s", err_text(err));

@@ -175,6 +175,10 @@ static int bad_action(const char *text)
 		return cli_fail(
 			"--action cname is not supported by this version; use "
 			"address with the sinkhole's address in the configuration");
+	if (strcmp(text, rule_action_text(RULE_LOCAL_DATA)) == 0)
+		return cli_fail(
+			"--action local-data needs records to answer with: write them "
+			"into a response policy zone and import that with --format rpz");
 	return cli_fail(
 		"--action takes given, address, nxdomain, nodata, refuse, drop, "
 		"passthru, tcp-only, monitor or, for a list, disabled; not \"%s\"",

@@ -12,7 +12,8 @@
 
 enum {
 	TOOL_PATH_MAX = 4096,
-	TOOL_RULE_TEXT_MAX = DNS_NAME_TEXT_MAX + 2, /* "*." before a name */
+	TOOL_RULE_TEXT_MAX = DNS_NAME_TEXT_MAX + 2,  /* "*." before a name */
+	TOOL_DATA_TEXT_MAX = 8 * BLOCKLIST_DATA_MAX, /* \\DDD for each byte, and more */
 };
 
 struct tool {
@@ -47,6 +48,11 @@ char *tool_rule_text(char out[TOOL_RULE_TEXT_MAX], const struct blocklist_key *k
 		     uint8_t kind);
 /* "subtree", "address". */
 const char *tool_kind_text(const struct blocklist_key *key, uint8_t kind);
+/* "A 30 192.0.2.1". */
+char *tool_rr_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_rr *rr);
+/* All records with "; " between them; generic: the form that import reads. */
+char *tool_data_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_data *d,
+		     bool generic);
 /* When the rule ends: its own expiry or its list's lease, whichever is first; 0 = never.
  */
 uint32_t tool_until(const struct rule *rule, const struct blocklist_list *list);

@@ -8,7 +8,7 @@
 #include "tools/cli.h"
 
 enum {
-	CELL_MAX = 1100,	 /* a domain name as text is the longest, 1,008 */
+	CELL_MAX = 8192,	 /* local data of a rule is the longest; a name: 1,008 */
 	PROGRESS_EVERY_MS = 100, /* ten drawings a second */
 	BAR_MAX = 40,
 	BAR_TEXT = 45, /* columns beside the bar */

@@ -35,10 +35,12 @@ static const struct {
 	[FEED_SKIP_TRIGGER] = {"rpz-trigger", "RPZ trigger not supported"},
 	[FEED_SKIP_ACTION] = {"action", "action not supported"},
 	[FEED_SKIP_OUTSIDE] = {"outside", "outside the zone"},
-	[FEED_SKIP_TOO_LONG] = {"line-too-long", "line too long"},
+	[FEED_SKIP_TOO_LONG] = {"line-too-long", "line or data too long"},
 	[FEED_SKIP_IDN] = {"idn", "not ASCII: write it as xn--"},
 	[FEED_SKIP_ARPA] = {"arpa", "below .arpa"},
 	[FEED_SKIP_WIDE] = {"wide", "prefix too wide"},
+	[FEED_SKIP_TYPE] = {"rpz-type", "type is never local data"},
+	[FEED_SKIP_BESIDE] = {"cname-and-data", "local data beside CNAME"},
 };
 
 const char *feed_format_text(enum feed_format f)
@@ -70,7 +72,7 @@ struct blocklist_item *feed_item_new(struct feed *f)
 {
 	struct blocklist_item *i = &f->item;
 	struct blocklist_entry *e = &i->entry;
-	/* Field by field: clearing the whole item would write 1.5 kB a line. */
+	/* Field by field: clearing the whole item would write 2.5 kB a line. */
 	i->key.name[0] = 0;
 	memset(&i->key.prefix, 0, sizeof i->key.prefix);
 	i->kind = RULE_SUBTREE;
@@ -81,6 +83,7 @@ struct blocklist_item *feed_item_new(struct feed *f)
 	e->confidence = 255;
 	e->category[0] = e->reason[0] = e->reference[0] = 0;
 	e->authority[0] = e->operator_name[0] = 0;
+	e->data.len = 0;
 	const char *family = f->options->family ? f->options->family : "";
 	utf8_clean(e->family, sizeof e->family, family, strlen(family));
 	return i;

@@ -20,6 +20,7 @@ enum column {
 	COL_AUTHORITY,
 	COL_KIND,   /* of an export: exact, subtree, wildcard */
 	COL_ACTION, /* of an export */
+	COL_DATA,   /* of an export: the records of local data */
 	COL_N
 };
 
@@ -85,6 +86,7 @@ static const struct {
 	{"authority", COL_AUTHORITY},
 	{"rule_kind", COL_KIND},
 	{"rule_action", COL_ACTION},
+	{"rule_data", COL_DATA},
 };
 enum { HEADINGS_N = sizeof headings / sizeof *headings };
 
@@ -256,6 +258,32 @@ static void fill_entry(struct blocklist_entry *e, const struct feed_span value[C
 	e->confidence = read_confidence(value[COL_CONFIDENCE]);
 }
 
+/* One record of "TYPE TTL DATA; ..." */
+static bool read_rr(struct blocklist_data *out, struct feed_span s)
+{
+	static const uint8_t root[1];
+	struct feed_rr data;
+	const char *at = s.text, *end = s.text + s.len;
+	struct feed_span type = feed_next_word(&at, end), ttl = feed_next_word(&at, end);
+	if (feed_rdata(&data, type, feed_trim(at, (size_t)(end - at)), root) ||
+	    !feed_ttl(&data.rr.ttl, ttl))
+		return false;
+	return blocklist_data_add(out, &data.rr) == ERR_OK;
+}
+
+static bool read_data(struct blocklist_data *out, struct feed_span s)
+{
+	const char *at = s.text, *end = s.text + s.len;
+	while (at < end) {
+		const char *next = memchr(at, ';', (size_t)(end - at));
+		next = next ? next : end;
+		if (!read_rr(out, feed_trim(at, (size_t)(next - at))))
+			return false;
+		at = next + 1;
+	}
+	return true;
+}
+
 /* What an export says beside the word. False for what is not understood: a rule that
  * covers or does something else must not come out of it. */
 static bool read_rule(struct blocklist_item *item, bool *exact,
@@ -272,7 +300,10 @@ static bool read_rule(struct blocklist_item *item, bool *exact,
 	copy(text, sizeof text, action);
 	int a = rule_action_from_text(text);
 	item->action = (uint8_t)a;
-	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && a != RULE_LOCAL_DATA;
+	if (a == RULE_LOCAL_DATA)
+		return value[COL_DATA].len &&
+		       read_data(&item->entry.data, value[COL_DATA]);
+	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && !value[COL_DATA].len;
 }
 
 static int one_record(struct feed *f, char *text, size_t len)

@@ -56,6 +56,20 @@ bool feed_csv_is_heading(const char *text, size_t len);
 MUST_CHECK int feed_detect(enum feed_format *out, const char **why, const char *head,
 			   size_t len);
 
+/* A record's data in wire form; rr.rdata points to rdata. */
+struct feed_rr {
+	struct blocklist_rr rr;
+	uint8_t rdata[FEED_LINE_MAX];
+};
+/* Type and data as a zone file has them, RFC 3597's form for any type too; a name without
+ * a dot at its end goes on with origin. The TTL is the caller's. ERR_FORMAT: malformed;
+ * ERR_RANGE: longer than a line can be. */
+MUST_CHECK int feed_rdata(struct feed_rr *out, struct feed_span type,
+			  struct feed_span data, const uint8_t *origin);
+
+/* "3600", "1h30m"; what is more than a TTL can be is cut. False when s is none. */
+bool feed_ttl(uint32_t *out, struct feed_span s);
+
 struct feed_span feed_trim(const char *text, size_t len);
 /* The next run of characters that are no white space; len 0 at the end. */
 struct feed_span feed_next_word(const char **at, const char *end);

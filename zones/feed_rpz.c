@@ -1,11 +1,10 @@
-#include <ldns/ldns.h>
-
 #include "include/hash.h"
+#include "include/wire.h"
 #include "zones/feed_parse.h"
 
 /* Response policy zones as zone files, RFC 1035 5. The lines that feeds are made of, an
- * owner and a CNAME, are read here; all other records go through ldns, which knows their
- * data, and are then skipped or, at the zone's apex, used.
+ * owner and a CNAME, are read here; the data of all other records goes through
+ * feed_rdata().
  *
  * A wildcard of a zone covers no name below another name of that zone that is closer (RFC
  * 4592), so names below a wildcard need markers (RULE_ENT) at themselves and at the empty
@@ -17,7 +16,7 @@ enum {
 	BLOOM_BITS = 1 << 23, /* 1 MiB: 1 in 40 is false at a million wildcards */
 	BLOOM_HASHES = 4,
 	MARKERS_KNOWN = 4096, /* markers of late that need not be handed out again */
-	TYPE_TEXT_MAX = 16,
+	TTL_S = 60, /* of data where nothing tells one; answers give no more either */
 };
 
 struct rpz {
@@ -27,6 +26,8 @@ struct rpz {
 	uint8_t owner[DNS_NAME_MAX]; /* absolute; of the last record */
 	bool owner_absolute;	     /* was written with a dot at the end */
 	bool owner_known;
+	uint32_t zone_ttl, last_ttl; /* of $TTL; of the last record that told one */
+	bool zone_ttl_known, last_ttl_known;
 	uint64_t first_line;
 	unsigned depth; /* of parentheses: the record goes on in the next line */
 	size_t record_len;
@@ -41,6 +42,7 @@ struct record {
 	const char *text;
 	size_t len;
 	struct feed_span type, data;
+	uint32_t ttl;
 };
 
 /* ---- words of a zone file ---- */
@@ -85,18 +87,6 @@ static int read_name(const struct rpz *z, uint8_t out[DNS_NAME_MAX], bool *absol
 		return ERR_RANGE;
 	memcpy(out + have, z->origin, more);
 	return ERR_OK;
-}
-
-static bool is_ttl(struct feed_span s)
-{
-	bool digit = false;
-	for (size_t i = 0; i < s.len; i++) {
-		if (s.text[i] >= '0' && s.text[i] <= '9')
-			digit = true;
-		else if (!digit || !memchr("smhdwSMHDW", s.text[i], 10))
-			return false;
-	}
-	return digit;
 }
 
 static bool is_class(struct feed_span s)
@@ -210,8 +200,9 @@ static int check_trigger(const struct feed *f, const uint8_t *name)
 	return name_within(name, arpa) ? FEED_SKIP_ARPA : FEED_WORD;
 }
 
+/* data: NULL but for local data. */
 static int put_rule(struct feed *f, const struct record *r, const uint8_t *trigger,
-		    int action)
+		    int action, const struct blocklist_rr *data)
 {
 	struct rpz *z = f->state;
 	bool wildcard = trigger[0] == 1 && trigger[1] == '*';
@@ -223,6 +214,8 @@ static int put_rule(struct feed *f, const struct record *r, const uint8_t *trigg
 	name_copy(item->key.name, name);
 	item->kind = wildcard ? RULE_WILDCARD : RULE_EXACT;
 	item->action = (uint8_t)action;
+	if (data && blocklist_data_add(&item->entry.data, data))
+		return feed_skip(f, FEED_SKIP_TOO_LONG, r->text, r->len);
 	if (f->survey && wildcard)
 		bloom_add(z, name);
 	int stop = feed_put(f);
@@ -241,54 +234,21 @@ static int cname_rule(struct feed *f, const struct record *r, const uint8_t *tri
 	int action = action_of(target, absolute, trigger);
 	if (action < 0)
 		return feed_skip(f, FEED_SKIP_ACTION, r->text, r->len);
-	return put_rule(f, r, trigger, action);
+	return put_rule(f, r, trigger, action, NULL);
 }
 
 /* ---- records that are no CNAME ---- */
 
-/* Never rules and never local data: they describe the zone. */
-static bool describes_zone(ldns_rr_type type)
-{
-	switch (type) {
-	case LDNS_RR_TYPE_SOA:
-	case LDNS_RR_TYPE_NS:
-	case LDNS_RR_TYPE_DS:
-	case LDNS_RR_TYPE_DNSKEY:
-	case LDNS_RR_TYPE_RRSIG:
-	case LDNS_RR_TYPE_NSEC:
-	case LDNS_RR_TYPE_NSEC3:
-	case LDNS_RR_TYPE_NSEC3PARAM:
-	case LDNS_RR_TYPE_CDS:
-	case LDNS_RR_TYPE_CDNSKEY:
-	case LDNS_RR_TYPE_ZONEMD:
-		return true;
-	default:
-		return false;
-	}
-}
-
-/* Type and data without owner, TTL and class, which were read here: ldns judges them.
- * NULL when they are malformed. */
-static ldns_rr *read_data(const struct record *r)
-{
-	char text[FEED_LINE_MAX + TYPE_TEXT_MAX + 8];
-	ldns_rr *rr = NULL;
-	int n = snprintf(text, sizeof text, ". 1 IN %.*s %.*s", (int)r->type.len,
-			 r->type.text, (int)r->data.len, r->data.text);
-	if (n < 0 || (size_t)n >= sizeof text || memchr(r->data.text, 0, r->data.len))
-		return NULL;
-	if (ldns_rr_new_frm_str(&rr, text, 0, NULL, NULL) == LDNS_STATUS_OK)
-		return rr;
-	return NULL;
-}
-
-static void take_soa(struct feed *f, const ldns_rr *rr)
+static void take_soa(struct feed *f, const struct blocklist_rr *rr)
 {
 	struct rpz *z = f->state;
-	if (z->soa_seen || ldns_rr_rd_count(rr) < 3)
+	const uint8_t *serial = rr->rdata;
+	if (z->soa_seen)
 		return;
 	z->soa_seen = true;
-	f->out->serial = ldns_rdf2native_int32(ldns_rr_rdf(rr, 2));
+	for (int i = 0; i < 2; i++) /* behind MNAME and RNAME */
+		serial += name_len(serial);
+	f->out->serial = wire_get32(serial);
 	if (z->zone_known && f->options->origin)
 		return; /* the caller knows better; the owner is checked against it */
 	/* "@" before any $ORIGIN: the zone's name stays unknown. */
@@ -313,27 +273,34 @@ static bool trigger_of(const struct rpz *z, uint8_t out[DNS_NAME_MAX])
 	return true;
 }
 
+/* RPZ draft 3.6: whatever is no action is what to answer with. */
 static int other_record(struct feed *f, const struct record *r)
 {
+	struct rpz *z = f->state;
 	uint8_t trigger[DNS_NAME_MAX];
-	ldns_rr *rr = read_data(r);
-	if (!rr)
-		return feed_skip(f, FEED_SKIP_SYNTAX, r->text, r->len);
-	ldns_rr_type type = ldns_rr_get_type(rr);
-	if (type == LDNS_RR_TYPE_SOA)
-		take_soa(f, rr);
-	ldns_rr_free(rr);
-	bool inside = trigger_of(f->state, trigger);
-	if (!inside)
+	struct feed_rr data;
+	int err = feed_rdata(&data, r->type, r->data, z->origin);
+	if (err)
+		return feed_skip(f,
+				 err == ERR_RANGE ? FEED_SKIP_TOO_LONG : FEED_SKIP_SYNTAX,
+				 r->text, r->len);
+	data.rr.ttl = r->ttl;
+	if (data.rr.type == DNS_SOA)
+		take_soa(f, &data.rr);
+	if (!trigger_of(z, trigger))
 		return feed_skip(f, FEED_SKIP_OUTSIDE, r->text, r->len);
-	if (describes_zone(type)) {
+	bool servable = blocklist_data_servable(data.rr.type);
+	if (!*trigger && !servable) { /* it describes the zone */
 		f->out->ignored++;
 		return 0;
 	}
-	enum feed_skip why = !*trigger			   ? FEED_SKIP_SINGLE
-			     : is_special_trigger(trigger) ? FEED_SKIP_TRIGGER
-							   : FEED_SKIP_ACTION;
-	return feed_skip(f, why, r->text, r->len);
+	if (*trigger && servable && !is_special_trigger(trigger))
+		return put_rule(f, r, trigger, RULE_LOCAL_DATA, &data.rr);
+	return feed_skip(f,
+			 !*trigger   ? FEED_SKIP_SINGLE
+			 : !servable ? FEED_SKIP_TYPE
+				     : FEED_SKIP_TRIGGER,
+			 r->text, r->len);
 }
 
 static int cname_record(struct feed *f, const struct record *r)
@@ -357,6 +324,12 @@ static int read_owner(struct rpz *z, struct feed_span word)
 	return err == ERR_RANGE ? FEED_SKIP_NAME_LONG : FEED_SKIP_SYNTAX;
 }
 
+/* Of a record that tells none: RFC 2308 4, RFC 1035 5.1. */
+static uint32_t ttl_untold(const struct rpz *z)
+{
+	return z->zone_ttl_known ? z->zone_ttl : z->last_ttl_known ? z->last_ttl : TTL_S;
+}
+
 /* "[OWNER] [TTL] [CLASS] TYPE DATA", TTL and class in either order. */
 static int one_record(struct feed *f, const char *text, size_t len)
 {
@@ -370,11 +343,21 @@ static int one_record(struct feed *f, const char *text, size_t len)
 	} else if (!z->owner_known) {
 		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
 	}
+	bool told = false;
 	r.type = next_word(&at, end);
-	for (int i = 0; i < 2 && (is_ttl(r.type) || is_class(r.type)); i++)
+	for (int i = 0; i < 2; i++) {
+		bool ttl = feed_ttl(&r.ttl, r.type);
+		if (!ttl && !is_class(r.type))
+			break;
+		told = told || ttl;
 		r.type = next_word(&at, end);
+	}
+	if (!told)
+		r.ttl = ttl_untold(z);
+	else
+		z->last_ttl = r.ttl, z->last_ttl_known = true;
 	r.data = feed_trim(at, (size_t)(end - at));
-	if (r.type.len == 0 || r.type.len > TYPE_TEXT_MAX)
+	if (r.type.len == 0)
 		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
 	if (feed_span_is(r.type, "cname"))
 		return cname_record(f, &r);
@@ -389,6 +372,9 @@ static int directive(struct feed *f, const char *text, size_t len)
 	const char *at = text, *end = text + len;
 	struct feed_span word = next_word(&at, end);
 	if (feed_span_is(word, "$ttl")) {
+		if (!feed_ttl(&z->zone_ttl, next_word(&at, end)))
+			return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
+		z->zone_ttl_known = true;
 		f->out->ignored++;
 		return 0;
 	}
@@ -486,6 +472,7 @@ static int rpz_restart(struct feed *f)
 {
 	struct rpz *z = f->state;
 	z->zone_known = z->soa_seen = z->owner_known = false;
+	z->zone_ttl_known = z->last_ttl_known = false;
 	z->depth = 0;
 	z->zone[0] = z->origin[0] = 0;
 	if (!f->options->origin)

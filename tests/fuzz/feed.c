@@ -61,8 +61,10 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	}
 	s->items += p->addr.family || item->kind != RULE_ENT;
 	must(item->action < RULE_ACTION_N && item->action != RULE_DISABLED);
-	must(item->action != RULE_CNAME && item->action != RULE_LOCAL_DATA);
+	must(item->action != RULE_CNAME);
 	const struct blocklist_entry *e = &item->entry;
+	must((item->action == RULE_LOCAL_DATA) == (e->data.len > 0));
+	must(blocklist_data_check(e->data.bytes, e->data.len) == ERR_OK);
 	must(e->confidence <= 100 || e->confidence == 255);
 	check_text(e->family, sizeof e->family);
 	check_text(e->category, sizeof e->category);

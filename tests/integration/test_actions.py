@@ -2,6 +2,7 @@
 """What listed questions are answered with: every action, over every kind of question."""
 import contextlib
 import itertools
+import json
 import time
 
 import harness
@@ -133,6 +134,46 @@ def longest(r):
     name = ".".join(labels + [tail])
     m = r.ask(name)
     check(m is not None and m.data("A") == [SINK4], "255 octets", m)
+
+
+@test("local data of an RPZ: the type that is asked for, ANY all of it, other types NODATA; behind an alias too")
+def local_data(r):
+    zone = "$TTL 1h\n$ORIGIN rpz.test.\n@ SOA ns. host. 3 1 1 1 1\n"
+    lines = ["garden.example A 192.0.2.81", "*.garden.example 20 TXT \"see\" \"help.example\"", "garden.example AAAA 2001:db8::81",
+             "garden.example A 192.0.2.82", "*.garden.example A 192.0.2.83", "garden.example TXT told", "nowhere.beta.example A 192.0.2.84"]
+
+    def load(order):
+        return json.loads(r.import_text(zone + "".join(x + "\n" for x in order), "rpz", "--format", "rpz", "--json"))
+    equal(load(lines)["added"], 3, "rules")
+    a, aaaa, txt = {"A 192.0.2.81", "A 192.0.2.82"}, {"AAAA 2001:db8::81"}, {"TXT told"}
+    for over, (qtype, want) in itertools.product(("udp", "tcp"), {"A": a, "AAAA": aaaa, "TXT": txt, "ANY": a | aaaa | txt,
+                                                                   "MX": set(), "CNAME": set(), "HTTPS": set()}.items()):
+        m = r.ask("garden.example", qtype, over=over)
+        equal((m.rcode, m.records()), ("NOERROR", {"garden.example " + x for x in want}), qtype)
+        check(all(x.ttl == 60 for x in m.answer), qtype + ": TTL", m)
+        if not want:
+            has_soa(m, "authority", qtype)
+        equal([e[0] for e in m.ede], [15], qtype + ": EDE")
+    equal(r.ask("a.b.garden.example", "TXT").records(), {"a.b.garden.example TXT see help.example"}, "wildcard")
+    equal({x.ttl for x in r.ask("a.garden.example", "ANY").answer}, {60, 20}, "a short TTL stays")
+    m = r.ask("dangling.alpha.example")
+    equal(m.records(), {"dangling.alpha.example CNAME nowhere.beta.example", "nowhere.beta.example A 192.0.2.84"}, "behind an alias")
+    m = r.ask("dangling.alpha.example", "AAAA")
+    equal(m.records(), {"dangling.alpha.example CNAME nowhere.beta.example"}, "behind an alias, another type")
+    has_soa(m, "authority", "behind an alias")
+    hits = r.wait_hits(lambda h: any(x["matched"] == "nowhere.beta.example" for x in h))
+    equal({x["action"] for x in hits if x["list"] == "rpz"}, {"local-data"}, "action in the log")
+
+    def stored():
+        s = json.loads(r.must("sinkhole-blocklist", "stats", "--json"))
+        return s["generation"], s["epoch"]
+    before = stored()
+    again = load(reversed(lines))
+    equal((again["unchanged"], again["added"], again["changed"], again["removed"]), (3, 0, 0, 0), "other order of lines")
+    equal(stored(), before, "an import that changes nothing")
+    load(lines[:-1] + ["garden.example A 192.0.2.99", "other.example CNAME ."])
+    equal(r.ask("garden.example").data("A"), ["192.0.2.81", "192.0.2.82", "192.0.2.99"], "a record more, at once")
+    equal(r.ask("dangling.alpha.example").ede, [], "a rule less, at once")
 
 
 @test("EDE text tells list and entry, and nothing that is not public")

@@ -33,6 +33,17 @@ static void add(struct transcript *t, const char *format, ...)
 	ck_assert_uint_lt(t->len, sizeof t->text);
 }
 
+/* "TYPE TTL HEX" for each record. */
+static void add_data(struct transcript *t, const struct blocklist_data *d)
+{
+	struct blocklist_rr rr;
+	for (size_t at = 0; blocklist_data_next(d, &at, &rr);) {
+		add(t, "%u %u ", rr.type, rr.ttl);
+		for (int i = 0; i < rr.len; i++)
+			t->len += (size_t)sprintf(t->text + t->len, "%02x", rr.rdata[i]);
+	}
+}
+
 static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 {
 	struct transcript *t = arg;
@@ -47,6 +58,7 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 		    name_to_text(name, item->key.name));
 	if (item->action != RULE_GIVEN)
 		add(t, "%s", rule_action_text((enum rule_action)item->action));
+	add_data(t, &item->entry.data);
 	return ++t->items == t->stop_at ? ERR_STOPPED : 0;
 }
 
@@ -339,6 +351,36 @@ START_TEST(csv_of_an_export)
 }
 END_TEST
 
+START_TEST(csv_local_data)
+{
+	static const struct {
+		const char *data, *becomes;
+	} rows[] = {
+		{"local-data,TYPE1 30 \\# 4 c0000201",
+		 "2 exact a.example.net; local-data; 1 30 c0000201"},
+		{"local-data,TYPE16 60 \\# 2 0178; TYPE1 30 \\# 4 c0000201",
+		 "2 exact a.example.net; local-data; 1 30 c0000201; 16 60 0178"},
+		{"local-data,TYPE65280 2147483647 \\# 0",
+		 "2 exact a.example.net; local-data; 65280 2147483647 "},
+		{"local-data,", "2 !syntax"},
+		{"local-data", "2 !syntax"},
+		{"nxdomain,TYPE1 30 \\# 4 c0000201", "2 !syntax"},
+		{"local-data,TYPE1 30 \\# 3 c00002", "2 !syntax"},
+		{"local-data,TYPE1 soon \\# 4 c0000201", "2 !syntax"},
+		{"local-data,TYPE2 30 \\# 1 00", "2 !syntax"},
+		{"local-data,TYPE1 30 \\# 4 c0000201; ;", "2 !syntax"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[512];
+		snprintf(text, sizeof text,
+			 "domain,rule_kind,rule_action,rule_data\n"
+			 "a.example.net,exact,%s\n",
+			 rows[i].data);
+		expect(text, FEED_CSV, rows[i].becomes);
+	}
+}
+END_TEST
+
 START_TEST(csv_records_over_lines)
 {
 	expect("domain,comment\na.example.net,\"one\nevil.example.net,\"\"two\"\"\"\n"
@@ -401,10 +443,6 @@ START_TEST(rpz_actions)
 		{"a.test CNAME rpz-passthru", "5 !action"},
 		{"a.test CNAME garden.example.", "5 !action"},
 		{"a.test CNAME *.garden.example.", "5 !action"},
-		{"a.test A 192.0.2.1", "5 !action"},
-		{"a.test AAAA 2001:db8::1", "5 !action"},
-		{"a.test TXT \"a ; ( b\"", "5 !action"},
-		{"a.test DNAME b.test.", "5 !action"},
 		{"32.1.2.0.192.rpz-ip CNAME .", "5 !rpz-trigger"},
 		{"32.1.2.0.192.rpz-client-ip A 192.0.2.1", "5 !rpz-trigger"},
 		{"ns.test.rpz-nsdname CNAME .", "5 !rpz-trigger"},
@@ -418,9 +456,9 @@ START_TEST(rpz_actions)
 		{"2.0.192.in-addr.arpa CNAME .", "5 !arpa"},
 		{"a.test. CNAME .", "5 !outside"},
 		{"other. TXT x", "5 !outside"},
-		/* DNSSEC and name servers describe the zone */
+		/* DNSSEC and name servers describe the zone, at its apex */
 		{"@ NS ns2.", ""},
-		{"a.test NSEC b.test. CNAME", ""},
+		{"@ NSEC b.test. NS SOA", ""},
 		/* malformed */
 		{"a.test CNAME", "5 !syntax"},
 		{"a.test CNAME . .", "5 !syntax"},
@@ -440,6 +478,95 @@ START_TEST(rpz_actions)
 		expect(text, FEED_RPZ, rows[i].becomes);
 		ck_assert_uint_eq(result.serial, 7);
 	}
+}
+END_TEST
+
+/* RPZ draft 3.6. */
+START_TEST(rpz_local_data)
+{
+	static const struct {
+		const char *line, *becomes;
+	} rows[] = {
+		{"a.test A 192.0.2.1", "5 exact a.test; local-data; 1 30 c0000201"},
+		{"A.Test 1h a 192.0.2.1", "5 exact a.test; local-data; 1 3600 c0000201"},
+		{"a.test IN 1m30s A 192.0.2.1",
+		 "5 exact a.test; local-data; 1 90 c0000201"},
+		{"a.test 9999999999 A 192.0.2.1",
+		 "5 exact a.test; local-data; 1 2147483647 c0000201"},
+		{"*.a.test AAAA 2001:db8::1", "5 wildcard a.test; local-data; 28 30 "
+					      "20010db8000000000000000000000001"},
+		{"a.test TXT \"a ; ( b\" c",
+		 "5 exact a.test; local-data; 16 30 0761203b202820620163"},
+		{"a.test MX 1 b.test.",
+		 "5 exact a.test; local-data; 15 30 00010162047465737400"},
+		{"a.test MX 1 b", "5 exact a.test; local-data; 15 30 "
+				  "000101620372707a076578616d706c6500"},
+		{"a.test PTR @",
+		 "5 exact a.test; local-data; 12 30 0372707a076578616d706c6500"},
+		{"a.test TYPE1 \\# 4 c0000201",
+		 "5 exact a.test; local-data; 1 30 c0000201"},
+		{"a.test TYPE65280 \\# 2 abcd",
+		 "5 exact a.test; local-data; 65280 30 abcd"},
+		{"a.test TYPE65280 \\# 0", "5 exact a.test; local-data; 65280 30 "},
+		/* records are items of their own, which the store joins */
+		{"a.test A 192.0.2.1\n 20 A 192.0.2.2\n TXT x",
+		 "5 exact a.test; local-data; 1 30 c0000201; "
+		 "6 exact a.test; local-data; 1 20 c0000202; "
+		 "7 exact a.test; local-data; 16 30 0178"},
+		{"$TTL 2m\na.test A 192.0.2.1",
+		 "6 exact a.test; local-data; 1 120 c0000201"},
+		{"$TTL soon", "5 !syntax"},
+		/* what a rule never answers with, draft 3.6 */
+		{"a.test NS ns.b.test.", "5 !rpz-type"},
+		{"a.test SOA a. b. 1 1 1 1 1", "5 !rpz-type"},
+		{"a.test DNAME b.test.", "5 !rpz-type"},
+		{"a.test DS 1 8 2 "
+		 "00000000000000000000000000000000000000000000000000000000000000"
+		 "00",
+		 "5 !rpz-type"},
+		{"a.test NSEC b.test. CNAME", "5 !rpz-type"},
+		{"a.test RRSIG A 8 2 30 20300101000000 20200101000000 1 b.test. AAAA",
+		 "5 !rpz-type"},
+		{"a.test DNSKEY 256 3 8 AAAA", "5 !rpz-type"},
+		{"a.test TYPE249 \\# 1 00", "5 !rpz-type"},
+		/* where no rule may be */
+		{"@ A 192.0.2.1", "5 !single-label"},
+		{"com A 192.0.2.1", "5 !single-label"},
+		{"1.2.0.192.in-addr.arpa PTR b.test.", "5 !arpa"},
+		{"32.1.2.0.192.rpz-ip A 192.0.2.1", "5 !rpz-trigger"},
+		{"a.test.rpz-later TXT x", "5 !rpz-trigger"},
+		{"a.test. A 192.0.2.1", "5 !outside"},
+		/* malformed */
+		{"a.test A", "5 !syntax"},
+		{"a.test A 192.0.2.1 192.0.2.2", "5 !syntax"},
+		{"a.test AAAA 192.0.2.1", "5 !syntax"},
+		{"a.test TYPE1 \\# 3 c00002", "5 !syntax"},
+		{"a.test MX b.test.", "5 !syntax"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[512];
+		snprintf(text, sizeof text, ZONE "%s\n", rows[i].line);
+		expect(text, FEED_RPZ, rows[i].becomes);
+	}
+	/* without $TTL: the last one told, RFC 1035 5.1; without any: a short one */
+	expect("$ORIGIN rpz.example.\na.test A 192.0.2.1\nb.test 5 A 192.0.2.1\n"
+	       "c.test A 192.0.2.1\n",
+	       FEED_RPZ,
+	       "2 exact a.test; local-data; 1 60 c0000201; "
+	       "3 exact b.test; local-data; 1 5 c0000201; "
+	       "4 exact c.test; local-data; 1 5 c0000201");
+	/* a marker below a wildcard, as for any rule */
+	expect(ZONE "*.x.test A 192.0.2.1\na.b.x.test A 192.0.2.2\n", FEED_RPZ,
+	       "5 wildcard x.test; local-data; 1 30 c0000201; "
+	       "6 exact a.b.x.test; local-data; 1 30 c0000202; 6 ent b.x.test; "
+	       "6 ent a.b.x.test");
+	/* more than a rule holds */
+	char text[4096], *p = text + sprintf(text, ZONE "a.test TXT");
+	for (int i = 0; i < 6; i++)
+		p += sprintf(p, " %0200d", i);
+	sprintf(p, "\na.test TXT x\n");
+	expect(text, FEED_RPZ,
+	       "5 !line-too-long; 6 exact a.test; local-data; 16 30 0178");
 }
 END_TEST
 
@@ -690,7 +817,8 @@ END_TEST
 
 UNIT_SUITE("feed", words, name_lengths, force_takes_what_is_left_out_for_safety,
 	   domains_comments_and_ends, domains_exact, domains_reference_and_reason,
-	   family_from_options, hosts, csv, csv_of_an_export, csv_records_over_lines,
-	   csv_without_heading, rpz_actions, rpz_zone_name, rpz_empty_non_terminals,
-	   auto_detection, other_files_are_named, long_lines, files, standard_input,
-	   every_line_arrives, callbacks_stop_the_read, names_of_things)
+	   family_from_options, hosts, csv, csv_of_an_export, csv_local_data,
+	   csv_records_over_lines, csv_without_heading, rpz_actions, rpz_local_data,
+	   rpz_zone_name, rpz_empty_non_terminals, auto_detection, other_files_are_named,
+	   long_lines, files, standard_input, every_line_arrives, callbacks_stop_the_read,
+	   names_of_things)
