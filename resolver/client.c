@@ -2,7 +2,10 @@
 
 bool client_allowed(const struct conf *conf, const struct addr *client)
 {
-	struct addr plain = addr_unmap(client);
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct addr plain = *client;
+	if (client->family == 6 && !memcmp(client->bytes, mapped, sizeof mapped))
+		plain = addr_unmap(client);
 	return conf_nets_cover(&conf->allow, &plain);
 }
 
