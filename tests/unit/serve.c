@@ -76,7 +76,9 @@ static void list(const char *list, const char *name, int action)
 
 static void open_serve(void)
 {
-	static const char text[] = "allow: [127.0.0.0/8]\nworkers: 1\nuser: \"\"\n";
+	static const char text[] =
+		"allow: [127.0.0.0/8, \"2002:7f00::/32\"]\nworkers: 1\n"
+		"user: \"\"\n";
 	struct conf_error error;
 	const char *why = "";
 	struct task_conf task = {.stats = &stats};
