@@ -280,17 +280,25 @@ void check_out_query(struct world *w, const struct script_step *s)
 	t->claimed = true;
 }
 
-static int count_sent(struct world *w, int line, const char *address, const char *about)
+static int count_sent_to(struct world *w, int line, const char *address)
+{
+	struct addr a = {0};
+	int n = 0;
+	if (addr_from_text(&a, address, strlen(address)))
+		world_differ(w, line, "not an address: %s", address);
+	for (int i = w->sent_from; i < w->sent_n; i++)
+		n += !memcmp(w->sent[i].to.bytes, a.bytes, sizeof a.bytes);
+	return n;
+}
+
+static int count_sent_about(struct world *w, int line, const char *about)
 {
 	uint8_t name[DNS_NAME_MAX] = {0};
-	struct addr a = {0};
-	int n = 0, err = address ? addr_from_text(&a, address, strlen(address))
-				 : name_from_str(name, about);
-	if (err)
-		world_differ(w, line, "not a name or an address");
+	int n = 0;
+	if (name_from_str(name, about))
+		world_differ(w, line, "not a name: %s", about);
 	for (int i = w->sent_from; i < w->sent_n; i++)
-		n += address ? !memcmp(w->sent[i].to.bytes, a.bytes, sizeof a.bytes)
-			     : name_within(w->sent[i].qname, name);
+		n += name_within(w->sent[i].qname, name);
 	return n;
 }
 
@@ -310,7 +318,7 @@ static void check_number(struct world *w, const struct script_step *s, const cha
 static void check_sent_to(struct world *w, const struct script_step *s)
 {
 	const struct words *p = &s->words;
-	int n = count_sent(w, s->line, p->w[1], NULL);
+	int n = count_sent_to(w, s->line, p->w[1]);
 	int limit = (int)strtol(p->w[p->n - 1], NULL, 10);
 	if (p->n == 2 ? n == 0 : p->n == 3 ? n != limit : n > limit)
 		world_differ(w, s->line, "%d packets to %s", n, p->w[1]);
@@ -330,10 +338,10 @@ bool check_counts(struct world *w, const struct script_step *s)
 	} else if (is_word(p->w[0], "SENT_TO")) {
 		check_sent_to(w, s);
 	} else if (is_word(p->w[0], "NO_SENDS_TO")) {
-		if ((n = count_sent(w, s->line, p->w[1], NULL)))
+		if ((n = count_sent_to(w, s->line, p->w[1])))
 			world_differ(w, s->line, "%d packets to %s", n, p->w[1]);
 	} else if (is_word(p->w[0], "NO_SENDS_ABOUT")) {
-		if ((n = count_sent(w, s->line, NULL, p->w[1])))
+		if ((n = count_sent_about(w, s->line, p->w[1])))
 			world_differ(w, s->line, "%d packets about %s", n, p->w[1]);
 	} else {
 		return false;
