@@ -1,9 +1,7 @@
 #include "resolver/serve.h"
 
-#include <stdio.h>
-
+#include "resolver/cause.h"
 #include "resolver/client.h"
-#include "zones/local.h"
 
 /* One question on its way through, and where its answer goes. */
 struct call {
@@ -54,22 +52,6 @@ static enum rule_action action_of(const struct call *c, const struct verdict *v)
 	return v->action;
 }
 
-/* What the store says of the rule that acts; unknown fields stay empty. */
-struct cause {
-	const struct blocklist_list *list;
-	struct blocklist_entry entry;
-};
-
-static void find_cause(struct cause *out, const struct call *c, const struct verdict *v)
-{
-	struct blocklist_key key = {.prefix = v->prefix};
-	out->list = blocklist_list(c->s->policy.view, v->rule.list);
-	if (!v->prefix.addr.family)
-		name_copy(key.name, v->matched);
-	if (blocklist_entry_of_rule(c->s->policy.view, &out->entry, &v->rule, &key))
-		out->entry.family[0] = 0, out->entry.data.len = 0;
-}
-
 static void copy_text(char *out, size_t room, const char *text)
 {
 	size_t n = strnlen(text, room - 1);
@@ -107,38 +89,20 @@ static bool put_hit(const struct call *c, const struct verdict *v,
 	return true;
 }
 
-/* EXTRA-TEXT: the list's public words or its name, and the entry to ask about (P8). */
-static void describe(char *out, size_t room, const struct verdict *v,
-		     const struct cause *why)
-{
-	const char *list = !why->list		     ? "?"
-			   : *why->list->public_text ? why->list->public_text
-						     : why->list->name;
-	snprintf(out, room, "%s, entry %llu", list, (unsigned long long)v->rule.entry);
-}
-
 static enum serve_result act(struct call *c, const struct verdict *v,
 			     const struct reply *chain)
 {
 	char text[ANSWER_EDE_TEXT_MAX];
 	struct cause why;
 	enum rule_action action = action_of(c, v);
-	find_cause(&why, c, v);
+	cause_find(&why, &c->s->policy, v);
 	if (!put_hit(c, v, action, &why))
 		return SERVE_NONE;
 	if (action == RULE_DROP)
 		return SERVE_CLOSE;
-	describe(text, sizeof text, v, &why);
-	const struct answer_policy how = {
-		.verdict = v,
-		.action = action,
-		.conf = c->s->conf,
-		.generation = c->s->policy.stamp.generation,
-		.ede = (int16_t)(why.list ? why.list->ede : DNS_EDE_BLOCKED),
-		.text = text,
-		.chain = chain,
-		.data = &why.entry.data,
-	};
+	struct answer_policy how = {
+		.verdict = v, .action = action, .conf = c->s->conf, .chain = chain};
+	cause_tell(&how, text, &why, &c->s->policy);
 	return answered(c, answer_verdict(c->out, c->room, c->q, &how));
 }
 
@@ -148,17 +112,11 @@ static void note_monitor(const struct call *c, const struct verdict *monitor)
 	struct cause why;
 	if (monitor->kind != VERDICT_ACT)
 		return;
-	find_cause(&why, c, monitor);
+	cause_find(&why, &c->s->policy, monitor);
 	put_hit(c, monitor, RULE_MONITOR, &why);
 }
 
 /* ---- the stages ---- */
-
-/* A rule at or below a local zone's apex is an operator's wish to override it. */
-static bool overrides(const struct verdict *v, const struct local_answer *local)
-{
-	return v->kind == VERDICT_ACT && v->rule.labels >= name_labels(local->zone);
-}
 
 static enum serve_result from_local(struct call *c, enum local_kind kind,
 				    const struct local_answer *local)
@@ -212,7 +170,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 		return from_cache(c, &body, age_s);
 	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
 		return store_failed(c);
-	if (kind != LOCAL_NONE && !overrides(&v, &local))
+	if (kind != LOCAL_NONE && !cause_overrides(&v, &local))
 		return from_local(c, kind, &local);
 	note_monitor(c, &monitor);
 	/* RPZ draft 4.5: who came over TCP gets the truth. */
