@@ -78,7 +78,7 @@ struct iter {
 	bool forward; /* its servers are resolvers */
 	struct iter_path path[ITER_PATHS_MAX];
 	int path_n;
-	uint8_t families_done[DELEGATION_SERVERS_MAX]; /* looked up: 0 to 2 */
+	uint8_t families_done[DELEGATION_SERVERS_MAX]; /* steps of learning: 0 to 3 */
 	struct {
 		uint32_t id;
 		uint16_t type;
@@ -103,6 +103,9 @@ struct iter {
 	const char *ede_text;
 };
 
+/* The deepest stub or forward zone that name lies in, or the root: what is known of names
+ * above it does not count. */
+const uint8_t *iter_given_zone(const struct conf *conf, const uint8_t *name);
 /* name is lower case and lives as long as the arena. */
 enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *name,
 			    uint16_t type);

@@ -21,6 +21,14 @@ static const struct conf_zone *deepest(const struct conf_zone *best,
 	return best;
 }
 
+const uint8_t *iter_given_zone(const struct conf *conf, const uint8_t *name)
+{
+	const struct conf_zone *z =
+		deepest(NULL, conf->recursion.stub, conf->recursion.stub_n, name, false);
+	z = deepest(z, conf->recursion.forward, conf->recursion.forward_n, name, false);
+	return z ? z->zone : root;
+}
+
 static int given_cut(struct iter *it, struct iter_io *io, const struct conf_zone *z)
 {
 	const uint8_t *zone = arena_copy(io->arena, z->zone, name_len(z->zone));

@@ -1,6 +1,8 @@
 #include "resolver/iter_parts.h"
 #include "resolver/server.h"
 
+enum { LEARNT_ALL = 3 }; /* of a server: IPv4, IPv6, the last resort */
+
 /* ---- paths: the addresses of the cut's servers ---- */
 
 static bool family_on(const struct iter_io *io, unsigned family)
@@ -48,6 +50,16 @@ static bool add_addresses(struct iter *it, struct iter_io *io, int server,
 	return it->path_n > before;
 }
 
+/* Returns whether there were addresses not known yet. */
+static bool add_glue(struct iter *it, struct iter_io *io, int server,
+		     const struct delegation_server *from)
+{
+	int before = it->path_n;
+	for (int i = 0; i < from->addr_n; i++)
+		add_path(it, io, server, from->addr[i]);
+	return it->path_n > before;
+}
+
 void iter_enter_cut(struct iter *it, struct iter_io *io)
 {
 	it->path_n = it->sub_n = it->sub_failures = 0;
@@ -56,10 +68,10 @@ void iter_enter_cut(struct iter *it, struct iter_io *io)
 	it->last_tcp = 0;
 	it->blocked.kind = VERDICT_PASS;
 	/* Servers of the configuration have no names to look up. */
-	memset(it->families_done, it->given ? 2 : 0, sizeof it->families_done);
+	memset(it->families_done, it->given ? LEARNT_ALL : 0, sizeof it->families_done);
 	for (int i = 0; i < it->cut.servers_n; i++)
-		for (int k = 0; k < it->cut.server[i].addr_n; k++)
-			add_path(it, io, i, it->cut.server[i].addr[k]);
+		if (!it->cut.server[i].foreign)
+			add_glue(it, io, i, &it->cut.server[i]);
 }
 
 /* ---- policy ---- */
@@ -268,18 +280,36 @@ static int learn_family(struct iter *it, struct iter_io *io, int server, unsigne
 	return s.kind == RRSET_DATA && add_addresses(it, io, server, &s);
 }
 
+/* The address that the parent of the server's own zone gives, when its children's is of
+ * no use; then what the parent of this cut says of a name not its own. */
+static int last_resort(struct iter *it, struct iter_io *io, int server)
+{
+	const struct delegation_server *s = &it->cut.server[server];
+	struct delegation d;
+	int r = rrset_cache_get_delegation(io->env->cache, &d, io->arena, s->name, false,
+					   io->env->now_s);
+	if (r < 0)
+		return r;
+	for (int i = 0; r == RRSET_CACHE_HIT && i < d.servers_n; i++)
+		if (name_equal(d.server[i].name, s->name) &&
+		    add_glue(it, io, server, &d.server[i]))
+			return 1;
+	return add_glue(it, io, server, s);
+}
+
 /* IPv4 first; IPv6 only when that gave nothing, to spare the other side packets. */
 static int learn_server(struct iter *it, struct iter_io *io, int server)
 {
-	static const uint8_t families[2] = {4, 6};
 	uint8_t *done = &it->families_done[server];
-	while (*done < 2) {
+	while (*done < LEARNT_ALL) {
 		int r = iter_judge_server(it, io, server, NULL);
 		if (r == 1)
-			*done = 2;
+			*done = LEARNT_ALL;
 		if (r)
 			return r < 0 ? r : 0;
-		r = learn_family(it, io, server, families[(*done)++]);
+		int step = (*done)++;
+		r = step == 2 ? last_resort(it, io, server)
+			      : learn_family(it, io, server, step == 0 ? 4 : 6);
 		if (r)
 			return r;
 	}

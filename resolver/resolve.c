@@ -338,7 +338,8 @@ static int from_cache(struct call *c, struct rrset *out)
 			      env->now_s);
 	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
 		return got;
-	return rrset_cache_get_above(env->cache, out, r->arena, name, env->now_s);
+	return rrset_cache_get_above(env->cache, out, r->arena, name,
+				     iter_given_zone(env->conf, name), env->now_s);
 }
 
 /* ---- the walk ---- */

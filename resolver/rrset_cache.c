@@ -305,9 +305,9 @@ int rrset_cache_get(struct rrset_cache *c, struct rrset *out, struct arena *aren
 }
 
 int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out, struct arena *arena,
-			  const uint8_t *name, uint32_t now_s)
+			  const uint8_t *name, const uint8_t *zone, uint32_t now_s)
 {
-	while (*name) {
+	for (unsigned n = name_labels(name), last = name_labels(zone); n > last; n--) {
 		name = name_parent(name);
 		int r = get(c, out, arena, name, DNS_DNAME, RANK_AUTHORITY, now_s);
 		if (r < 0 || (r == RRSET_CACHE_HIT && out->kind != RRSET_NODATA))
@@ -319,6 +319,7 @@ int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out, struct arena
 /* ---- delegations ---- */
 
 enum {
+	FOREIGN = 0x80, /* beside the count of addresses */
 	DELEGATION_MAX =
 		DELEGATION_SERVERS_MAX * (DNS_NAME_MAX + 1 + DELEGATION_ADDRS_MAX * 17)
 };
@@ -333,7 +334,7 @@ static size_t pack_delegation(uint8_t data[DELEGATION_MAX], const struct delegat
 	for (int i = 0; i < d->servers_n; i++) {
 		const struct delegation_server *s = &d->server[i];
 		wire_put_name(&w, s->name);
-		wire_put8(&w, (unsigned)s->addr_n);
+		wire_put8(&w, (unsigned)s->addr_n | (s->foreign ? FOREIGN : 0));
 		for (int k = 0; k < s->addr_n; k++) {
 			wire_put8(&w, s->addr[k].family);
 			wire_put(&w, s->addr[k].bytes, addr_len(&s->addr[k]));
@@ -350,7 +351,9 @@ static void unpack_delegation(struct delegation *out, const struct rrset *s)
 		struct delegation_server *d = &out->server[out->servers_n++];
 		d->name = r.at;
 		(void)wire_take(&r, name_len(r.at));
-		d->addr_n = wire_u8(&r);
+		unsigned n = wire_u8(&r);
+		d->foreign = n & FOREIGN;
+		d->addr_n = (int)(n & ~(unsigned)FOREIGN);
 		for (int k = 0; k < d->addr_n; k++) {
 			d->addr[k].family = wire_u8(&r);
 			size_t len = addr_len(&d->addr[k]);

@@ -41,10 +41,10 @@ MUST_CHECK int rrset_cache_get(struct rrset_cache *c, struct rrset *out,
 			       enum rrset_rank least, uint32_t now_s);
 
 /* What an ancestor of name says of all names below it: its DNAME, RFC 6672, or that it
- * does not exist, RFC 8020. The deepest one, of at least RANK_AUTHORITY. */
+ * does not exist, RFC 8020. The deepest one within zone, of at least RANK_AUTHORITY. */
 MUST_CHECK int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out,
 				     struct arena *arena, const uint8_t *name,
-				     uint32_t now_s);
+				     const uint8_t *zone, uint32_t now_s);
 
 /* A zone cut as its parent gave it: never replaced or renewed by what the child says
  * (ghost and phoenix domains), only by the parent once it has expired. */
@@ -55,6 +55,7 @@ struct delegation {
 		const uint8_t *name;
 		struct addr addr[DELEGATION_ADDRS_MAX]; /* glue, port 0 */
 		int addr_n;
+		bool foreign; /* not the parent's names: addresses of last resort */
 	} server[DELEGATION_SERVERS_MAX];
 	uint32_t ttl;
 	struct origin from;

@@ -30,6 +30,7 @@ def within(name, zone):
 @contextlib.contextmanager
 def quiet(r, listed=LISTED):
     """No packet to an attacker inside, and no question for a listed name to anybody."""
+    time.sleep(0.1)  # the capture writes a moment after the packet
     before, wire = len(r.lab.attacker_packets()), len(r.lab.wire() or [])
     yield
     time.sleep(0.1)

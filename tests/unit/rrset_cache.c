@@ -423,13 +423,23 @@ START_TEST(names_above_speak_for_those_below)
 		{".", -1},
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-		int r = rrset_cache_get_above(cache, &got, &arena, name(t[i].name), NOW);
+		int r = rrset_cache_get_above(cache, &got, &arena, name(t[i].name),
+					      name("."), NOW);
 		ck_assert_msg(r == (t[i].kind >= 0), "%s: %d", t[i].name, r);
 		if (r == RRSET_CACHE_HIT)
 			ck_assert_int_eq(got.kind, t[i].kind);
 	}
 	ck_assert_int_eq(rrset_cache_get_above(cache, &got, &arena,
-					       name("a.gone.example.com"), NOW + 100000),
+					       name("b.a.gone.example.com"),
+					       name("gone.example.com"), NOW),
+			 RRSET_CACHE_HIT);
+	ck_assert_int_eq(rrset_cache_get_above(cache, &got, &arena,
+					       name("b.a.gone.example.com"),
+					       name("a.gone.example.com"), NOW),
+			 RRSET_CACHE_MISS);
+	ck_assert_int_eq(rrset_cache_get_above(cache, &got, &arena,
+					       name("a.gone.example.com"), name("."),
+					       NOW + 100000),
 			 RRSET_CACHE_MISS);
 	close_cache();
 }
