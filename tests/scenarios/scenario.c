@@ -28,8 +28,7 @@ static struct sent *find_open(struct world *w, const struct script_step *s)
 {
 	for (int i = 0; i < w->sent_n; i++) {
 		struct sent *t = &w->sent[i];
-		if (t->open && (!s->addr.family || addr_equal(&s->addr, &t->to)) &&
-		    (!s->entry || !s->entry->match_given || servers_match(s->entry, t)))
+		if (t->open && servers_match_step(s, t))
 			return t;
 	}
 	return NULL;

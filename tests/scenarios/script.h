@@ -213,9 +213,8 @@ bool script_hex(uint8_t *out, size_t room, size_t *n, const char *word);
 /* script_record.c: the line as a question or a record; NULL with an error or a skip. */
 void script_read_question(struct script *s, struct entry *e);
 struct record *script_read_record(struct script *s);
-/* Canonical, without its TTL. */
-struct ldns_struct_rr;
-const char *script_rr_text(struct script *s, const struct ldns_struct_rr *rr);
+/* A record in wire form, canonical, without its TTL. */
+const char *script_record_text(struct script *s, const uint8_t *wire, size_t len);
 /* script_entry.c: up to ENTRY_END. */
 struct entry *script_read_entry(struct script *s);
 

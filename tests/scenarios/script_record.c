@@ -101,12 +101,15 @@ void script_read_question(struct script *s, struct entry *e)
 		script_fail(s, s->line, "not a type: %s", c.type);
 }
 
-const char *script_rr_text(struct script *s, const ldns_rr *rr)
+const char *script_record_text(struct script *s, const uint8_t *wire, size_t len)
 {
-	ldns_rr *copy = ldns_rr_clone(rr);
-	ldns_rr2canonical(copy); /* lower case */
-	char *text = ldns_rr2str(copy);
-	ldns_rr_free(copy);
+	ldns_rr *rr = NULL;
+	size_t pos = 0;
+	if (ldns_wire2rr(&rr, wire, len, &pos, LDNS_SECTION_ANSWER) != LDNS_STATUS_OK)
+		return "a record that cannot be read";
+	ldns_rr2canonical(rr); /* lower case */
+	char *text = ldns_rr2str(rr);
+	ldns_rr_free(rr);
 	char *out = script_copy(s, text ? text : "?");
 	free(text);
 	out[strcspn(out, "\n")] = 0;
@@ -140,7 +143,6 @@ static bool fill_opaque(struct script *s, struct record *r, const struct cut *c)
 	wire_put(&w, data, n);
 	r->wire_len = wire_written(&w);
 	r->wire = script_copy_bytes(s, wire, r->wire_len);
-	r->text = script_copy(s, s->line_text);
 	return !w.err;
 }
 
@@ -156,10 +158,8 @@ static bool fill(struct script *s, struct record *r, const struct cut *c)
 		ldns_rr_new_frm_str(&rr, text, c->ttl, origin, NULL) == LDNS_STATUS_OK &&
 		ldns_rr2wire(&wire, rr, LDNS_SECTION_ANSWER, &r->wire_len) ==
 			LDNS_STATUS_OK;
-	if (ok) {
+	if (ok)
 		r->wire = script_copy_bytes(s, wire, r->wire_len);
-		r->text = script_rr_text(s, rr);
-	}
 	free(text);
 	free(wire);
 	ldns_rr_free(rr);
@@ -190,5 +190,6 @@ struct record *script_read_record(struct script *s)
 	r->owner = owner;
 	r->type = wire_get16(r->wire + n);
 	r->ttl = c.ttl;
+	r->text = script_record_text(s, r->wire, r->wire_len);
 	return r;
 }

@@ -45,15 +45,21 @@ bool servers_match(const struct entry *e, const struct sent *t)
 	return !(e->match & MATCH_QTYPE) || e->qtype == t->qtype;
 }
 
-static bool same_host(const struct addr *a, const struct addr *b)
+bool servers_same_host(const struct addr *a, const struct addr *b)
 {
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof a->bytes);
+}
+
+bool servers_match_step(const struct script_step *p, const struct sent *t)
+{
+	return (!p->addr.family || servers_same_host(&p->addr, &t->to)) &&
+	       (!p->entry || !p->entry->match_given || servers_match(p->entry, t));
 }
 
 static bool range_has_addr(const struct range *r, const struct addr *a)
 {
 	for (const struct range_addr *p = r->addrs; p; p = p->next)
-		if (same_host(&p->addr, a))
+		if (servers_same_host(&p->addr, a))
 			return true;
 	return false;
 }

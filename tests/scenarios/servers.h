@@ -34,11 +34,15 @@ struct sent {
 /* Reads the question and the OPT record; false when there is no whole question. */
 bool servers_read(struct sent *t, const struct step_send *s);
 bool servers_match(const struct entry *e, const struct sent *t);
+/* The same for a step about a packet: its address and its entry, where it has them. */
+bool servers_match_step(const struct script_step *p, const struct sent *t);
 /* The first entry that matches among the ranges of the step. */
 struct entry *servers_find(const struct script *s, long long step, const struct sent *t);
 /* As an honest server with the records of that step's ranges would answer; NULL when
  * they do not tell. */
 struct entry *servers_derive(struct script *s, long long step, const struct sent *t);
+/* Whatever the port. */
+bool servers_same_host(const struct addr *a, const struct addr *b);
 /* Whether any range is of that address, at whatever step; without ranges all are known.
  */
 bool servers_know(const struct script *s, const struct addr *a);

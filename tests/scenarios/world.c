@@ -256,18 +256,14 @@ void world_fail(struct world *w, struct sent *t, enum send_failure why)
 /* Unbound's files: a step to come answers, fails or wants to see this packet. */
 static bool is_wanted_later(const struct world *w, const struct sent *t)
 {
+	static const char *const kinds[] = {"REPLY", "CHECK_OUT_QUERY", "TIMEOUT",
+					    "ERROR"};
 	const struct script_step *p = w->script->steps;
-	for (; w->script->dialect == DIALECT_UNBOUND && p; p = p->next) {
-		const char *kind = p->words.w[0];
-		const struct entry *e = p->entry;
-		if (p->number < w->step)
-			continue;
-		if (is_word(kind, "TIMEOUT") || is_word(kind, "ERROR"))
-			return true;
-		if ((is_word(kind, "REPLY") || is_word(kind, "CHECK_OUT_QUERY")) &&
-		    (!e || !e->match_given || servers_match(e, t)))
-			return true;
-	}
+	for (; w->script->dialect == DIALECT_UNBOUND && p; p = p->next)
+		for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+			if (p->number >= w->step && is_word(p->words.w[0], kinds[i]) &&
+			    servers_match_step(p, t))
+				return true;
 	return false;
 }
 
