@@ -1,4 +1,5 @@
 #include "resolver/iter_parts.h"
+#include "resolver/note.h"
 #include "resolver/server.h"
 
 enum { EDE_TEXT_MAX = DNS_NAME_TEXT_MAX + 64 };
@@ -230,6 +231,15 @@ static enum iter_result begin_cut(struct iter *it, struct iter_io *io)
 	return iter_qmin_begin(it, io) ? fail_memory(it) : go_on(it, io);
 }
 
+static void note_zone(const struct iter *it, const struct iter_io *io)
+{
+	enum note_place place = it->forward	    ? NOTE_FROM_FORWARD
+				: it->given	    ? NOTE_FROM_STUB
+				: it->cut.from.zone ? NOTE_FROM_CACHE
+						    : NOTE_FROM_HINTS;
+	note(io->env, (struct note){.kind = NOTE_ZONE, .cut = &it->cut, .place = place});
+}
+
 enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *name,
 			    uint16_t type)
 {
@@ -240,6 +250,8 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->restricted = it->starved = false;
 	if (iter_find_cut(it, io))
 		return fail_memory(it);
+	if (io->env->noter)
+		note_zone(it, io);
 	return begin_cut(it, io);
 }
 
@@ -379,6 +391,12 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 		.from = {it->cut.zone, it->cut.server[p->server].name, p->to}};
 	if (iter_reply_read(&it->reply, io->arena, &asked, ev->bytes, ev->len))
 		return fail_memory(it);
+	if (io->env->noter)
+		note(io->env, (struct note){.kind = NOTE_REPLY,
+					    .id = ev->id,
+					    .got = &it->reply,
+					    .bytes = ev->bytes,
+					    .len = ev->len});
 	if (it->reply.class != ITER_JUNK)
 		cancel(it, io);
 	if (it->reply.class != ITER_JUNK && it->reply.class != ITER_FORGED)

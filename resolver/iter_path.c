@@ -1,4 +1,5 @@
 #include "resolver/iter_parts.h"
+#include "resolver/note.h"
 #include "resolver/server.h"
 
 enum { LEARNT_ALL = 3 }; /* of a server: IPv4, IPv6, the last resort */
@@ -88,6 +89,11 @@ static int judge_name_addr(struct iter *it, struct iter_io *io, const uint8_t *n
 	judged_note(io->judged, &v);
 	if (v.kind != VERDICT_ACT)
 		return 0;
+	if (io->env->noter)
+		note(io->env, (struct note){.kind = NOTE_SERVER,
+					    .name = name,
+					    .addr = addr,
+					    .verdict = &v});
 	if (it->blocked.kind != VERDICT_ACT)
 		it->blocked = v;
 	it->restricted = true;
@@ -273,6 +279,8 @@ static int learn_family(struct iter *it, struct iter_io *io, int server, unsigne
 		return r;
 	if (r != RRSET_CACHE_HIT)
 		return ask_address(it, io, server, type);
+	if (io->env->noter)
+		note(io->env, (struct note){.kind = NOTE_CACHED, .rrset = &s});
 	/* What a server told that is listed by now is not to lead anywhere. */
 	r = judge_name_addr(it, io, s.from.server, &s.from.addr);
 	if (r)

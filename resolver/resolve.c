@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "resolver/iter.h"
+#include "resolver/note.h"
 
 /* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, each
  * behind the DNAME that made it, then the end. Whatever is in it has been judged; at
@@ -22,7 +23,8 @@ struct resolve {
 	uint8_t end;		 /* enum rrset_kind of the chain's end, once complete */
 	bool complete, too_long; /* too_long: a DNAME made more than a name can hold */
 	struct judged judged;
-	struct verdict verdict; /* passthru that was found, or pass */
+	struct verdict verdict;	     /* passthru that was found, or pass */
+	int noted_names, noted_sets; /* of name and chain: what a listener knows */
 	struct iter iter;
 	struct reply reply;
 };
@@ -186,6 +188,27 @@ static int first_act(struct judge *j)
 	return r->negative && origin_acts(j, &r->negative->from) ? r->links : -1;
 }
 
+static bool has_addresses(const struct rrset *s)
+{
+	return s->kind == RRSET_DATA && (s->type == DNS_A || s->type == DNS_AAAA);
+}
+
+/* For who listens: what was judged for the first time, and passed. */
+static void note_passed(const struct call *c)
+{
+	struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
+	for (; r->noted_names <= r->links; r->noted_names++)
+		note(env, (struct note){.kind = NOTE_NAME,
+					.name = r->name[r->noted_names],
+					.verdict = &r->verdict});
+	for (; r->noted_sets < r->chain_n; r->noted_sets++)
+		if (has_addresses(r->chain[r->noted_sets]) && !r->q.subject.own)
+			note(env, (struct note){.kind = NOTE_ADDRESSES,
+						.rrset = r->chain[r->noted_sets],
+						.verdict = &r->verdict});
+}
+
 /* False when the question has ended. */
 static bool judge(struct call *c)
 {
@@ -198,6 +221,8 @@ static bool judge(struct call *c)
 		done_failed(c, DNS_EDE_NOT_READY, "the blocklist cannot be read");
 	else if (links >= 0)
 		done_verdict(c, &j.v, links);
+	else if (c->io.env->noter)
+		note_passed(c);
 	return r->state != RESOLVE_DONE;
 }
 
@@ -397,6 +422,7 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 static void find(struct call *c)
 {
 	struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
 	bool more = true;
 	while (more && judge(c)) {
 		if (r->complete) {
@@ -406,6 +432,8 @@ static void find(struct call *c)
 		struct rrset *s = arena_get(r->arena, sizeof *s);
 		int got = s ? from_cache(c, s) : ERR_NOMEM;
 		if (got == RRSET_CACHE_HIT) {
+			if (env->noter)
+				note(env, (struct note){.kind = NOTE_CACHED, .rrset = s});
 			add(c, s);
 			more = r->state != RESOLVE_DONE;
 		} else if (got == RRSET_CACHE_MISS) {

@@ -40,6 +40,7 @@ struct question {
 struct rrset_cache;
 struct server_table;
 struct root_hints;
+struct noter;
 
 /* What the world looks like at this event. */
 struct resolve_env {
@@ -53,6 +54,8 @@ struct resolve_env {
 	bool prime; /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */
 	void *random_arg;
+	const struct noter *noter; /* who listens, see note.h; NULL = nobody */
+	uint32_t task;		   /* the one that the event is for, when noter is set */
 };
 
 enum event_kind {

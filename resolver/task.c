@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 
 #include "include/hash.h"
+#include "resolver/note.h"
 
 enum {
 	BUCKETS = 4096,	   /* twice TASK_MAX */
@@ -44,6 +45,7 @@ struct task {
 	uint64_t hash;
 	uint64_t visit; /* the last circle search that came by */
 	uint64_t deadline_ms;
+	uint32_t serial;	       /* for who listens */
 	TAILQ_ENTRY(task) by_deadline; /* tasks that clients began */
 	enum event_kind wake;
 	bool ready, of_client;
@@ -61,7 +63,7 @@ struct task_table {
 	struct waiter *pool, *free_waiter;
 	struct hash_key key;
 	uint64_t visits;
-	uint32_t count;
+	uint32_t count, serials;
 	bool pumping;
 };
 
@@ -82,14 +84,15 @@ static const struct reply overdue = {.rcode = DNS_SERVFAIL,
 int task_open(struct task_table **out, const struct task_conf *conf,
 	      const struct task_hooks *hooks)
 {
+	size_t waiters = conf->waiters_max ? conf->waiters_max : TASK_WAITERS_MAX;
 	struct task_table *t = calloc(1, sizeof *t);
 	if (t)
-		t->pool = calloc(TASK_WAITERS_MAX, sizeof *t->pool);
+		t->pool = calloc(waiters, sizeof *t->pool);
 	if (!t || !t->pool) {
 		free(t);
 		return ERR_NOMEM;
 	}
-	for (int i = 0; i < TASK_WAITERS_MAX; i++) {
+	for (size_t i = 0; i < waiters; i++) {
 		t->pool[i].next = t->free_waiter;
 		t->free_waiter = &t->pool[i];
 	}
@@ -196,6 +199,7 @@ static struct task *create(struct task_table *t, const struct question *q, uint6
 	arena_init(&k->arena, TASK_ARENA_BLOCK, TASK_ARENA_MAX);
 	k->question = *q;
 	k->hash = h;
+	k->serial = ++t->serials;
 	k->resolve = resolve_open(&k->arena, &k->question, budget);
 	if (!k->resolve) {
 		task_free(k);
@@ -238,6 +242,17 @@ static bool reaches(struct task *k, const struct task *sought, uint64_t visit, i
 	return false;
 }
 
+static void note_asked(const struct task_table *t, enum note_kind kind,
+		       const struct task *k, const struct task *by,
+		       const struct question *q)
+{
+	if (t->conf.env.noter)
+		note(&t->conf.env, (struct note){.kind = kind,
+						 .task = k ? k->serial : 0,
+						 .by = by ? by->serial : 0,
+						 .question = q});
+}
+
 /* Makes parent wait for the sub-question's task; false when it cannot. */
 static bool attach(struct task_table *t, struct task *parent, const struct step *s)
 {
@@ -256,6 +271,7 @@ static bool attach(struct task_table *t, struct task *parent, const struct step 
 		.parent = parent, .id = s->id, .own = !joined, .give_back = s->share};
 	LIST_INSERT_HEAD(&k->parents, e, in_sub);
 	LIST_INSERT_HEAD(&parent->subs, e, in_parent);
+	note_asked(t, joined ? NOTE_JOINED : NOTE_ASKED, k, parent, &s->sub);
 	return true;
 }
 
@@ -281,6 +297,9 @@ static void give_back_waiters(struct task_table *t, struct waiter *list)
 static void finish(struct task_table *t, struct task *k, const struct reply *reply)
 {
 	leave_table(t, k);
+	if (t->conf.env.noter)
+		note(&t->conf.env,
+		     (struct note){.kind = NOTE_DONE, .task = k->serial, .reply = reply});
 	upstream_cancel_all(t->upstream, k);
 	while (!LIST_EMPTY(&k->subs))
 		cut(LIST_FIRST(&k->subs));
@@ -294,6 +313,17 @@ static void finish(struct task_table *t, struct task *k, const struct reply *rep
 	t->finished = k;
 }
 
+static void note_sent(const struct task_table *t, const struct step *s, int result)
+{
+	if (t->conf.env.noter)
+		note(&t->conf.env,
+		     (struct note){.kind = NOTE_SENT,
+				   .id = s->id,
+				   .send = &s->send,
+				   .failed = result == UPSTREAM_SENT ? NOTE_NOT_FAILED
+								     : result});
+}
+
 /* Carries out one step; false when it failed at once, with the event that follows. */
 static bool carry_out(struct task_table *t, struct task *k, const struct step *s,
 		      struct at_once *follows)
@@ -305,6 +335,7 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 		subject.passthru |= s->send.passthru;
 		subject.own |= s->send.own;
 		result = upstream_send(t->upstream, k, s->id, &subject, &s->send);
+		note_sent(t, s, result);
 		*follows = (struct at_once){.kind = EVENT_TIMEOUT, .id = s->id};
 		follows->why = (enum send_failure)result;
 		return result == UPSTREAM_SENT;
@@ -314,7 +345,10 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 		return true;
 	case STEP_SUB:
 		*follows = (struct at_once){EVENT_SUB_DONE, s->id, 0, s->share};
-		return attach(t, k, s);
+		if (attach(t, k, s))
+			return true;
+		note_asked(t, NOTE_NOT_ASKED, NULL, k, &s->sub);
+		return false;
 	case STEP_YIELD:
 		if (!k->ready)
 			make_ready(t, k, EVENT_RESUME);
@@ -332,6 +366,7 @@ static void run(struct task_table *t, struct task *k, const struct event *first)
 	struct event ev = *first;
 	int n = 0;
 	for (;;) {
+		t->conf.env.task = k->serial;
 		resolve_step(k->resolve, &steps, &ev, &t->conf.env);
 		for (int i = 0; i < steps.n; i++) {
 			if (steps.step[i].kind == STEP_DONE) {
@@ -427,6 +462,7 @@ static struct task *create_for_client(struct task_table *t, const struct questio
 	k->of_client = true;
 	k->deadline_ms = budget.deadline_ms;
 	TAILQ_INSERT_TAIL(&t->of_clients, k, by_deadline);
+	note_asked(t, NOTE_ASKED, k, NULL, q);
 	return k;
 }
 
@@ -455,7 +491,19 @@ enum task_result task_ask(struct task_table *t, const struct query *q,
 	return TASK_ASKED;
 }
 
+static void note_unanswered(const struct task_table *t, const struct task *k,
+			    const struct event *ev)
+{
+	note(&t->conf.env, (struct note){.kind = NOTE_UNANSWERED,
+					 .task = k->serial,
+					 .id = ev->id,
+					 .failed = (int)ev->why});
+}
+
 void task_event(void *table, void *task, const struct event *ev)
 {
-	pump(table, task, ev);
+	struct task_table *t = table;
+	if (t->conf.env.noter && ev->kind == EVENT_TIMEOUT)
+		note_unanswered(t, task, ev);
+	pump(t, task, ev);
 }

@@ -43,6 +43,7 @@ struct task_hooks {
 struct task_conf {
 	struct resolve_env env; /* copied; .now_ms and .now_s by task_now() */
 	struct stats *stats;
+	uint32_t waiters_max; /* 0 = TASK_WAITERS_MAX */
 };
 
 struct task_table;

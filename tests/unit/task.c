@@ -2,6 +2,7 @@
  * in the world says, and ends when that is done. So is upstream. */
 #include "resolver/task.h"
 
+#include "resolver/note.h"
 #include "resolver/random.h"
 #include "tests/unit/unit.h"
 
@@ -185,16 +186,21 @@ static void done(void *arg, const struct question *q, const struct waiter *list,
 		waiters_ended++;
 }
 
-static void open_table(void)
+static void open_noted(const struct noter *noter)
 {
 	const struct task_hooks hooks = {.done = done};
-	struct task_conf conf = {.stats = &stats};
+	struct task_conf conf = {.stats = &stats, .env.noter = noter};
 	conf.env.random = random_bytes;
 	conf.env.random_arg = &randomness;
 	ck_assert_int_eq(task_open(&table, &conf, &hooks), 0);
 	task_set_upstream(table, (struct upstream *)(void *)table); /* never looked at */
 	task_now(table, 1000, 1000);
 	send_result = UPSTREAM_SENT;
+}
+
+static void open_table(void)
+{
+	open_noted(NULL);
 }
 
 /* Nothing is left over, anywhere. */
@@ -490,10 +496,42 @@ START_TEST(closing_cancels)
 }
 END_TEST
 
+static char notes[512];
+
+static void write_note(void *arg, const struct note *n)
+{
+	static const char *const words[] = {
+		[NOTE_ASKED] = "asked",		  [NOTE_JOINED] = "joined",
+		[NOTE_NOT_ASKED] = "not-asked",	  [NOTE_SENT] = "sent",
+		[NOTE_UNANSWERED] = "unanswered", [NOTE_DONE] = "done"};
+	size_t at = strlen(notes);
+	(void)arg;
+	snprintf(notes + at, sizeof notes - at, "%s %u by %u id %u; ", words[n->kind],
+		 n->task, n->by, n->id);
+}
+
+START_TEST(who_listens_is_told)
+{
+	const struct noter noter = {.note = write_note};
+	open_noted(&noter);
+	*node("a") = (struct node){"a", .sub = {"b", "c"}};
+	*node("b") = (struct node){"b", .sub = {"c", "b"}};
+	node("c")->sends = true;
+	ask("a");
+	answer(EVENT_TIMEOUT);
+	ck_assert_str_eq(notes, "asked 1 by 0 id 0; asked 2 by 1 id 0; "
+				"asked 3 by 1 id 0; joined 3 by 2 id 0; "
+				"not-asked 2 by 2 id 0; sent 3 by 0 id 1; "
+				"unanswered 3 by 0 id 1; done 3 by 0 id 0; "
+				"done 2 by 0 id 0; done 1 by 0 id 0; ");
+	close_table();
+}
+END_TEST
+
 UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   sub_questions_come_back, nothing_to_wait_for, a_circle_is_refused,
 	   a_refused_packet_is_told_at_once, a_parent_ends_first,
 	   a_parent_ends_while_its_sub_question_does, a_parent_waits_twice_for_the_same,
 	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
 	   work_without_end_is_ended, a_full_table_says_so,
-	   waiters_are_bounded_and_come_back, closing_cancels)
+	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told)
