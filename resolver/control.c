@@ -19,8 +19,9 @@ struct connection {
 	uv_timer_t timer;
 	uv_write_t write;
 	char *answer;
-	int handles;	/* not yet closed */
-	bool answering; /* has its request; control_close() lets it finish */
+	const json_t *later; /* what control_finish() will bring */
+	int handles;	     /* not yet closed */
+	bool answering;	     /* has its request; control_close() lets it finish */
 	size_t len;
 	char request[CONTROL_REQUEST_MAX];
 };
@@ -59,7 +60,8 @@ static const struct control_command *find(const struct control_command *commands
 	return NULL;
 }
 
-static char *run(const struct control_command *command, void *arg, const json_t *request)
+static char *run(const struct control_command *command, void *arg, const json_t *request,
+		 const json_t **later)
 {
 	char error[CONTROL_ERROR_MAX] = "";
 	json_t *answer = json_pack("{s:b}", "ok", 1);
@@ -67,7 +69,9 @@ static char *run(const struct control_command *command, void *arg, const json_t 
 	if (!answer)
 		return NULL;
 	int err = command->run(arg, request, answer, error);
-	if (err)
+	if (err == CONTROL_LATER)
+		*later = answer;
+	else if (err)
 		text = refuse(*error ? error : err_text(err));
 	else
 		text = json_dumps(answer, JSON_COMPACT);
@@ -76,16 +80,17 @@ static char *run(const struct control_command *command, void *arg, const json_t 
 }
 
 char *control_answer(const struct control_command *commands, void *arg,
-		     const char *request, size_t len, long uid)
+		     const char *request, size_t len, long uid, const json_t **later)
 {
 	json_t *r = json_loadb(request, len, JSON_REJECT_DUPLICATES, NULL);
 	const char *name = json_string_value(json_object_get(r, "command"));
 	const struct control_command *command = name ? find(commands, name) : NULL;
 	char why[CONTROL_ERROR_MAX], *text;
+	*later = NULL;
 	if (command) {
 		if (command->logged)
 			log_notice("control: %s, asked for by uid %ld", name, uid);
-		text = run(command, arg, r);
+		text = run(command, arg, r, later);
 	} else if (name) {
 		snprintf(why, sizeof why,
 			 "unknown command '%.40s'; sinkholectl and sinkholed may be of "
@@ -177,6 +182,27 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 	*buf = uv_buf_init(c->request + c->len, (unsigned)(sizeof c->request - c->len));
 }
 
+static void take_request(struct connection *c, size_t len)
+{
+	c->answering = true;
+	char *text = control_answer(c->owner->commands, c->owner->arg, c->request, len,
+				    peer_uid(&c->pipe), &c->later);
+	if (!c->later)
+		answer(c, text);
+}
+
+void control_finish(struct control *control, json_t *later)
+{
+	struct connection *c = control->connections;
+	while (c && c->later != later)
+		c = c->next;
+	if (c) {
+		c->later = NULL;
+		answer(c, json_dumps(later, JSON_COMPACT));
+	}
+	json_decref(later);
+}
+
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct connection *c = stream->data;
@@ -190,10 +216,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	c->len += (size_t)n;
 	if (newline) {
 		uv_read_stop(stream);
-		c->answering = true;
-		answer(c, control_answer(c->owner->commands, c->owner->arg, c->request,
-					 (size_t)(newline - c->request),
-					 peer_uid(&c->pipe)));
+		take_request(c, (size_t)(newline - c->request));
 	} else if (c->len == sizeof c->request) {
 		uv_read_stop(stream);
 		answer(c, refuse("the request is longer than 4096 bytes"));

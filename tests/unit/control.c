@@ -1,4 +1,5 @@
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,8 @@ struct server {
 	struct control *control;
 	int pings;
 	bool stopped;
+	json_t *later;
+	uv_timer_t timer;
 };
 
 static int run_ping(void *arg, const json_t *request, json_t *answer,
@@ -37,6 +40,30 @@ static int run_fail(void *arg, const json_t *request, json_t *answer,
 	return ERR_BUSY;
 }
 
+static void on_later(uv_timer_t *timer)
+{
+	struct server *s = timer->data;
+	json_t *answer = s->later;
+	s->later = NULL;
+	json_object_set_new(answer, "late", json_true());
+	control_finish(s->control, answer);
+	uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Answers after that many milliseconds. */
+static int run_wait(void *arg, const json_t *request, json_t *answer,
+		    char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	(void)error;
+	s->later = json_incref(answer);
+	s->timer.data = s;
+	uv_timer_init(&s->loop, &s->timer);
+	uv_timer_start(&s->timer, on_later,
+		       (uint64_t)json_integer_value(json_object_get(request, "ms")), 0);
+	return CONTROL_LATER;
+}
+
 /* As main does it: the control is closed while it carries out a command. */
 static int run_stop(void *arg, const json_t *request, json_t *answer,
 		    char error[CONTROL_ERROR_MAX])
@@ -44,15 +71,17 @@ static int run_stop(void *arg, const json_t *request, json_t *answer,
 	struct server *s = arg;
 	(void)request, (void)answer, (void)error;
 	s->stopped = true;
+	if (s->later) {
+		uv_timer_stop(&s->timer);
+		on_later(&s->timer);
+	}
 	control_close(s->control);
 	return 0;
 }
 
 static const struct control_command commands[] = {
-	{"ping", run_ping, false},
-	{"fail", run_fail, false},
-	{"stop", run_stop, false},
-	{NULL, NULL, false},
+	{"ping", run_ping, false}, {"fail", run_fail, false}, {"wait", run_wait, true},
+	{"stop", run_stop, false}, {NULL, NULL, false},
 };
 
 static const struct {
@@ -81,9 +110,10 @@ static const struct {
 START_TEST(requests)
 {
 	struct server s = {0};
+	const json_t *later;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		char *text = control_answer(commands, &s, cases[i].request,
-					    strlen(cases[i].request), 0);
+					    strlen(cases[i].request), 0, &later);
 		ck_assert_msg(
 			text && !strncmp(text, cases[i].answer, strlen(cases[i].answer)),
 			"%s gave %s", cases[i].request, text);
@@ -95,8 +125,9 @@ END_TEST
 START_TEST(deep_request)
 {
 	char text[CONTROL_REQUEST_MAX];
+	const json_t *later;
 	memset(text, '[', sizeof text);
-	char *answer = control_answer(commands, NULL, text, sizeof text, 0);
+	char *answer = control_answer(commands, NULL, text, sizeof text, 0, &later);
 	ck_assert_ptr_nonnull(strstr(answer, "no JSON"));
 	free(answer);
 }
@@ -191,6 +222,33 @@ START_TEST(conversation)
 }
 END_TEST
 
+/* Others are served meanwhile; who has gone is not missed; the end waits for nobody. */
+START_TEST(answers_that_come_later)
+{
+	struct server s;
+	static const char late[] = "{\"ok\":true,\"late\":true}\n";
+	static const char soon[] = "{\"command\":\"wait\",\"ms\":50}\n";
+	static const char never[] = "{\"command\":\"wait\",\"ms\":100000}\n";
+	signal(SIGPIPE, SIG_IGN); /* as main does */
+	pthread_t t = start(&s);
+	int fd = dial();
+	ck_assert_int_eq(write(fd, soon, sizeof soon - 1), sizeof soon - 1);
+	usleep(10000);
+	ck_assert_str_eq(ask("{\"command\":\"ping\"}\n"), "{\"ok\":true,\"pings\":1}\n");
+	ck_assert_str_eq(drain(fd), late);
+	fd = dial();
+	ck_assert_int_eq(write(fd, soon, sizeof soon - 1), sizeof soon - 1);
+	close(fd);
+	usleep(100000);
+	ck_assert_str_eq(ask("{\"command\":\"ping\"}\n"), "{\"ok\":true,\"pings\":2}\n");
+	fd = dial();
+	ck_assert_int_eq(write(fd, never, sizeof never - 1), sizeof never - 1);
+	usleep(20000);
+	finish(&s, t);
+	ck_assert_str_eq(drain(fd), late);
+}
+END_TEST
+
 /* Silent connections fill the table; one more is closed; room comes back. */
 START_TEST(crowd)
 {
@@ -243,4 +301,5 @@ START_TEST(places)
 }
 END_TEST
 
-UNIT_SUITE("control", requests, deep_request, conversation, crowd, places)
+UNIT_SUITE("control", requests, deep_request, conversation, answers_that_come_later,
+	   crowd, places)
