@@ -268,11 +268,13 @@ static void note_reply(struct iter *it, struct iter_io *io)
 	struct server_table *t = io->env->servers;
 	const struct addr *a = &it->asked->to;
 	uint64_t now_ms = io->env->now_ms;
-	if (it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME)
+	bool useless = it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME;
+	/* One that has no use for a part may know the whole name. */
+	if (useless && !iter_qmin_probes(it))
 		server_lame(t, a, it->cut.zone, now_ms);
-	else if (it->reply.has_opt)
+	if (it->reply.has_opt)
 		server_has_edns(t, a, now_ms);
-	else if (!it->edns && it->reply.class != ITER_TRUNCATED)
+	else if (!it->edns && !useless && it->reply.class != ITER_TRUNCATED)
 		server_lacks_edns(t, a, now_ms);
 	if (it->tcp && it->asked->silent)
 		server_needs_tcp(t, a, now_ms);
@@ -419,12 +421,12 @@ static void untry(struct iter *it, struct iter_io *io)
 static void note_silence(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = it->asked;
-	server_failed(io->env->servers, &p->to, io->env->now_ms);
+	server_failed(io->env->servers, &p->to, it->sent_ms, io->env->now_ms);
 	it->timed_out = true;
 	p->plain_case = true;
 	iter_qmin_timeout(it, io);
 	bool one_try = it->known_silent && p->udp_tries == 1;
-	p->dead |= it->tcp || (one_try && !it->tcp_works);
+	p->dead |= it->tcp || p->one_try || (one_try && !it->tcp_works);
 	p->silent |= one_try || p->udp_tries >= tries_of(io);
 }
 
@@ -437,6 +439,10 @@ static enum iter_result on_timeout(struct iter *it, struct iter_io *io,
 		note_silence(it, io);
 		break;
 	case SEND_UNREACHABLE:
+		server_failed(io->env->servers, &p->to, it->sent_ms, io->env->now_ms);
+		it->unreachable = true;
+		p->dead = true;
+		break;
 	case SEND_CLOSED:
 	case SEND_NO_RESOURCE:
 		it->unreachable = true;

@@ -60,6 +60,7 @@ struct iter_path {
 	uint8_t server; /* index in the cut */
 	uint8_t udp_tries;
 	bool tcp_tried, no_edns, plain_case;
+	bool one_try; /* of a last resort */
 	bool silent;  /* UDP tries are used up */
 	bool dead;    /* not to be asked again */
 	bool blocked; /* by a rule */
@@ -85,6 +86,7 @@ struct iter {
 		uint8_t server;
 	} sub[ITER_SUBS_MAX];
 	int sub_n, sub_failures;
+	bool resort; /* paths come from last resorts now: one try each */
 	/* The exchange under way, when send_id is not 0. */
 	uint32_t send_id;
 	struct iter_path *asked;

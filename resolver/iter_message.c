@@ -102,6 +102,7 @@ void iter_message_owner(uint8_t out[DNS_NAME_MAX], const struct iter_message *m,
 {
 	struct wire_reader rd = wire_reader(m->bytes, m->len);
 	rd.at = r->owner;
+	out[0] = 0; /* the guard has read it before: it cannot fail */
 	name_lower(out, wire_name(&rd, out));
 }
 

@@ -22,7 +22,8 @@ static void add_path(struct iter *it, struct iter_io *io, int server, struct add
 	for (int i = 0; i < it->path_n; i++)
 		if (addr_equal(&it->path[i].to, &to))
 			return;
-	it->path[it->path_n++] = (struct iter_path){.to = to, .server = (uint8_t)server};
+	it->path[it->path_n++] = (struct iter_path){
+		.to = to, .server = (uint8_t)server, .one_try = it->resort};
 }
 
 static bool has_family(const struct iter *it, int server, unsigned family)
@@ -64,6 +65,7 @@ static bool add_glue(struct iter *it, struct iter_io *io, int server,
 void iter_enter_cut(struct iter *it, struct iter_io *io)
 {
 	it->path_n = it->sub_n = it->sub_failures = 0;
+	it->resort = false;
 	it->timed_out = it->unreachable = it->useless = it->forbidden = false;
 	it->rested = false;
 	it->last_tcp = 0;
@@ -289,11 +291,15 @@ static int learn_family(struct iter *it, struct iter_io *io, int server, unsigne
 }
 
 /* The address that the parent of the server's own zone gives, when its children's is of
- * no use; then what the parent of this cut says of a name not its own. */
+ * no use; then what the parent of this cut says of a name not its own. One try each, and
+ * not where we only look for another server: too much time would go by. */
 static int last_resort(struct iter *it, struct iter_io *io, int server)
 {
 	const struct delegation_server *s = &it->cut.server[server];
 	struct delegation d;
+	if (io->subject->own)
+		return 0;
+	it->resort = true;
 	int r = rrset_cache_get_delegation(io->env->cache, &d, io->arena, s->name, false,
 					   io->env->now_s);
 	if (r < 0)

@@ -215,22 +215,6 @@ static bool find_cut(uint8_t cut[DNS_NAME_MAX], const struct iter_message *m)
 	return false;
 }
 
-/* Proof that something does not exist counts as saying so, SOA and AA or not. */
-static bool has_proof(const struct iter_message *m)
-{
-	uint8_t owner[DNS_NAME_MAX];
-	for (int i = 0; i < m->n; i++) {
-		const struct iter_record *r = &m->record[i];
-		if (r->section != WIRE_AUTHORITY ||
-		    (r->type != DNS_NSEC && r->type != DNS_NSEC3))
-			continue;
-		iter_message_owner(owner, m, r);
-		if (name_within(owner, m->asked->from.zone))
-			return true;
-	}
-	return false;
-}
-
 /* NS of a zone that is not this server's to speak of: it points up or sideways. */
 static bool points_away(const struct iter_message *m)
 {
@@ -331,9 +315,8 @@ static int read_denial(struct iter_reply *out, const struct iter_message *m,
 	int err = find_soa(&soa, m, name);
 	if (err)
 		return err;
-	bool denies = may_deny(m) || has_proof(m);
 	if (m->rcode == DNS_NXDOMAIN) {
-		if (soa || (denies && !out->answer_n))
+		if (soa || (may_deny(m) && !out->answer_n))
 			return deny(out, m, name, soa, RRSET_NXDOMAIN);
 	} else if (soa) {
 		return deny(out, m, name, soa, RRSET_NODATA);
@@ -341,7 +324,7 @@ static int read_denial(struct iter_reply *out, const struct iter_message *m,
 		/* A referral is no answer from a resolver. */
 		if (!m->asked->forward)
 			return refer(out, m, cut);
-	} else if (!out->answer_n && denies && !points_away(m)) {
+	} else if (!out->answer_n && may_deny(m) && !points_away(m)) {
 		return deny(out, m, name, NULL, RRSET_NODATA);
 	}
 	/* A chain without a word about its end: the end is asked for on its own. */

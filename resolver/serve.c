@@ -2,6 +2,7 @@
 
 #include "resolver/cause.h"
 #include "resolver/client.h"
+#include "resolver/iter.h"
 
 /* One question on its way through, and where its answer goes. */
 struct call {
@@ -163,6 +164,10 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	bool recursive = q->flags & DNS_RD;
 	if (s->conf->recursion.local_zones)
 		kind = local_find(&local, q->qname, q->qtype);
+	/* A stub or forward zone there is an operator's wish, too. */
+	if (kind != LOCAL_NONE &&
+	    name_within(iter_given_zone(s->conf, q->qname), local.zone))
+		kind = LOCAL_NONE;
 	/* The entry remembers that it passed: no look-up while that holds. */
 	if (kind == LOCAL_NONE && recursive &&
 	    answer_cache_get(s->answers, &body, &age_s, q->qname, q->qname_len, q->qtype,

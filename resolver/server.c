@@ -17,7 +17,8 @@ enum {
 	 * the second try, before a UDP client's 1.9 s are over; doubling would be late.
 	 */
 	PATIENCE = 3,
-	FAILURES_MAX = SERVER_DEAD + 5, /* more adds nothing: the rest is at its limit */
+	FAILURES_MAX = 8, /* more adds nothing: the wait has long reached its limit */
+	STREAK_MAX = SERVER_DEAD + 5, /* the same for the rest */
 	/* One proof may be a forger's or a lost packet's; SECURITY.md 1B row 25. */
 	PROOFS = 2,
 	BELIEVED_MS = 900 * 1000, /* then the proofs are wanted again */
@@ -29,10 +30,11 @@ enum {
 struct server {
 	struct addr addr; /* family 0: free */
 	uint32_t srtt_ms, var_ms;
-	uint64_t heard_ms; /* last reply or failure */
+	uint64_t heard_ms;  /* last reply or failure */
+	uint64_t failed_ms; /* the last failure that counted */
 	uint64_t rest_until_ms, edns_until_ms, tcp_until_ms, lame_until_ms;
 	uint32_t lame_zone; /* hash */
-	uint8_t failures, edns_proofs, tcp_proofs;
+	uint8_t failures, streak, edns_proofs, tcp_proofs;
 };
 
 struct shard {
@@ -185,26 +187,31 @@ void server_replied(struct server_table *t, const struct addr *a, uint32_t rtt_m
 		s->var_ms = (3 * s->var_ms + off) / 4;
 		s->srtt_ms = (7 * s->srtt_ms + rtt_ms) / 8;
 	}
-	s->failures = s->tcp_proofs = 0;
+	s->failures = s->streak = s->tcp_proofs = 0;
 	s->rest_until_ms = 0;
 	unlock(sh);
 	atomic_store_explicit(silent_of(t, a), 0, memory_order_relaxed);
 }
 
-void server_failed(struct server_table *t, const struct addr *a, uint64_t now_ms)
+void server_failed(struct server_table *t, const struct addr *a, uint64_t sent_ms,
+		   uint64_t now_ms)
 {
 	struct shard *sh;
 	struct server *s = lock(t, a, now_ms, &sh);
-	if (s->failures < FAILURES_MAX)
-		s->failures++;
-	if (s->failures >= SERVER_DEAD) {
-		uint64_t rest = (uint64_t)SERVER_REST_MIN_MS
-				<< (s->failures - SERVER_DEAD);
+	bool counts = s->streak == 0 || sent_ms >= s->failed_ms;
+	s->failures = (uint8_t)(s->failures + (s->failures < FAILURES_MAX));
+	if (counts) {
+		s->failed_ms = now_ms;
+		s->streak = (uint8_t)(s->streak + (s->streak < STREAK_MAX));
+	}
+	if (counts && s->streak >= SERVER_DEAD) {
+		uint64_t rest = (uint64_t)SERVER_REST_MIN_MS << (s->streak - SERVER_DEAD);
 		s->rest_until_ms =
 			now_ms + (rest < SERVER_REST_MAX_MS ? rest : SERVER_REST_MAX_MS);
 	}
 	unlock(sh);
-	atomic_fetch_add_explicit(silent_of(t, a), 1, memory_order_relaxed);
+	if (counts)
+		atomic_fetch_add_explicit(silent_of(t, a), 1, memory_order_relaxed);
 }
 
 void server_probed(struct server_table *t, const struct addr *a, uint64_t until_ms)
@@ -213,7 +220,7 @@ void server_probed(struct server_table *t, const struct addr *a, uint64_t until_
 	struct server *set = set_of(t, a, &sh);
 	pthread_mutex_lock(&sh->lock);
 	struct server *s = find(set, a, until_ms);
-	if (s && s->failures >= SERVER_DEAD)
+	if (s && s->streak >= SERVER_DEAD)
 		s->rest_until_ms = until_ms;
 	unlock(sh);
 }

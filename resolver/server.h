@@ -42,7 +42,10 @@ void server_get(struct server_table *t, struct server_info *out, const struct ad
 		uint64_t now_ms);
 void server_replied(struct server_table *t, const struct addr *a, uint32_t rtt_ms,
 		    uint64_t now_ms);
-void server_failed(struct server_table *t, const struct addr *a, uint64_t now_ms);
+/* No reply to what was sent then. Questions that were under way together fail together:
+ * that brings a server no nearer to its rest than one failure. */
+void server_failed(struct server_table *t, const struct addr *a, uint64_t sent_ms,
+		   uint64_t now_ms);
 /* One that has failed for long is being asked: nobody else is to try until then. */
 void server_probed(struct server_table *t, const struct addr *a, uint64_t until_ms);
 

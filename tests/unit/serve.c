@@ -341,6 +341,23 @@ START_TEST(local_zones_and_rules_that_override_them)
 }
 END_TEST
 
+/* A stub or forward zone inside a local one takes its names over; one above does not. */
+START_TEST(local_zones_and_zones_given)
+{
+	open_serve();
+	conf->recursion.forward = calloc(1, sizeof *conf->recursion.forward);
+	conf->recursion.forward_n = 1; /* the root, without servers */
+	ck_assert_str_eq(ask("1.0.0.10.in-addr.arpa", DNS_PTR), "3 0 1");
+	conf->recursion.stub = calloc(1, sizeof *conf->recursion.stub);
+	conf->recursion.stub_n = 1;
+	ck_assert_int_eq(name_from_str(conf->recursion.stub[0].zone, "0.10.in-addr.arpa"),
+			 0);
+	ck_assert_str_eq(ask("1.0.0.10.in-addr.arpa", DNS_PTR), "2 0 0");
+	ck_assert_str_eq(ask("1.0.1.10.in-addr.arpa", DNS_PTR), "3 0 1");
+	close_serve();
+}
+END_TEST
+
 /* A name that is cached and then listed is judged on the next question (P4). */
 START_TEST(cached_names_are_judged_anew)
 {
@@ -518,8 +535,9 @@ END_TEST
 UNIT_SUITE("serve", every_action_is_answered_and_logged,
 	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, opt_out_in_ipv6_dress,
-	   local_zones_and_rules_that_override_them, cached_names_are_judged_anew,
-	   no_view_is_servfail, monitor_is_logged_and_goes_on,
+	   local_zones_and_rules_that_override_them, local_zones_and_zones_given,
+	   cached_names_are_judged_anew, no_view_is_servfail,
+	   monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
 	   tcp_only_behind_an_alias)

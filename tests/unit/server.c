@@ -61,10 +61,10 @@ START_TEST(failures_stretch_the_wait)
 	struct server_info i;
 	struct addr a = server(1, 53);
 	open_table();
-	server_failed(table, &a, 10);
+	server_failed(table, &a, 10, 10);
 	ck_assert_uint_eq(timeout_at(&a, 10), 3 * SERVER_RTT_UNKNOWN_MS);
 	for (int k = 0; k < 300; k++)
-		server_failed(table, &a, 10);
+		server_failed(table, &a, 10, 10);
 	ck_assert_uint_eq(timeout_at(&a, 10), SERVER_TIMEOUT_MAX_MS);
 	server_replied(table, &a, 40, 20); /* its first measured time */
 	server_get(table, &i, &a, 20);
@@ -80,7 +80,7 @@ START_TEST(old_knowledge_is_forgotten)
 	struct server_info i;
 	struct addr a = server(1, 53);
 	open_table();
-	server_failed(table, &a, 10);
+	server_failed(table, &a, 10, 10);
 	server_get(table, &i, &a, 10 + 900 * 1000 + 1);
 	ck_assert(!i.known);
 	server_replied(table, &a, 40, 2000 * 1000);
@@ -98,11 +98,11 @@ START_TEST(dead_servers_rest)
 	uint64_t now = 1000;
 	open_table();
 	for (int k = 1; k < SERVER_DEAD; k++)
-		server_failed(table, &a, now);
+		server_failed(table, &a, now, now);
 	server_get(table, &i, &a, now);
 	ck_assert(!i.resting);
 	for (size_t k = 0; k < sizeof rest / sizeof *rest; k++) {
-		server_failed(table, &a, now);
+		server_failed(table, &a, now, now);
 		server_get(table, &i, &a, now + rest[k] - 1);
 		ck_assert_msg(i.resting, "%zu", k);
 		now += rest[k];
@@ -114,13 +114,31 @@ START_TEST(dead_servers_rest)
 	ck_assert(i.resting);
 	server_get(table, &i, &a, now + 300);
 	ck_assert(!i.resting);
-	server_failed(table, &a, now);
+	server_failed(table, &a, now, now);
 	server_replied(table, &a, 10, now);
 	server_get(table, &i, &a, now);
 	ck_assert(!i.resting);
 	server_probed(table, &a, now + 300); /* a living one is never closed */
 	server_get(table, &i, &a, now);
 	ck_assert(!i.resting);
+	server_table_close(table);
+}
+END_TEST
+
+/* A server that stands still for a moment while a hundred questions are under way. */
+START_TEST(what_fails_together_counts_once)
+{
+	struct server_info i;
+	struct addr a = server(1, 53);
+	uint64_t now = 1000;
+	open_table();
+	for (int round = 1; round <= SERVER_DEAD; round++, now += 400) {
+		for (unsigned k = 0; k < 100; k++)
+			server_failed(table, &a, now + k, now + 400 + k);
+		server_get(table, &i, &a, now + 500);
+		ck_assert_int_eq(i.resting, round == SERVER_DEAD);
+		now += 100;
+	}
 	server_table_close(table);
 }
 END_TEST
@@ -177,12 +195,12 @@ START_TEST(one_family_dead)
 	open_table();
 	for (int k = 0; k < 16; k++) {
 		ck_assert(!server_family_dead(table, 6));
-		server_failed(table, &b, 10);
+		server_failed(table, &b, 10, 10);
 	}
 	ck_assert(server_family_dead(table, 6));
 	ck_assert(!server_family_dead(table, 4));
 	for (int k = 0; k < 16; k++)
-		server_failed(table, &a, 10);
+		server_failed(table, &a, 10, 10);
 	ck_assert(!server_family_dead(table, 6)); /* no better choice */
 	server_replied(table, &a, 10, 10);
 	ck_assert(server_family_dead(table, 6));
@@ -215,5 +233,5 @@ START_TEST(many_servers)
 END_TEST
 
 UNIT_SUITE("server", unknown_server, rtt_is_smoothed, failures_stretch_the_wait,
-	   old_knowledge_is_forgotten, dead_servers_rest, two_proofs, lame_for_one_zone,
-	   one_family_dead, many_servers)
+	   old_knowledge_is_forgotten, dead_servers_rest, what_fails_together_counts_once,
+	   two_proofs, lame_for_one_zone, one_family_dead, many_servers)
