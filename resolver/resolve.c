@@ -417,6 +417,13 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	return r->state != RESOLVE_DONE;
 }
 
+/* Says nothing about the name. */
+static void overloaded(struct call *c)
+{
+	c->r->iter.starved = true;
+	done_failed(c, DNS_EDE_OTHER, "too many questions are waiting");
+}
+
 /* Goes on until an event is needed or the question has ended. Each name is judged
  * before it is looked for. */
 static void find(struct call *c)
@@ -441,6 +448,10 @@ static void find(struct call *c)
 			if (failed) {
 				if (failed < 0)
 					(void)no_room(c);
+				return;
+			}
+			if (c->io.env->cached_only) {
+				overloaded(c);
 				return;
 			}
 			enum iter_result result = iter_start(

@@ -51,7 +51,8 @@ struct resolve_env {
 	struct server_table *servers;
 	const struct root_hints *hints;
 	const struct conf *conf;
-	bool prime; /* ask the root servers who they are, RFC 8109; hints are old */
+	bool cached_only; /* the question ends where a packet would be needed: overload */
+	bool prime;	  /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */
 	void *random_arg;
 	const struct noter *noter; /* who listens, see note.h; NULL = nobody */

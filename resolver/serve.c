@@ -141,7 +141,7 @@ static enum serve_result from_task(struct call *c, const struct policy_subject *
 	s->current_result = SERVE_LATER;
 	enum task_result asked = task_ask(s->tasks, c->q, subject, c->from, &s->current);
 	s->current = NULL;
-	if (asked == TASK_FULL) {
+	if (asked != TASK_ASKED) {
 		stats_count(s->stats, STATS_DROP_OVERLOAD);
 		return say_error(c, DNS_SERVFAIL, DNS_EDE_OTHER,
 				 "too many questions at once");
@@ -264,7 +264,7 @@ static bool ask_again(struct serve *s, const struct waiter *w, const struct ques
 	const struct waiter *again;
 	bool here = w == s->current;
 	subject.passthru = true;
-	if (task_ask(s->tasks, &w->query, &subject, &w->from, &again) == TASK_FULL)
+	if (task_ask(s->tasks, &w->query, &subject, &w->from, &again) != TASK_ASKED)
 		return false;
 	if (here)
 		s->current = again;

@@ -43,6 +43,7 @@
 	  "listed questions the hit log had no room for")                                \
 	X(DROP_OVERLOAD, "dropped_overload",                                             \
 	  "questions beyond what is worked on at once")                                  \
+	X(DROP_CROWD, "dropped_crowd", "questions of clients with too many waiting")     \
 	X(DROP_LATE, "dropped_late", "answers later than answers.max_wait")              \
 	X(DROP_SEND, "dropped_send", "answers the kernel had no room for")               \
 	X(TCP_OPENED, "tcp_opened", "connections taken from clients")                    \
@@ -50,6 +51,7 @@
 	X(TCP_TIMEOUT, "tcp_timeout", "connections closed for being idle or slow")       \
 	X(TASK, "recursions", "look-ups begun")                                          \
 	X(TASK_JOINED, "recursions_joined", "questions that joined a running look-up")   \
+	X(TASK_SHED, "recursions_shed", "look-ups ended to make room for newer ones")    \
 	X(TASK_FAILED, "recursions_failed", "look-ups that ended without an answer")     \
 	X(SEND_UDP, "sent_udp", "questions sent to servers over UDP")                    \
 	X(SEND_TCP, "sent_tcp", "questions sent to servers over TCP")                    \

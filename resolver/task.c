@@ -10,29 +10,31 @@
 
 #include <sys/queue.h>
 
-#include "include/hash.h"
+#include "resolver/crowd.h"
 #include "resolver/note.h"
 
 enum {
-	BUCKETS = 4096,	   /* twice TASK_MAX */
+	BUCKETS = 4096,	   /* more than TASK_MAX */
 	AT_ONCE_MAX = 128, /* events that follow at once from one: at most a send of the
 			    * budget or a sub-question each */
 	CIRCLE_MAX = 512,  /* tasks looked at for a circle; more is taken for one */
 	OVERDUE_MS = 200,  /* after its deadline a question is ended here; before that the
 			    * machine does it, which can tell why */
+	SHED_TRIES = 8,	   /* oldest questions looked at for one that can make room */
 };
 
 /* parent waits for the task that has this among its parents. It lies in the arena of
  * parent and is in both lists until parent is told, or ends without. */
 struct edge {
 	LIST_ENTRY(edge) in_parent, in_sub;
-	struct task *parent;
+	struct task *parent, *sub;
 	uint32_t id;		 /* of the parent's STEP_SUB */
 	bool own;		 /* the parent's share is what the task lives on */
 	struct budget give_back; /* else the share comes back as it was */
 };
 
 LIST_HEAD(edge_list, edge);
+TAILQ_HEAD(task_queue, task);
 
 struct task {
 	struct task *next_in_bucket, *next_ready, *next_finished;
@@ -41,16 +43,17 @@ struct task {
 	struct resolve *resolve;
 	struct waiter *waiters;
 	struct edge_list parents, subs;
-	const struct reply *reply; /* once finished */
+	const struct reply *reply; /* not NULL: it is finished, or just ending */
 	uint64_t hash;
-	uint64_t visit; /* the last circle search that came by */
-	uint64_t deadline_ms;
-	uint32_t serial;	       /* for who listens */
-	TAILQ_ENTRY(task) by_deadline; /* tasks that clients began */
+	uint64_t visit;			/* the last circle search that came by */
+	uint64_t begun_ms, deadline_ms; /* of_clients: of the first who asked */
+	uint32_t serial;		/* for who listens */
+	struct task_queue *queue;	/* of_clients, idle or none */
+	TAILQ_ENTRY(task) in_queue;
+	size_t weight; /* bytes of its arena that are counted */
 	enum event_kind wake;
-	bool ready, of_client;
+	bool ready;
 };
-TAILQ_HEAD(task_queue, task);
 
 struct task_table {
 	struct task_conf conf;
@@ -58,8 +61,13 @@ struct task_table {
 	struct upstream *upstream;
 	struct task *bucket[BUCKETS];
 	struct task *ready, **ready_end;
-	struct task *finished; /* their parents are to be told */
-	struct task_queue of_clients;
+	struct task *finished;	      /* their parents are to be told */
+	struct task *running;	      /* run() is at work on it */
+	struct task_queue of_clients; /* those that clients began, oldest first */
+	struct task_queue idle;	      /* those that nobody waits for any more */
+	struct crowd crowd;
+	size_t memory;	  /* weight of all tasks that have not finished */
+	uint32_t clients; /* tasks in of_clients */
 	struct waiter *pool, *free_waiter;
 	struct hash_key key;
 	uint64_t visits;
@@ -77,6 +85,14 @@ struct at_once {
 };
 
 static const struct reply no_answer = {.rcode = DNS_SERVFAIL, .ede = DNS_EDE_NONE};
+static const struct reply shed_reply = {.rcode = DNS_SERVFAIL,
+					.ede = DNS_EDE_OTHER,
+					.ede_text = "ended for newer questions",
+					.starved = true};
+static const struct reply too_big = {.rcode = DNS_SERVFAIL,
+				     .ede = DNS_EDE_OTHER,
+				     .ede_text = "answers too large to hold",
+				     .starved = true};
 static const struct reply overdue = {.rcode = DNS_SERVFAIL,
 				     .ede = DNS_EDE_NO_REACHABLE_AUTHORITY,
 				     .ede_text = "time is up"};
@@ -84,15 +100,16 @@ static const struct reply overdue = {.rcode = DNS_SERVFAIL,
 int task_open(struct task_table **out, const struct task_conf *conf,
 	      const struct task_hooks *hooks)
 {
+	/* And one for who may not wait. */
 	size_t waiters = conf->waiters_max ? conf->waiters_max : TASK_WAITERS_MAX;
 	struct task_table *t = calloc(1, sizeof *t);
 	if (t)
-		t->pool = calloc(waiters, sizeof *t->pool);
+		t->pool = calloc(waiters + 1, sizeof *t->pool);
 	if (!t || !t->pool) {
 		free(t);
 		return ERR_NOMEM;
 	}
-	for (size_t i = 0; i < waiters; i++) {
+	for (size_t i = 0; i <= waiters; i++) {
 		t->pool[i].next = t->free_waiter;
 		t->free_waiter = &t->pool[i];
 	}
@@ -100,7 +117,9 @@ int task_open(struct task_table **out, const struct task_conf *conf,
 	t->hooks = *hooks;
 	t->ready_end = &t->ready;
 	TAILQ_INIT(&t->of_clients);
+	TAILQ_INIT(&t->idle);
 	conf->env.random(conf->env.random_arg, &t->key, sizeof t->key);
+	conf->env.random(conf->env.random_arg, &t->crowd.key, sizeof t->crowd.key);
 	*out = t;
 	return ERR_OK;
 }
@@ -119,6 +138,11 @@ void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s)
 uint32_t task_count(const struct task_table *t)
 {
 	return t->count;
+}
+
+size_t task_memory(const struct task_table *t)
+{
+	return t->memory;
 }
 
 static void task_free(struct task *k)
@@ -190,10 +214,33 @@ static void leave_ready(struct task_table *t, struct task *k)
 	k->ready = false;
 }
 
+static void enter_queue(struct task_table *t, struct task *k, struct task_queue *queue)
+{
+	k->queue = queue;
+	TAILQ_INSERT_TAIL(queue, k, in_queue);
+	t->clients += queue == &t->of_clients;
+}
+
+static void leave_queue(struct task_table *t, struct task *k)
+{
+	if (!k->queue)
+		return;
+	TAILQ_REMOVE(k->queue, k, in_queue);
+	t->clients -= k->queue == &t->of_clients;
+	k->queue = NULL;
+}
+
+/* Counts what its arena has grown by. */
+static void weigh(struct task_table *t, struct task *k)
+{
+	t->memory += k->arena.total - k->weight;
+	k->weight = k->arena.total;
+}
+
 static struct task *create(struct task_table *t, const struct question *q, uint64_t h,
 			   const struct budget *budget)
 {
-	struct task *k = t->count < TASK_MAX ? calloc(1, sizeof *k) : NULL;
+	struct task *k = calloc(1, sizeof *k);
 	if (!k)
 		return NULL;
 	arena_init(&k->arena, TASK_ARENA_BLOCK, TASK_ARENA_MAX);
@@ -208,6 +255,7 @@ static struct task *create(struct task_table *t, const struct question *q, uint6
 	k->next_in_bucket = t->bucket[h % BUCKETS];
 	t->bucket[h % BUCKETS] = k;
 	t->count++;
+	weigh(t, k);
 	stats_count(t->conf.stats, STATS_TASK);
 	make_ready(t, k, EVENT_START);
 	return k;
@@ -220,8 +268,8 @@ static void leave_table(struct task_table *t, struct task *k)
 		p = &(*p)->next_in_bucket;
 	*p = k->next_in_bucket;
 	t->count--;
-	if (k->of_client)
-		TAILQ_REMOVE(&t->of_clients, k, by_deadline);
+	t->memory -= k->weight;
+	leave_queue(t, k);
 	if (k->ready)
 		leave_ready(t, k);
 }
@@ -241,6 +289,112 @@ static bool reaches(struct task *k, const struct task *sought, uint64_t visit, i
 			return true;
 	return false;
 }
+
+static void cut(struct edge *e)
+{
+	LIST_REMOVE(e, in_sub);
+	LIST_REMOVE(e, in_parent);
+}
+
+/* The parent ends before its sub-question, which goes on: what it finds is cached. */
+static void leave_sub(struct task_table *t, struct edge *e)
+{
+	struct task *k = e->sub;
+	cut(e);
+	if (!k->reply && !k->queue && LIST_EMPTY(&k->parents))
+		enter_queue(t, k, &t->idle);
+}
+
+/* ---- ends ---- */
+
+static void give_back_waiters(struct task_table *t, struct waiter *list)
+{
+	while (list) {
+		struct waiter *w = list;
+		list = w->next;
+		if (!w->extra)
+			crowd_leave(&t->crowd, &w->from.client);
+		w->next = t->free_waiter;
+		t->free_waiter = w;
+	}
+}
+
+/* Nobody tells k anything from here on; its parents are told by tell_parents(). */
+static void finish(struct task_table *t, struct task *k, const struct reply *reply)
+{
+	k->reply = reply;
+	leave_table(t, k);
+	if (t->conf.env.noter)
+		note(&t->conf.env,
+		     (struct note){.kind = NOTE_DONE, .task = k->serial, .reply = reply});
+	upstream_cancel_all(t->upstream, k);
+	while (!LIST_EMPTY(&k->subs))
+		leave_sub(t, LIST_FIRST(&k->subs));
+	if (reply->rcode == DNS_SERVFAIL)
+		stats_count(t->conf.stats, STATS_TASK_FAILED);
+	if (k->waiters)
+		t->hooks.done(t->hooks.arg, &k->question, k->waiters, reply);
+	give_back_waiters(t, k->waiters);
+	k->next_finished = t->finished;
+	t->finished = k;
+}
+
+/* ---- overload ---- */
+
+/* Whether k is being run, or waits for that: its end would take the ground away. */
+static bool is_busy(struct task_table *t, struct task *k)
+{
+	int left = CIRCLE_MAX;
+	return t->running && reaches(t->running, k, ++t->visits, &left);
+}
+
+static bool end_for_room(struct task_table *t, struct task *k)
+{
+	if (!k)
+		return false;
+	stats_count(t->conf.stats, STATS_TASK_SHED);
+	finish(t, k, &shed_reply);
+	return true;
+}
+
+/* Ends the client's question that began first; false when it has not had its time yet. */
+static bool shed_client(struct task_table *t)
+{
+	struct task *k = TAILQ_FIRST(&t->of_clients);
+	for (int i = 0; k && i < SHED_TRIES && is_busy(t, k); i++)
+		k = TAILQ_NEXT(k, in_queue);
+	if (k && (is_busy(t, k) || t->conf.env.now_ms < k->begun_ms + TASK_JOSTLE_MS))
+		k = NULL;
+	return end_for_room(t, k);
+}
+
+/* Ends what nobody waits for any more, or else a client's question. */
+static bool shed(struct task_table *t)
+{
+	struct task *k = TAILQ_FIRST(&t->idle);
+	if (k && k == t->running)
+		k = TAILQ_NEXT(k, in_queue);
+	return end_for_room(t, k) || shed_client(t);
+}
+
+static bool room_for_client(struct task_table *t)
+{
+	if (t->clients >= TASK_CLIENTS_MAX && !shed_client(t))
+		return false;
+	while (t->count >= TASK_MAX || t->memory + TASK_ARENA_BLOCK > TASK_MEMORY_MAX)
+		if (!shed(t))
+			return false;
+	return true;
+}
+
+/* Whether k, which may have grown, may go on. */
+static bool fits(struct task_table *t, struct task *k)
+{
+	weigh(t, k);
+	return t->memory <= TASK_MEMORY_MAX || (k->weight <= TASK_MEMORY_FAIR && shed(t));
+}
+
+/* ---- running ---- */
 
 static void note_asked(const struct task_table *t, enum note_kind kind,
 		       const struct task *k, const struct task *by,
@@ -263,54 +417,21 @@ static bool attach(struct task_table *t, struct task *parent, const struct step 
 	if (k && reaches(parent, k, ++t->visits, &left))
 		return false;
 	struct edge *e = arena_get(&parent->arena, sizeof *e);
-	if (e && !k)
+	if (e && !k && (t->count < TASK_MAX || shed(t)))
 		k = create(t, &s->sub, h, &s->share);
 	if (!e || !k)
 		return false;
-	*e = (struct edge){
-		.parent = parent, .id = s->id, .own = !joined, .give_back = s->share};
+	*e = (struct edge){.parent = parent,
+			   .sub = k,
+			   .id = s->id,
+			   .own = !joined,
+			   .give_back = s->share};
+	if (k->queue == &t->idle)
+		leave_queue(t, k);
 	LIST_INSERT_HEAD(&k->parents, e, in_sub);
 	LIST_INSERT_HEAD(&parent->subs, e, in_parent);
 	note_asked(t, joined ? NOTE_JOINED : NOTE_ASKED, k, parent, &s->sub);
 	return true;
-}
-
-static void cut(struct edge *e)
-{
-	LIST_REMOVE(e, in_sub);
-	LIST_REMOVE(e, in_parent);
-}
-
-/* ---- running ---- */
-
-static void give_back_waiters(struct task_table *t, struct waiter *list)
-{
-	while (list) {
-		struct waiter *w = list;
-		list = w->next;
-		w->next = t->free_waiter;
-		t->free_waiter = w;
-	}
-}
-
-/* Nobody tells k anything from here on; its parents are told by tell_parents(). */
-static void finish(struct task_table *t, struct task *k, const struct reply *reply)
-{
-	leave_table(t, k);
-	if (t->conf.env.noter)
-		note(&t->conf.env,
-		     (struct note){.kind = NOTE_DONE, .task = k->serial, .reply = reply});
-	upstream_cancel_all(t->upstream, k);
-	while (!LIST_EMPTY(&k->subs))
-		cut(LIST_FIRST(&k->subs));
-	if (reply->rcode == DNS_SERVFAIL)
-		stats_count(t->conf.stats, STATS_TASK_FAILED);
-	if (k->waiters)
-		t->hooks.done(t->hooks.arg, &k->question, k->waiters, reply);
-	give_back_waiters(t, k->waiters);
-	k->reply = reply;
-	k->next_finished = t->finished;
-	t->finished = k;
 }
 
 static void note_sent(const struct task_table *t, const struct step *s, int result)
@@ -359,7 +480,9 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 	return true;
 }
 
-static void run(struct task_table *t, struct task *k, const struct event *first)
+/* Returns what k ends with, or NULL: it waits for events from elsewhere. */
+static const struct reply *work(struct task_table *t, struct task *k,
+				const struct event *first)
 {
 	struct at_once queue[AT_ONCE_MAX];
 	struct steps steps;
@@ -369,19 +492,17 @@ static void run(struct task_table *t, struct task *k, const struct event *first)
 		t->conf.env.task = k->serial;
 		resolve_step(k->resolve, &steps, &ev, &t->conf.env);
 		for (int i = 0; i < steps.n; i++) {
-			if (steps.step[i].kind == STEP_DONE) {
-				finish(t, k, steps.step[i].reply);
-				return;
-			}
-			if (n == AT_ONCE_MAX) {
-				finish(t, k, &no_answer);
-				return;
-			}
+			if (steps.step[i].kind == STEP_DONE)
+				return steps.step[i].reply;
+			if (n == AT_ONCE_MAX)
+				return &no_answer;
 			if (!carry_out(t, k, &steps.step[i], &queue[n]))
 				n++;
 		}
+		if (!fits(t, k))
+			return &too_big;
 		if (n == 0)
-			return;
+			return NULL;
 		const struct at_once *next = &queue[--n];
 		ev = (struct event){.kind = next->kind,
 				    .id = next->id,
@@ -389,6 +510,15 @@ static void run(struct task_table *t, struct task *k, const struct event *first)
 				    .reply = &no_answer,
 				    .left = next->left};
 	}
+}
+
+static void run(struct task_table *t, struct task *k, const struct event *ev)
+{
+	t->running = k;
+	const struct reply *reply = work(t, k, ev);
+	t->running = NULL;
+	if (reply)
+		finish(t, k, reply);
 }
 
 /* The last of a finished task. A parent that ends by this cuts its other edges. */
@@ -438,16 +568,27 @@ static void pump(struct task_table *t, struct task *k, const struct event *ev)
 
 /* ---- from outside ---- */
 
+/* Room for one waiter more; the pool's last is for who may not wait. */
+static bool room_for_waiter(struct task_table *t)
+{
+	while (!t->free_waiter || !t->free_waiter->next)
+		if (!shed_client(t))
+			return false;
+	return true;
+}
+
 static struct waiter *take_waiter(struct task_table *t, const struct query *q,
 				  const struct asker *from)
 {
 	struct waiter *w = t->free_waiter;
 	t->free_waiter = w->next;
+	w->next = NULL;
 	w->from = *from;
 	w->query = *q;
 	memcpy(w->raw, q->qname_raw, q->qname_len);
 	w->query.qname_raw = w->raw;
 	w->since_ms = t->conf.env.now_ms;
+	w->extra = true;
 	return w;
 }
 
@@ -456,14 +597,66 @@ static struct task *create_for_client(struct task_table *t, const struct questio
 {
 	const struct budget budget = {BUDGET_SENDS, BUDGET_BYTES,
 				      t->conf.env.now_ms + BUDGET_MS, BUDGET_DEPTH};
-	struct task *k = create(t, q, h, &budget);
+	struct task *k = room_for_client(t) ? create(t, q, h, &budget) : NULL;
 	if (!k)
 		return NULL;
-	k->of_client = true;
+	k->begun_ms = t->conf.env.now_ms;
 	k->deadline_ms = budget.deadline_ms;
-	TAILQ_INSERT_TAIL(&t->of_clients, k, by_deadline);
+	enter_queue(t, k, &t->of_clients);
 	note_asked(t, NOTE_ASKED, k, NULL, q);
 	return k;
+}
+
+/* The task for q, a new one if there is room. */
+static struct task *join(struct task_table *t, const struct question *q)
+{
+	uint64_t h = hash(t, q);
+	struct task *k = find(t, q, h);
+	if (!k)
+		return create_for_client(t, q, h);
+	stats_count(t->conf.stats, STATS_TASK_JOINED);
+	return k;
+}
+
+/* A question without a slot: it ends at once, one way or the other. */
+static enum task_result answer_at_once(struct task_table *t, const struct question *q,
+				       struct waiter *w, enum stats_counter why)
+{
+	static const struct budget none;
+	struct task *k = create(t, q, hash(t, q), &none);
+	if (!k) {
+		give_back_waiters(t, w);
+		return TASK_FULL;
+	}
+	k->waiters = w;
+	leave_ready(t, k);
+	t->conf.env.cached_only = true;
+	run(t, k, &(struct event){.kind = EVENT_START});
+	t->conf.env.cached_only = false;
+	if (!k->reply)
+		finish(t, k, &no_answer);
+	if (k->reply->starved)
+		stats_count(t->conf.stats, why);
+	return TASK_ASKED;
+}
+
+/* Makes w wait for the answer to q, if it may. */
+static bool wait_for(struct task_table *t, const struct question *q, struct waiter *w,
+		     enum stats_counter *why_not)
+{
+	*why_not = STATS_DROP_CROWD;
+	if (!crowd_enter(&t->crowd, &w->from.client))
+		return false;
+	struct task *k = join(t, q);
+	if (k) {
+		w->extra = false;
+		w->next = k->waiters;
+		k->waiters = w;
+		return true;
+	}
+	*why_not = STATS_DROP_OVERLOAD;
+	crowd_leave(&t->crowd, &w->from.client);
+	return false;
 }
 
 enum task_result task_ask(struct task_table *t, const struct query *q,
@@ -471,24 +664,26 @@ enum task_result task_ask(struct task_table *t, const struct query *q,
 			  const struct waiter **waiter)
 {
 	struct question question = {.qtype = q->qtype, .subject = *subject};
+	enum task_result result = TASK_ASKED;
+	enum stats_counter why_not = STATS_DROP_OVERLOAD;
+	bool nested = t->pumping, room;
 	name_copy(question.qname, q->qname);
-	uint64_t h = hash(t, &question);
-	if (!t->free_waiter)
-		return TASK_FULL;
-	struct task *k = find(t, &question, h);
-	if (k)
-		stats_count(t->conf.stats, STATS_TASK_JOINED);
-	else
-		k = create_for_client(t, &question, h);
-	if (!k)
+	t->pumping = true;
+	room = room_for_waiter(t);
+	if (!room && nested)
 		return TASK_FULL;
 	struct waiter *w = take_waiter(t, q, from);
-	w->next = k->waiters;
-	k->waiters = w;
 	*waiter = w;
-	if (!t->pumping)
+	if (!room || !wait_for(t, &question, w, &why_not)) {
+		if (nested) {
+			give_back_waiters(t, w);
+			return TASK_FULL;
+		}
+		result = answer_at_once(t, &question, w, why_not);
+	}
+	if (!nested)
 		pump(t, NULL, NULL);
-	return TASK_ASKED;
+	return result;
 }
 
 static void note_unanswered(const struct task_table *t, const struct task *k,

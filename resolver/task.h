@@ -2,11 +2,14 @@
  * Shape    waiters -> task -> resolve_step <-> upstream; tasks may wait for tasks
  * Memory   a task owns one arena; waiters come from a pool taken at open
  * Threads  one worker; call between its batch's begin and end
- * Errors   task_ask() says TASK_FULL when there is no slot: answer SERVFAIL
- * Source   DESIGN.md "Sans-I/O core"; SECURITY.md 1A "Simultaneous recursion"
+ * Errors   without a slot, or when too many wait already, what is cached is answered all
+ *          the same and the rest gets SERVFAIL; TASK_FULL: not even that
+ * Source   DESIGN.md "Sans-I/O core"; SECURITY.md 1A "Simultaneous recursion", 1B rows
+ *          23, 31, 32
  *
  * Tasks are joined per policy class: who is opted out never shares one with who is not.
- */
+ * Overload: a new question takes the slot of the oldest one, which is the least likely
+ * to get an answer; joining a question does not make it younger. */
 #ifndef SINKHOLED_TASK_H
 #define SINKHOLED_TASK_H
 
@@ -17,11 +20,18 @@
 #include "resolver/upstream.h"
 
 enum {
-	TASK_MAX = 2048,	 /* per loop, as Unbound and PowerDNS */
+	TASK_CLIENTS_MAX =
+		2048,	 /* clients' questions per loop, as Unbound and PowerDNS */
+	TASK_MAX = 3072, /* with their sub-questions, which need room of their own */
 	TASK_WAITERS_MAX = 8192, /* clients waiting, per loop */
+	TASK_JOSTLE_MS = 200,	 /* a question keeps its slot that long; as Unbound */
 	TASK_ARENA_BLOCK = 16 * 1024,
 	TASK_ARENA_MAX =
 		1024 * 1024, /* four times BUDGET_BYTES: replies are kept expanded */
+	/* All arenas of a loop: two blocks for each client's question, what most need. */
+	TASK_MEMORY_MAX = TASK_CLIENTS_MAX * 2 * TASK_ARENA_BLOCK,
+	TASK_MEMORY_FAIR =
+		4 * TASK_ARENA_BLOCK, /* beyond: ended first, when all is used */
 };
 
 /* A client that waits for an answer. */
@@ -30,6 +40,7 @@ struct waiter {
 	struct asker from;
 	struct query query; /* qname_raw points to raw */
 	uint64_t since_ms;
+	bool extra; /* beyond the limits: it does not wait */
 	uint8_t raw[DNS_NAME_MAX];
 };
 
@@ -57,7 +68,10 @@ void task_close(struct task_table *t);
 /* The time of this batch. */
 void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s);
 
-enum task_result { TASK_ASKED, TASK_FULL };
+enum task_result {
+	TASK_ASKED,
+	TASK_FULL, /* no memory, or asked by done() when there is no slot */
+};
 /* Starts or joins the task for q. done() may be called before this returns. *waiter
  * gets the waiter made, first, so that done() can recognise it. */
 enum task_result task_ask(struct task_table *t, const struct query *q,
@@ -68,5 +82,7 @@ enum task_result task_ask(struct task_table *t, const struct query *q,
 void task_event(void *table, void *task, const struct event *ev);
 
 uint32_t task_count(const struct task_table *t);
+/* Bytes of all their arenas. */
+size_t task_memory(const struct task_table *t);
 
 #endif

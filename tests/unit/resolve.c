@@ -329,6 +329,38 @@ START_TEST(no_store_no_packet)
 }
 END_TEST
 
+/* Overload: nothing is sent, what is cached is answered, nothing is remembered. */
+START_TEST(cached_only)
+{
+	static const uint8_t rdata[] = {0, 4, 192, 0, 2, 7};
+	uint8_t owner[DNS_NAME_MAX];
+	open_world();
+	env.cached_only = true;
+	start(ask("www.test", 1 << 20));
+	const struct reply *reply = only(STEP_DONE)->reply;
+	ck_assert_int_eq(reply->rcode, DNS_SERVFAIL);
+	ck_assert(reply->starved);
+	arena_fini(&arena);
+	ck_assert_int_eq(name_from_str(owner, "www.test"), 0);
+	const struct rrset s = {.owner = owner,
+				.type = DNS_A,
+				.rank = RANK_AUTH_ANSWER,
+				.rr_n = 1,
+				.ttl = 60,
+				.data = rdata,
+				.data_len = sizeof rdata};
+	env.cached_only = false;
+	start(ask("www.test", 1 << 20));
+	ck_assert_int_eq(only(STEP_SEND)->kind, STEP_SEND); /* no failure stands there */
+	arena_fini(&arena);
+	rrset_cache_put(env.cache, &s, env.now_s);
+	env.cached_only = true;
+	start(ask("www.test", 1 << 20));
+	ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_NOERROR);
+	close_world();
+}
+END_TEST
+
 /* The root servers are asked who they are, beside the question; what they say is kept,
  * with the hints' address where theirs is missing. */
 START_TEST(root_is_primed)
@@ -409,7 +441,7 @@ START_TEST(forwarders_are_asked_to_recurse)
 }
 END_TEST
 
-UNIT_SUITE("resolve", root_is_primed, forwarders_are_asked_to_recurse,
+UNIT_SUITE("resolve", cached_only, root_is_primed, forwarders_are_asked_to_recurse,
 	   question_on_the_wire, case_and_id_are_random, events_of_others_are_ignored,
 	   sub_questions_and_budget, servers_inside_without_glue, junk_is_paid_for,
 	   small_arenas_end_in_servfail, no_store_no_packet)

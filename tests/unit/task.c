@@ -2,11 +2,12 @@
  * in the world says, and ends when that is done. So is upstream. */
 #include "resolver/task.h"
 
+#include "resolver/crowd.h"
 #include "resolver/note.h"
 #include "resolver/random.h"
 #include "tests/unit/unit.h"
 
-enum { NODES_MAX = 2048, SUBS_MAX = 3, SENDS_MAX = 4096, SHARE = 10 };
+enum { NODES_MAX = 4096, SUBS_MAX = 3, SENDS_MAX = 4096, SHARE = 10, START_MS = 1000 };
 
 /* What a question does when it is asked. */
 struct node {
@@ -16,6 +17,7 @@ struct node {
 	bool impatient;		   /* ends at the first event */
 	bool yields;		   /* once, before anything else */
 	bool doubles;		   /* sends two packets more at each event */
+	size_t eats;		   /* bytes of its arena, at each event */
 	int starts, events;
 	struct event last; /* seen */
 };
@@ -35,6 +37,7 @@ static struct stats stats;
 static struct random_source randomness;
 static int ended, waiters_ended;
 static uint16_t ended_rcode;
+static char ended_name[DNS_NAME_TEXT_MAX];
 
 static struct node *node(const char *name)
 {
@@ -50,6 +53,7 @@ static struct node *node(const char *name)
 
 struct resolve {
 	struct node *node;
+	struct arena *arena;
 	struct budget budget;
 	uint32_t last_id;
 	int waits;
@@ -65,6 +69,7 @@ struct resolve *resolve_open(struct arena *arena, const struct question *q,
 	struct resolve *r = arena_zero(arena, sizeof *r);
 	ck_assert_ptr_nonnull(r);
 	r->node = node(name_to_text(name, q->qname));
+	r->arena = arena;
 	r->budget = *budget;
 	return r;
 }
@@ -101,9 +106,16 @@ static void begin(struct resolve *r, struct steps *out)
 void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 		  const struct resolve_env *env)
 {
-	(void)env;
 	ck_assert_msg(!r->done, "an event for %s, which has ended", r->node->name);
 	out->n = 0;
+	if (r->node->eats)
+		ck_assert_ptr_nonnull(arena_get(r->arena, r->node->eats));
+	if (env->cached_only && r->node->sends) {
+		r->done = r->reply.starved = true;
+		r->reply.rcode = DNS_SERVFAIL;
+		step(r, out, STEP_DONE)->reply = &r->reply;
+		return;
+	}
 	if (ev->kind == EVENT_START && r->node->yields && !r->yielded) {
 		r->yielded = true;
 		step(r, out, STEP_YIELD);
@@ -179,8 +191,9 @@ static void answer(enum event_kind kind)
 static void done(void *arg, const struct question *q, const struct waiter *list,
 		 const struct reply *reply)
 {
-	(void)arg, (void)q;
+	(void)arg;
 	ended++;
+	name_to_text(ended_name, q->qname);
 	ended_rcode = reply->rcode;
 	for (; list; list = list->next)
 		waiters_ended++;
@@ -194,7 +207,7 @@ static void open_noted(const struct noter *noter)
 	conf.env.random_arg = &randomness;
 	ck_assert_int_eq(task_open(&table, &conf, &hooks), 0);
 	task_set_upstream(table, (struct upstream *)(void *)table); /* never looked at */
-	task_now(table, 1000, 1000);
+	task_now(table, START_MS, 1000);
 	send_result = UPSTREAM_SENT;
 }
 
@@ -207,14 +220,23 @@ static void open_table(void)
 static void close_table(void)
 {
 	ck_assert_int_eq(task_count(table), 0);
+	ck_assert_uint_eq(task_memory(table), 0);
 	ck_assert_int_eq(sent_n, 0);
 	task_close(table);
 }
 
+static uint32_t client; /* 0: each question comes from another neighbourhood */
+
 static enum task_result ask_as(const char *name, uint16_t qtype,
 			       struct policy_subject subject)
 {
-	static const struct asker from = {.client = {{192, 0, 2, 1}, 4, 0, 5353}};
+	static uint32_t number;
+	const uint32_t n = client ? client : ++number << 8;
+	const struct asker from = {
+		.client = {{10, (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n},
+			   4,
+			   0,
+			   5353}};
 	const struct waiter *waiter;
 	struct query q = {.qtype = qtype, .qclass = DNS_IN};
 	ck_assert_int_eq(name_from_str(q.qname, name), 0);
@@ -226,6 +248,27 @@ static enum task_result ask_as(const char *name, uint16_t qtype,
 static void ask(const char *name)
 {
 	ck_assert_int_eq(ask_as(name, DNS_A, (struct policy_subject){0}), TASK_ASKED);
+}
+
+/* That one is not waited for, for lack of room, and ends at once. */
+static void refused(const char *name, enum stats_counter why)
+{
+	int before = ended, sends = sent_n;
+	uint64_t counted = stats.n[why];
+	ask(name);
+	ck_assert_int_eq(ended, before + 1);
+	ck_assert_str_eq(ended_name, name);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	ck_assert_int_eq(sent_n, sends);
+	ck_assert_uint_eq(stats.n[why], counted + 1);
+	/* What is cached is answered all the same. */
+	node("cached");
+	ask("cached");
+	ck_assert_int_eq(ended, before + 2);
+	ck_assert_int_eq(ended_rcode, DNS_NOERROR);
+	ck_assert_uint_eq(stats.n[why], counted + 1);
+	ended = before;
+	waiters_ended -= 2;
 }
 
 /* ---- tests ---- */
@@ -384,7 +427,7 @@ END_TEST
 /* Joining makes chains as long as the table; their end must not cost stack. */
 START_TEST(a_chain_of_all_tasks_ends)
 {
-	enum { LONG = TASK_MAX - 1 };
+	enum { LONG = TASK_CLIENTS_MAX - 1 };
 	char name[24];
 	open_table();
 	for (int i = 0; i < LONG; i++) {
@@ -441,27 +484,113 @@ START_TEST(work_without_end_is_ended)
 }
 END_TEST
 
-START_TEST(a_full_table_says_so)
+/* Fills all slots with questions n0, n1 ... that wait, begun at time now_ms. */
+static void fill(uint64_t now_ms)
 {
 	char name[24];
-	open_table();
-	for (int i = 0; i < TASK_MAX; i++) {
-		snprintf(name, sizeof name, "n%d", i % (NODES_MAX - 1));
+	task_now(table, now_ms, 1000);
+	for (int i = 0; i < TASK_CLIENTS_MAX; i++) {
+		snprintf(name, sizeof name, "n%d", i);
 		node(name)->sends = true;
-		ck_assert_int_eq(ask_as(name, (uint16_t)(1 + i / (NODES_MAX - 1)),
-					(struct policy_subject){0}),
-				 TASK_ASKED);
+		ask(name);
 	}
-	ck_assert_int_eq(ask_as("n0", 99, (struct policy_subject){0}), TASK_FULL);
-	ask("n1"); /* joining needs no slot */
-	/* A slot for a, none for its sub-question: that fails at once. */
-	answer(EVENT_REPLY);
-	*node("n0") = (struct node){"n0", .sub = {"n1"}};
-	ck_assert_int_eq(ask_as("n0", 99, (struct policy_subject){0}), TASK_ASKED);
-	ck_assert_int_eq(ended, 2);
-	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	ck_assert_int_eq(ended, 0);
+	ck_assert_int_eq(sent_n, TASK_CLIENTS_MAX);
+}
+
+static void answer_all(void)
+{
 	while (sent_n)
 		answer(EVENT_REPLY);
+}
+
+/* SECURITY.md row 31. */
+START_TEST(a_full_table_sheds_the_oldest)
+{
+	open_table();
+	fill(START_MS);
+	node("new")->sends = node("newer")->sends = true;
+	task_now(table, START_MS + TASK_JOSTLE_MS - 1, 1000);
+	refused("new", STATS_DROP_OVERLOAD); /* all are young */
+	ask("n1");			     /* joining needs no slot */
+	ck_assert_int_eq(ended, 0);
+	task_now(table, START_MS + TASK_JOSTLE_MS, 1000);
+	ask("new");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_str_eq(ended_name, "n0");
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	/* Row 32: a second asker has not made n1 younger. */
+	ask("newer");
+	ck_assert_int_eq(ended, 2);
+	ck_assert_int_eq(waiters_ended, 3);
+	ck_assert_str_eq(ended_name, "n1");
+	ck_assert_int_eq(sent_n, TASK_CLIENTS_MAX); /* n0's and n1's are cancelled */
+	ck_assert_uint_eq(stats.n[STATS_TASK_SHED], 2);
+	answer_all();
+	ck_assert_int_eq(ended, TASK_CLIENTS_MAX + 2);
+	close_table();
+}
+END_TEST
+
+/* Sub-questions have slots of their own; then they get those of what can be spared. */
+START_TEST(sub_questions_find_room)
+{
+	enum { SUBS = TASK_MAX - TASK_CLIENTS_MAX };
+	char name[24], sub[24];
+	open_table();
+	for (int i = 0; i < TASK_CLIENTS_MAX; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		snprintf(sub, sizeof sub, "s%d", i);
+		node(name)->sends = true;
+		if (i < SUBS) {
+			node(name)->sub[0] = node(sub)->name;
+			node(sub)->sends = true;
+		}
+		ask(name);
+	}
+	ck_assert_int_eq(task_count(table), TASK_MAX);
+	*node("late") = (struct node){"late", .sub = {"s-late"}};
+	node("s-late")->sends = true;
+	node("other")->sends = true;
+	refused("other", STATS_DROP_OVERLOAD);
+	/* n0 goes for it, and s0, which nobody waits for then, for s-late. */
+	task_now(table, START_MS + TASK_JOSTLE_MS, 1000);
+	ask("late");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_str_eq(ended_name, "n0");
+	ck_assert_int_eq(task_count(table), TASK_MAX);
+	ck_assert_int_eq(node("s-late")->starts, 1);
+	answer_all();
+	close_table();
+}
+END_TEST
+
+/* Row 23: nobody can have many answers waiting to come at once. */
+START_TEST(one_client_waits_for_so_many)
+{
+	open_table();
+	node("a")->sends = node("b")->sends = true;
+	client = 1 << 8;
+	for (int round = 1; round <= 2; round++) {
+		for (int i = 0; i < CROWD_CLIENT_MAX; i++)
+			ask("a");
+		refused("a", STATS_DROP_CROWD);
+		refused("b", STATS_DROP_CROWD);
+		client++;
+		ask("a");
+		client--;
+		answer(EVENT_REPLY);
+		ck_assert_int_eq(waiters_ended, round * (CROWD_CLIENT_MAX + 1));
+	}
+	for (int i = 0; i < CROWD_PREFIX_MAX; i++) {
+		client = (1U << 8) + (uint32_t)i % 256;
+		ask("a");
+	}
+	refused("a", STATS_DROP_CROWD);
+	client += 256;
+	ask("a");
+	answer(EVENT_REPLY);
+	client = 0;
 	close_table();
 }
 END_TEST
@@ -469,15 +598,57 @@ END_TEST
 START_TEST(waiters_are_bounded_and_come_back)
 {
 	open_table();
-	node("a")->sends = true;
+	node("a")->sends = node("b")->sends = true;
 	for (int round = 1; round <= 2; round++) {
 		for (int i = 0; i < TASK_WAITERS_MAX; i++)
 			ask("a");
-		ck_assert_int_eq(ask_as("a", DNS_A, (struct policy_subject){0}),
-				 TASK_FULL);
+		refused("a", STATS_DROP_OVERLOAD);
 		answer(EVENT_REPLY);
 		ck_assert_int_eq(waiters_ended, round * TASK_WAITERS_MAX);
 	}
+	/* All that wait for one old question make room for the next. */
+	for (int i = 0; i < TASK_WAITERS_MAX; i++)
+		ask("a");
+	task_now(table, START_MS + TASK_JOSTLE_MS, 1000);
+	ask("b");
+	ck_assert_int_eq(waiters_ended, 3 * TASK_WAITERS_MAX);
+	answer(EVENT_REPLY);
+	close_table();
+}
+END_TEST
+
+/* The arenas of all tasks have one limit; who takes much goes first. */
+START_TEST(memory_is_bounded)
+{
+	enum { MUCH = 10 * TASK_ARENA_BLOCK };
+	char name[24];
+	size_t most = 0;
+	int shed = 0;
+	open_table();
+	for (int i = 0; i < 1000; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		*node(name) = (struct node){.sends = true, .eats = MUCH};
+		snprintf(world[nodes - 1].name, sizeof name, "%s", name);
+		ask(name);
+		most = task_memory(table) > most ? task_memory(table) : most;
+	}
+	/* Each that came too late was larger than its share. */
+	ck_assert_int_gt(ended, 500);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	ck_assert_uint_le(most, TASK_MEMORY_MAX);
+	ck_assert_uint_gt(most, TASK_MEMORY_MAX - MUCH - TASK_ARENA_BLOCK);
+	/* A small one makes an old one go. */
+	task_now(table, START_MS + TASK_JOSTLE_MS, 1000);
+	shed = ended;
+	for (int i = 0; i < 20; i++) {
+		snprintf(name, sizeof name, "small%d", i);
+		node(name)->sends = true;
+		ask(name);
+	}
+	ck_assert_int_gt(ended, shed);
+	ck_assert_str_eq(ended_name, "n1");
+	ck_assert_uint_le(task_memory(table), TASK_MEMORY_MAX);
+	answer_all();
 	close_table();
 }
 END_TEST
@@ -533,5 +704,6 @@ UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   a_refused_packet_is_told_at_once, a_parent_ends_first,
 	   a_parent_ends_while_its_sub_question_does, a_parent_waits_twice_for_the_same,
 	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
-	   work_without_end_is_ended, a_full_table_says_so,
+	   work_without_end_is_ended, a_full_table_sheds_the_oldest,
+	   sub_questions_find_room, one_client_waits_for_so_many, memory_is_bounded,
 	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told)
