@@ -82,6 +82,8 @@ def wait_for(what, seconds=START_S):
 
 class Lab:
     """folder is the lab's own and goes away with it."""
+    servers = SERVERS
+    attackers = ATTACKERS  # () = attacker.py is not started
 
     def __init__(self, folder, net=None, port=None):
         self.folder = os.path.abspath(folder)
@@ -110,7 +112,7 @@ class Lab:
         for program in ("nsd",):
             if not find(program):
                 raise LabError("%s is not installed: run make deps" % program)
-        for hosts, _ in list(SERVERS.values()) + [(ATTACKERS, None)]:
+        for hosts, _ in list(self.servers.values()) + [(self.attackers, None)]:
             for h in hosts:
                 if not port_free(self.host(h), self.port):
                     raise LabError("%s port %d is in use: is another lab running? Try make lab-down" %
@@ -119,15 +121,16 @@ class Lab:
         os.makedirs(self.path("ns"))
         self.write_hints()
         before = die_with_parent if tied else None
-        for name, (hosts, zones) in SERVERS.items():
+        for name, (hosts, zones) in self.servers.items():
             conf = self.write_nsd(name, hosts, zones)
             self.processes.append(subprocess.Popen(
                 [find("nsd"), "-d", "-c", conf], preexec_fn=before, start_new_session=not tied,
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=open(self.path("ns", name + ".err"), "w")))
-        self.processes.append(subprocess.Popen(
-            [sys.executable, os.path.join(HERE, "attacker.py"), self.net, str(self.port), self.folder],
-            preexec_fn=before, start_new_session=not tied, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(self.path("attacker.err"), "w")))
+        if self.attackers:
+            self.processes.append(subprocess.Popen(
+                [sys.executable, os.path.join(HERE, "attacker.py"), self.net, str(self.port), self.folder],
+                preexec_fn=before, start_new_session=not tied, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=open(self.path("attacker.err"), "w")))
         if not wait_for(self.answering):
             raise LabError("the lab's name servers did not start: see %s" % self.path("ns"))
 
@@ -136,8 +139,8 @@ class Lab:
             if p.poll() is not None:
                 raise LabError("a name server ended at once: see %s and %s" % (self.path("ns"), self.path("attacker.err")))
         from dnsmsg import query, udp
-        return os.path.exists(self.path("ready")) and all(
-            udp((self.host(h), self.port), query(zones[0], "SOA"), 0.3) for hosts, zones in SERVERS.values() for h in hosts)
+        return (not self.attackers or os.path.exists(self.path("ready"))) and all(
+            udp((self.host(h), self.port), query(zones[0], "SOA"), 0.3) for hosts, zones in self.servers.values() for h in hosts)
 
     def down(self):
         for p in self.processes:
@@ -158,17 +161,18 @@ class Lab:
     def write_nsd(self, name, hosts, zones):
         folder = self.path("ns")
         for z in zones:
-            source = os.path.join(HERE, "zones", ("root" if z == "." else z.split(".")[0]) + ".zone")
-            text = open(source).read().replace("@NET@", self.net).replace("@BIG@", big_records())
-            open(os.path.join(folder, os.path.basename(source)), "w").write(text)
+            open(os.path.join(folder, zone_file(z)), "w").write(self.zone_text(z))
         conf = os.path.join(folder, name + ".conf")
         with open(conf, "w") as f:
             f.write(NSD_CONF.format(
                 dir=folder, name=name,
                 listen="".join("\tip-address: %s@%d\n" % (self.host(h), self.port) for h in hosts),
-                zones="".join('zone:\n\tname: "%s"\n\tzonefile: "%s.zone"\n' %
-                              (z, "root" if z == "." else z.split(".")[0]) for z in zones)))
+                zones="".join('zone:\n\tname: "%s"\n\tzonefile: "%s"\n' % (z, zone_file(z)) for z in zones)))
         return conf
+
+    def zone_text(self, zone):
+        text = open(os.path.join(HERE, "zones", zone_file(zone))).read()
+        return text.replace("@NET@", self.net).replace("@BIG@", big_records())
 
     # ---- what the resolver is told, what the counters say ----
 
@@ -197,6 +201,10 @@ class Lab:
         """Packets that reached an attacker which some test lists: all but canary's and the silent server's."""
         mine = [self.host(h) for h in ATTACKERS if h != 210] + ["::1"]
         return [p for p in self.packets() if p[0] in mine]
+
+
+def zone_file(zone):
+    return ("root" if zone == "." else zone.split(".")[0]) + ".zone"
 
 
 def big_records():
