@@ -14,6 +14,37 @@
  *   stats    {"counters": {name: number}}, all of resolver/stats.h
  *   flush    optional "name" and "subtree": forgets cached answers of that name, of all
  *            below it too, or everything; {"removed": number}
+ *   trace    "name", optional "type" (a number, else 1) and "client" (an address: its
+ *            rules and rights; else all lists): resolves it now, as for a client over
+ *            UDP, but without a hit. Answers within 8 s, one trace at a time:
+ *              name, type   the question
+ *              steps        a list in order; each has "step", "us" since the beginning,
+ *                           "question" (1 is the one asked, 0 is before it, others are
+ *                           sub-questions) and "depth"; the others by step, below
+ *              left_out     steps there was no room for
+ *              sends, us    packets to servers, and time, in all
+ *              late         whether answers.max_wait forbids that answer over UDP
+ *              outcome      "answer", "dropped" (as the rule says), or what ended it
+ *              message      the answer as bytes, in hex; sinkholectl unfolds it
+ *            client        address, allowed, class
+ *            local zone    zone, what, overridden (by a rule)
+ *            policy        name, or addresses_of and addresses, or server and address;
+ *                          verdict: pass, act, passthru, monitor; but for pass, rule:
+ *                          list, entry, action, trigger, matched, family
+ *            question      name, type, for (the question that wants it)
+ *            joined        name, type, other (the question that looks for it already)
+ *            not asked     name, type
+ *            zone          zone, from (cache, hints, stub, forward), servers
+ *            cache         name, type, what (data, nodata, nxdomain), records, ttl
+ *            send          send (number), server, address, transport, name, type,
+ *                          timeout_ms
+ *            not sent      the same without number; why, and verdict and rule when one
+ *                          forbids it
+ *            reply         send, took_us, what (answer, alias, referral, nodata,
+ *                          nxdomain, lame, error, truncated, no edns, junk, wrong id),
+ *                          bytes, rcode; for a referral zone and servers
+ *            no reply      send, took_us, why
+ *            done          rcode, rrsets, ede, why; name, verdict, rule when one acts
  *   stop     ends as SIGTERM does; the answer comes before
  * Whoever may write to the socket may do all of it: mode 0660, group of the process. */
 #ifndef SINKHOLED_CONTROL_H

@@ -18,6 +18,7 @@
 #include "resolver/control.h"
 #include "resolver/log.h"
 #include "resolver/startup.h"
+#include "resolver/trace.h"
 #include "resolver/worker.h"
 
 enum {
@@ -37,6 +38,7 @@ struct server {
 	struct worker *worker[CONF_WORKERS_MAX];
 	int workers; /* opened */
 	struct control *control;
+	struct trace *trace;
 	struct blocklist_view *view; /* for status */
 	struct stat store;	     /* the blocklist's file as it was opened */
 	bool store_replaced;
@@ -124,6 +126,7 @@ static void stop(struct server *s)
 	s->stopping = true;
 	for (int i = 0; i < s->workers; i++)
 		worker_stop(s->worker[i]);
+	trace_shutdown(s->trace);
 	control_close(s->control);
 	uv_close((uv_handle_t *)&s->on_term, NULL);
 	uv_close((uv_handle_t *)&s->on_int, NULL);
@@ -231,6 +234,7 @@ static int control_stats(void *arg, const json_t *request, json_t *answer,
 	(void)request, (void)error;
 	for (int i = 0; i < s->workers; i++)
 		stats_sum(sums, worker_stats(s->worker[i]));
+	stats_sum(sums, trace_stats(s->trace));
 	for (int i = 0; i < STATS_N; i++)
 		json_object_set_new(counters, stats_name((enum stats_counter)i),
 				    json_integer((json_int_t)sums[i]));
@@ -255,6 +259,19 @@ static int control_flush(void *arg, const json_t *request, json_t *answer,
 	return 0;
 }
 
+static int control_trace(void *arg, const json_t *request, json_t *answer,
+			 char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	return trace_start(s->trace, request, answer, error);
+}
+
+static void traced(void *arg, json_t *answer)
+{
+	struct server *s = arg;
+	control_finish(s->control, answer);
+}
+
 static int control_stop(void *arg, const json_t *request, json_t *answer,
 			char error[CONTROL_ERROR_MAX])
 {
@@ -267,6 +284,7 @@ static const struct control_command commands[] = {
 	{"status", control_status, false},
 	{"stats", control_stats, false},
 	{"flush", control_flush, true},
+	{"trace", control_trace, true}, /* it makes us send packets */
 	{"stop", control_stop, true},
 	{NULL, NULL, false},
 };
@@ -379,9 +397,12 @@ static int open_workers(struct server *s)
 
 static int open_control(struct server *s)
 {
-	char error[CONTROL_ERROR_MAX];
-	int err =
-		control_open(&s->control, &s->loop, s->conf->runtime, commands, s, error);
+	char error[CONTROL_ERROR_MAX] = "no memory for traces";
+	const struct trace_hooks hooks = {s, traced};
+	int err = trace_open(&s->trace, &s->loop, &s->shared, &hooks);
+	if (!err)
+		err = control_open(&s->control, &s->loop, s->conf->runtime, commands, s,
+				   error);
 	if (err)
 		log_error("%s", error);
 	return err;
@@ -464,6 +485,7 @@ static void finish(struct server *s)
 	if (hit_log_close(s->shared.hits))
 		log_warning("hits remain in %s and will be stored at the next start",
 			    s->conf->runtime);
+	trace_close(s->trace);
 	blocklist_view_close(s->view);
 	blocklist_close(s->shared.blocklist);
 	rrset_cache_close(s->shared.cache);

@@ -17,7 +17,7 @@ owners() { # HEADER-REGEX OWNER-FILES-REGEX
 		grep -vE "^($2):")" "only $2 may include <$1>:"
 }
 owners 'lmdb\.h' 'zones/blocklist[a-z_]*\.[ch]|resolver/hit_store\.[ch]|zones/ledger\.[ch]'
-owners 'uv\.h' 'resolver/(main|worker|front[a-z_]*|upstream[a-z_]*|control)\.[ch]'
+owners 'uv\.h' 'resolver/(main|worker|front[a-z_]*|upstream[a-z_]*|control|trace)\.[ch]'
 owners 'ldns/.*' 'zones/(root|feed_data)\.c|resolver/val_sig\.c|(tools|tests)/.*'
 owners 'yaml\.h' 'resolver/conf\.c'
 [ $bad = 0 ] && echo "layers: clean"

@@ -13,6 +13,7 @@
 #include "include/control.h"
 #include "resolver/stats.h"
 #include "tools/cli.h"
+#include "tools/ctl_trace.h"
 
 /* ---- the socket ---- */
 
@@ -362,6 +363,52 @@ static int flush_command(const struct cli_command *self, int argc, char **argv)
 	return status == CLI_GO ? print_flushed(&c, answer) : status;
 }
 
+/* NULL after printing what is wrong. */
+static json_t *trace_request(char **operands, int n, const char *client)
+{
+	uint8_t name[DNS_NAME_MAX];
+	char text[DNS_NAME_TEXT_MAX];
+	uint16_t type = DNS_A;
+	struct addr a;
+	if (name_from_str(name, operands[0])) {
+		cli_fail("'%s' is no domain name", operands[0]);
+		return NULL;
+	}
+	if (n > 1 && !ctl_trace_type(&type, operands[1])) {
+		cli_fail("'%s' is no type; such as A, AAAA, MX or TYPE65", operands[1]);
+		return NULL;
+	}
+	if (client && addr_from_text(&a, client, strlen(client))) {
+		cli_fail("--client: '%s' is no address", client);
+		return NULL;
+	}
+	return json_pack("{s:s, s:s, s:i, s:s*}", "command", "trace", "name",
+			 name_to_text(text, name), "type", type, "client", client);
+}
+
+static int trace_command(const struct cli_command *self, int argc, char **argv)
+{
+	const char *given = NULL, *client = NULL;
+	const struct cli_option options[] = {
+		OPTION_SOCKET,
+		{.name = "client",
+		 .kind = CLI_TEXT,
+		 .to = &client,
+		 .value = "ADDR",
+		 .help = "as for the client at this address"},
+		{.name = NULL}};
+	struct cli c;
+	json_t *answer;
+	int status = cli_parse(&c, self, options, 1, 2, argc, argv);
+	if (status != CLI_GO)
+		return status;
+	json_t *request = trace_request(c.operands, c.operands_n, client);
+	if (!request)
+		return CLI_FAULT;
+	status = ask(&answer, &c, given, request);
+	return status == CLI_GO ? ctl_trace_print(answer, c.json) : status;
+}
+
 static int stop_command(const struct cli_command *self, int argc, char **argv)
 {
 	const char *given = NULL;
@@ -384,6 +431,7 @@ static const struct cli_command commands[] = {
 	{"stats", "", "all counters since the start", stats_command},
 	{"flush", "[NAME]", "forget what is cached: of a name, or everything",
 	 flush_command},
+	{"trace", "NAME [TYPE]", "resolve a name now and show each step", trace_command},
 	{"stop", "", "end sinkholed as SIGTERM does", stop_command},
 	{NULL, NULL, NULL, NULL},
 };
