@@ -339,6 +339,17 @@ size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 	return finish(&a, q, rcode, how->ede, how->text);
 }
 
+size_t answer_any(uint8_t *out, size_t room, const struct query *q)
+{
+	/* RFC 8482 4.2: CPU and an empty OS. */
+	static const uint8_t hinfo[] = "\x07RFC8482";
+	struct writer a;
+	start(&a, out, room, q->id, answer_flags(q, DNS_NOERROR));
+	put_question(&a, q->qname_raw, q->qtype, q->qclass);
+	put_record(&a, 1, q->qname_raw, DNS_HINFO, ANSWER_ANY_TTL_S, hinfo, sizeof hinfo);
+	return finish(&a, q, DNS_NOERROR, DNS_EDE_NONE, NULL);
+}
+
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,
 		    enum local_kind kind, const struct local_answer *local)
 {

@@ -6,7 +6,7 @@
  * Threads  any; pure functions
  * Errors   an answer that does not fit becomes an empty one with TC; a room below 512
  *          is a caller's defect
- * Source   RFC 1035 4.1.4 (compression), 2181 9 (TC), 6891, 8914 (EDE), 2308 3 */
+ * Source   RFC 1035 4.1.4 (compression), 2181 9 (TC), 6891, 8914 (EDE), 8482, 2308 3 */
 #ifndef SINKHOLED_ANSWER_H
 #define SINKHOLED_ANSWER_H
 
@@ -23,6 +23,8 @@ enum {
 	ANSWER_EDE_TEXT_MAX = 160,   /* keeps a sinkhole answer far below 512 bytes */
 	ANSWER_DATA_TTL_MAX_S = 60,  /* of local data, whatever its feed says: a wrong
 				      * rule must not outlive its removal in clients */
+	ANSWER_ANY_TTL_S = 3600, /* of what stands for an answer to ANY: long, so that it
+				  * is not asked again; RFC 8482 4.2 */
 };
 
 /* A whole answer without OPT, ID and the client's flags. */
@@ -65,6 +67,9 @@ size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned r
 /* The sinkhole answer. Returns the length. */
 size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 		      const struct answer_policy *how);
+
+/* What ANY is answered with whatever the name has: no look-up, no amplification. */
+size_t answer_any(uint8_t *out, size_t room, const struct query *q);
 
 /* A local zone's answer: the record, or the zone's SOA (RFC 6303 3). */
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,

@@ -186,6 +186,8 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	/* Without RD only what policy says is told: what others asked is theirs. */
 	if (!recursive)
 		return say_error(c, DNS_REFUSED, DNS_EDE_PROHIBITED, "RD=0");
+	if (q->qtype == DNS_ANY)
+		return answered(c, answer_any(c->out, c->room, q));
 	return from_task(c, &subject);
 }
 

@@ -106,6 +106,18 @@ START_TEST(policy_answers_by_action_and_type)
 }
 END_TEST
 
+/* RFC 8482; the string "RFC8482", then an empty one. */
+START_TEST(any_is_minimal)
+{
+	uint8_t msg[512], out[512];
+	struct query q = ask(msg, "www.example.com", DNS_ANY, true);
+	size_t n = answer_any(out, q.room, &q);
+	ck_assert_str_eq(show(out, n), "8190 | A www.example.com 13 3600 9 | X . 41 0 0");
+	ck_assert_mem_eq(out + n - DNS_OPT_LEN - 9, "\x07RFC8482\0", 9);
+	ck_assert_mem_eq(out + DNS_HEADER_LEN, q.qname_raw, q.qname_len);
+}
+END_TEST
+
 static void put_rr(struct blocklist_data *d, unsigned type, uint32_t ttl,
 		   const char *rdata, size_t len)
 {
@@ -336,7 +348,8 @@ START_TEST(errors_echo_what_was_read)
 }
 END_TEST
 
-UNIT_SUITE("answer", policy_answers_by_action_and_type, local_data_by_type,
-	   local_data_too_long_for_udp, policy_answer_fits_without_edns,
-	   chain_before_a_listed_target, body_is_finished_for_each_client,
-	   body_too_long_or_too_many, compression_is_bounded, errors_echo_what_was_read)
+UNIT_SUITE("answer", policy_answers_by_action_and_type, any_is_minimal,
+	   local_data_by_type, local_data_too_long_for_udp,
+	   policy_answer_fits_without_edns, chain_before_a_listed_target,
+	   body_is_finished_for_each_client, body_too_long_or_too_many,
+	   compression_is_bounded, errors_echo_what_was_read)

@@ -222,6 +222,26 @@ START_TEST(every_action_is_answered_and_logged)
 }
 END_TEST
 
+/* RFC 8482: no look-up, which would fail here; what is listed keeps its answer. */
+START_TEST(any_is_not_looked_up)
+{
+	struct hit h;
+	open_serve();
+	list("l", "bad.example", RULE_ADDRESS);
+	list("l", "watched.example", RULE_MONITOR);
+	ck_assert_str_eq(ask("clean.example", DNS_ANY), "0 1 0");
+	ck_assert_str_eq(ask_as(&client_tcp, "clean.example", DNS_ANY, DNS_RD), "0 1 0");
+	ck_assert_str_eq(ask_as(&client_udp, "clean.example", DNS_ANY, 0), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 0);
+	ck_assert_str_eq(ask("bad.example", DNS_ANY), "0 2 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_str_eq(ask("watched.example", DNS_ANY), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 2);
+	ck_assert_uint_eq(stats.n[STATS_TASK], 0);
+	close_serve();
+}
+END_TEST
+
 /* RPZ draft 3.6; the list's own action, or its mode, goes before a rule's. */
 START_TEST(local_data_is_answered_and_logged)
 {
@@ -532,7 +552,7 @@ START_TEST(tcp_only_behind_an_alias)
 }
 END_TEST
 
-UNIT_SUITE("serve", every_action_is_answered_and_logged,
+UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, opt_out_in_ipv6_dress,
 	   local_zones_and_rules_that_override_them, local_zones_and_zones_given,
