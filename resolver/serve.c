@@ -36,6 +36,17 @@ static enum serve_result say_error(struct call *c, unsigned rcode, int ede,
 	return answered(c, answer_error(c->out, c->room, c->q, rcode, ede, text));
 }
 
+/* The address may be forged: no more goes there than came from it. */
+static enum serve_result refuse_stranger(struct call *c, size_t msg_len)
+{
+	size_t len = answer_error(c->out, c->room, c->q, DNS_REFUSED, DNS_EDE_PROHIBITED,
+				  NULL);
+	if (len > msg_len)
+		len = answer_error(c->out, c->room, c->q, DNS_REFUSED, DNS_EDE_NONE,
+				   NULL);
+	return answered(c, len);
+}
+
 static enum serve_result store_failed(struct call *c)
 {
 	return say_error(c, DNS_SERVFAIL, DNS_EDE_NOT_READY,
@@ -216,7 +227,7 @@ enum serve_result serve_question(void *arg, const struct asker *from, const uint
 	}
 	if (!client_allowed(s->conf, &from->client)) {
 		stats_count(s->stats, STATS_NOT_ALLOWED);
-		result = say_error(&c, DNS_REFUSED, DNS_EDE_PROHIBITED, NULL);
+		result = refuse_stranger(&c, msg_len);
 	} else if (read == QUERY_ERROR) {
 		result = say_error(&c, q.rcode, DNS_EDE_NONE, NULL);
 	} else {

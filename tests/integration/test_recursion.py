@@ -14,6 +14,7 @@ www.alpha.example A NOERROR www.alpha.example A 192.0.2.11
 www.alpha.example AAAA NOERROR www.alpha.example AAAA 2001:db8::11
 www.alpha.example TXT NOERROR www.alpha.example TXT an ordinary name
 www.alpha.example MX NOERROR
+www.alpha.example ANY NOERROR www.alpha.example TYPE13 075246433834383200
 alpha.example A NOERROR alpha.example A 192.0.2.10
 alpha.example MX NOERROR alpha.example MX 10 mail.alpha.example; alpha.example MX 20 mail.beta.example
 multi.alpha.example A NOERROR multi.alpha.example A 192.0.2.13; multi.alpha.example A 192.0.2.14; multi.alpha.example A 192.0.2.15

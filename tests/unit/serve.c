@@ -319,6 +319,40 @@ START_TEST(who_may_ask_and_who_opted_out)
 }
 END_TEST
 
+/* SECURITY.md row 33: whatever a stranger sends, not a byte more comes back. */
+START_TEST(strangers_get_no_more_than_they_sent)
+{
+	static const uint8_t opt[] = {0, 0, DNS_OPT, 4, 208, 0, 0, 0, 0, 0, 0};
+	static const uint8_t option[] = {0, 65, 0, 2, 1, 2};
+	static const unsigned types[] = {DNS_A, DNS_ANY, DNS_AXFR, DNS_DNSKEY, 0};
+	uint8_t msg[512], out[DNS_UDP_MAX];
+	open_serve();
+	for (size_t t = 0; t < sizeof types / sizeof *types; t++)
+		for (int shape = 0; shape < 4; shape++) {
+			size_t len = 0, n = question(msg, "a.example", types[t], DNS_RD);
+			wire_set16(msg + 10, shape > 0); /* 0: without EDNS */
+			if (shape)
+				memcpy(msg + n, opt, sizeof opt);
+			n += shape ? sizeof opt : 0;
+			if (shape == 2) {
+				wire_set16(msg + n - 2, sizeof option);
+				memcpy(msg + n, option, sizeof option);
+				n += sizeof option;
+			}
+			n -= shape == 3; /* cut */
+			ck_assert_int_eq(
+				serve_question(serve, &stranger, msg, n, out, &len),
+				SERVE_ANSWER);
+			ck_assert_uint_le(len, n);
+			ck_assert_int_eq(out[3] & DNS_RCODE_MASK, DNS_REFUSED);
+			/* With room for it the reason is told. */
+			if (shape == 2)
+				ck_assert_uint_eq(len, n);
+		}
+	close_serve();
+}
+END_TEST
+
 /* A subscriber behind 6to4 may have opted out by either of its prefixes. */
 START_TEST(opt_out_in_ipv6_dress)
 {
@@ -554,9 +588,9 @@ END_TEST
 
 UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
-	   who_may_ask_and_who_opted_out, opt_out_in_ipv6_dress,
-	   local_zones_and_rules_that_override_them, local_zones_and_zones_given,
-	   cached_names_are_judged_anew, no_view_is_servfail,
+	   who_may_ask_and_who_opted_out, strangers_get_no_more_than_they_sent,
+	   opt_out_in_ipv6_dress, local_zones_and_rules_that_override_them,
+	   local_zones_and_zones_given, cached_names_are_judged_anew, no_view_is_servfail,
 	   monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
