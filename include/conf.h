@@ -22,6 +22,7 @@ enum {
 	CONF_SERVERS_MAX = 13, /* per stub or forward zone, as for a delegation */
 	CONF_PATH_MAX = 1024,
 	CONF_NODE_MAX = 64,	 /* as HIT_NODE_MAX */
+	CONF_NSID_MAX = 65,	 /* it stands in every answer to who asks */
 	CONF_FILE_MAX = 1 << 20, /* 4096 prefixes are 200 KB */
 	CONF_WARNINGS_MAX = 16,	 /* at most one per key whose feature comes later */
 	CONF_WARNING_LEN = 192,
@@ -47,6 +48,7 @@ struct conf {
 	struct conf_nets allow;
 	char state[CONF_PATH_MAX], runtime[CONF_PATH_MAX];
 	char user[64], node[CONF_NODE_MAX];
+	char nsid[CONF_NSID_MAX]; /* "" = not told */
 	struct {
 		enum rule_action action;
 		struct addr ipv4, ipv6; /* port 0 */

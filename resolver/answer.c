@@ -174,7 +174,8 @@ static size_t opt_len(const struct query *q, int ede, const char *text)
 	if (!q->edns)
 		return 0;
 	size_t n = text ? strnlen(text, ANSWER_EDE_TEXT_MAX) : 0;
-	return DNS_OPT_LEN + (ede == DNS_EDE_NONE ? 0 : 6 + n);
+	return DNS_OPT_LEN + (ede == DNS_EDE_NONE ? 0 : 6 + n) +
+	       (q->nsid ? 4 + strlen(q->nsid) : 0);
 }
 
 static void put_opt(struct wire_writer *w, const struct query *q, unsigned rcode, int ede,
@@ -186,6 +187,11 @@ static void put_opt(struct wire_writer *w, const struct query *q, unsigned rcode
 	wire_put16(w, DNS_UDP_MAX);
 	wire_put32(w, (uint32_t)(rcode >> 4) << 24 | (q->dnssec_ok ? DNS_EDNS_DO : 0));
 	wire_put16(w, (unsigned)(opt_len(q, ede, text) - DNS_OPT_LEN));
+	if (q->nsid) {
+		wire_put16(w, DNS_OPTION_NSID);
+		wire_put16(w, (unsigned)strlen(q->nsid));
+		wire_put(w, q->nsid, strlen(q->nsid));
+	}
 	if (ede == DNS_EDE_NONE)
 		return;
 	wire_put16(w, DNS_OPTION_EDE);

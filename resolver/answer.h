@@ -6,7 +6,8 @@
  * Threads  any; pure functions
  * Errors   an answer that does not fit becomes an empty one with TC; a room below 512
  *          is a caller's defect
- * Source   RFC 1035 4.1.4 (compression), 2181 9 (TC), 6891, 8914 (EDE), 8482, 2308 3 */
+ * Source   RFC 1035 4.1.4 (compression), 2181 9 (TC), 5001, 6891, 8914 (EDE), 8482, 2308
+ * 3 */
 #ifndef SINKHOLED_ANSWER_H
 #define SINKHOLED_ANSWER_H
 

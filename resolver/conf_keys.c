@@ -102,6 +102,15 @@ const struct conf_key conf_keys[] = {
 		.help = "Name of this machine in hit records.",
 	},
 	{
+		.path = "nsid",
+		.type = CONF_TEXT,
+		FIELD(nsid),
+		.max = CONF_NSID_MAX - 1,
+		.def = "\"\"",
+		.help = "What clients are told who ask which server answers (NSID, RFC "
+			"5001); \"\" to tell nobody.",
+	},
+	{
 		.path = "sinkhole.action",
 		.type = CONF_CHOICE,
 		FIELD(sinkhole.action),

@@ -28,13 +28,13 @@ static void read_qname(struct query *q, struct wire_reader *r)
 	r->err = r->err ? r->err : ERR_FORMAT;
 }
 
-/* Options are counted and measured, none is needed yet. */
-static bool options_ok(const uint8_t *data, size_t len)
+/* Options are counted and measured; of NSID only that it is there, RFC 5001 2.1. */
+static bool read_options(struct query *q, const uint8_t *data, size_t len)
 {
 	struct wire_reader r = wire_reader(data, len);
 	int n = 0;
 	while (!r.err && wire_left(&r)) {
-		wire_u16(&r);
+		q->wants_nsid |= wire_u16(&r) == DNS_OPTION_NSID;
 		wire_take(&r, wire_u16(&r));
 		n++;
 	}
@@ -45,7 +45,7 @@ static bool options_ok(const uint8_t *data, size_t len)
 static unsigned read_opt(struct query *q, const uint8_t *owner, unsigned size,
 			 uint32_t ttl, const uint8_t *data, size_t len)
 {
-	if (q->edns || *owner != 0 || !options_ok(data, len))
+	if (q->edns || *owner != 0 || !read_options(q, data, len))
 		return DNS_FORMERR;
 	q->edns = true;
 	q->dnssec_ok = ttl & DNS_EDNS_DO;
@@ -106,7 +106,8 @@ enum query_result query_read(struct query *q, const uint8_t *msg, size_t len)
 	q->qname_len = 0;
 	q->qname_raw = NULL;
 	q->qtype = q->qclass = q->rcode = 0;
-	q->edns = q->dnssec_ok = false;
+	q->edns = q->dnssec_ok = q->wants_nsid = false;
+	q->nsid = NULL;
 	q->room = DNS_UDP_PLAIN;
 	q->id = wire_u16(&r);
 	q->flags = wire_u16(&r);

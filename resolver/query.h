@@ -3,7 +3,7 @@
  * Memory   no allocation; qname_raw points into the message
  * Threads  any; pure function
  * Errors   outcomes, not errors: what is wrong with the message is its rcode
- * Source   RFC 1035 4.1, 6891, 7766, 8906, 9619 */
+ * Source   RFC 1035 4.1, 5001, 6891, 7766, 8906, 9619 */
 #ifndef SINKHOLED_QUERY_H
 #define SINKHOLED_QUERY_H
 
@@ -21,8 +21,10 @@ struct query {
 	uint8_t qname_len;
 	const uint8_t *qname_raw; /* in the case the client wrote it */
 	bool edns, dnssec_ok;
-	uint16_t room;	/* bytes that an answer over UDP may have */
-	uint16_t rcode; /* QUERY_ERROR: what to answer; BADVERS needs the OPT */
+	bool wants_nsid;  /* RFC 5001 */
+	const char *nsid; /* what to tell, for who answers to set; NULL = nothing */
+	uint16_t room;	  /* bytes that an answer over UDP may have */
+	uint16_t rcode;	  /* QUERY_ERROR: what to answer; BADVERS needs the OPT */
 };
 
 enum query_result {

@@ -232,6 +232,7 @@ enum serve_result serve_question(void *arg, const struct asker *from, const uint
 		result = say_error(&c, q.rcode, DNS_EDE_NONE, NULL);
 	} else {
 		count_query(s, from);
+		q.nsid = q.wants_nsid && *s->conf->nsid ? s->conf->nsid : NULL;
 		result = client_class(&class, s->policy.view, &from->client)
 				 ? store_failed(&c)
 				 : decide(&c, class);

@@ -146,6 +146,30 @@ def edns(r):
     equal(m.data("A"), ["192.0.2.11"], "a size below 512 counts as 512")
 
 
+@test("NSID: told when the key is set, to who asks, whatever the answer; never to strangers; CH tells nobody anything")
+def nsid(r):
+    wanted = struct.pack("!2H", 3, 0)
+    told = struct.pack("!2H", 3, 6) + b"node-7"
+    equal(r.ask("www.alpha.example", options=wanted).opt, b"", "without the key")
+    r.stop()
+    r.configure(nsid="node-7")
+    r.start()
+    try:
+        for name in ("www.alpha.example", "new%d.wild.alpha.example" % os.getpid(), "bot.c2.example", "localhost"):
+            for over in ("udp", "tcp"):
+                m = r.ask(name, over=over, options=wanted)
+                check(m.opt.startswith(told), "NSID with " + name, m.opt)
+                check(told not in r.ask(name, over=over).opt, "unasked")
+        check(told not in r.ask("www.alpha.example", client=r.outsider, options=wanted).wire, "told to a stranger")
+        for name in ("version.bind", "version.server", "hostname.bind", "id.server"):
+            m = r.ask(name, "TXT", qclass=3)
+            equal((m.rcode, m.records(), m.opt), ("REFUSED", set(), b""), name)
+    finally:
+        r.stop()
+        r.configure(nsid="")
+        r.start()
+
+
 @test("flags: RD and CD come back, RA is set, Z is not")
 def flags(r):
     m = r.ask("www.alpha.example", cd=True, flags=0x40)

@@ -118,6 +118,31 @@ START_TEST(any_is_minimal)
 }
 END_TEST
 
+/* RFC 5001, before the Extended DNS Error; it counts for what fits. */
+START_TEST(nsid_is_told)
+{
+	uint8_t msg[512], out[512];
+	struct query q = ask(msg, "www.example.com", DNS_A, true);
+	const size_t plain = answer_error(out, q.room, &q, DNS_SERVFAIL, 22, "why");
+	q.nsid = "ns7";
+	size_t n = answer_error(out, q.room, &q, DNS_SERVFAIL, 22, "why");
+	ck_assert_uint_eq(n, plain + 7);
+	ck_assert_str_eq(show(out, n), "8192 | X . 41 0 16");
+	ck_assert_mem_eq(out + n - 16, "\0\3\0\3ns7\0\x0f\0\5\0\x16why", 16);
+	struct answer_body body;
+	uint8_t wire[512];
+	uint16_t ttl_at[ANSWER_TTLS_MAX];
+	const struct reply reply = {.ede = DNS_EDE_NONE};
+	ck_assert_int_eq(
+		answer_body(&body, wire, sizeof wire, ttl_at, q.qname, DNS_A, &reply), 0);
+	n = answer_finish(out, body.len + DNS_OPT_LEN + 7, &q, &body, 0, NULL);
+	ck_assert_str_eq(show(out, n), "8190 | X . 41 0 7");
+	/* One byte less: TC, and NSID in an answer that fits it without the body. */
+	n = answer_finish(out, body.len + DNS_OPT_LEN + 6, &q, &body, 0, NULL);
+	ck_assert(wire_get16(out + 2) & DNS_TC);
+}
+END_TEST
+
 static void put_rr(struct blocklist_data *d, unsigned type, uint32_t ttl,
 		   const char *rdata, size_t len)
 {
@@ -348,7 +373,7 @@ START_TEST(errors_echo_what_was_read)
 }
 END_TEST
 
-UNIT_SUITE("answer", policy_answers_by_action_and_type, any_is_minimal,
+UNIT_SUITE("answer", policy_answers_by_action_and_type, any_is_minimal, nsid_is_told,
 	   local_data_by_type, local_data_too_long_for_udp,
 	   policy_answer_fits_without_edns, chain_before_a_listed_target,
 	   body_is_finished_for_each_client, body_too_long_or_too_many,

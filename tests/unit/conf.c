@@ -70,6 +70,7 @@ static const char whole[] =
 	"runtime: /run/x\n"
 	"user: \"\"\n"
 	"node: tokyo-1\n"
+	"nsid: ns7\n"
 	"sinkhole: {action: nxdomain, ipv4: 198.51.100.1, ipv6: \"::2\", ttl: 1m}\n"
 	"recursion:\n"
 	"  root_hints: lab/root.hints\n"
@@ -107,6 +108,7 @@ static void check_whole(const struct conf *c)
 	ck_assert_str_eq(c->runtime, "/run/x");
 	ck_assert_str_eq(c->user, "");
 	ck_assert_str_eq(c->node, "tokyo-1");
+	ck_assert_str_eq(c->nsid, "ns7");
 	ck_assert_int_eq(c->sinkhole.action, RULE_NXDOMAIN);
 	ck_assert_uint_eq(c->sinkhole.ttl_s, 60);
 	ck_assert_str_eq(c->recursion.root_hints, "lab/root.hints");

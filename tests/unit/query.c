@@ -69,7 +69,7 @@ static const struct message {
 	 B(WITH("\1") OPT("\4\xd0", "\xff\0\x7f\xff", "\0\0")), QUERY_OK, 0, MAX, 1, 0,
 	 1},
 	{"options",
-	 B(WITH("\1") OPT("\4\xd0", "\0\0\0\0", "\0\x0a") "\0\3\0\0\0\x0c\0\2ab"),
+	 B(WITH("\1") OPT("\4\xd0", "\0\0\0\0", "\0\x0a") "\0\5\0\0\0\x0c\0\2ab"),
 	 QUERY_OK, 0, MAX, 1, 0, 1},
 	{"OPT behind another record", B(WITH("\2") ADDRESS PLAIN_OPT), QUERY_OK, 0, MAX,
 	 1, 0, 1},
@@ -175,9 +175,25 @@ START_TEST(each_message)
 		ck_assert_msg(q.rcode == m->rcode, "%s: rcode %u", m->what, q.rcode);
 		ck_assert_msg(q.room == m->room, "%s: room %u", m->what, q.room);
 		ck_assert_msg(q.edns == m->edns, "%s: edns", m->what);
+		ck_assert_msg(got == QUERY_ERROR || !q.wants_nsid, "%s: NSID", m->what);
 		ck_assert_msg(q.dnssec_ok == m->dnssec_ok, "%s: DO", m->what);
 		ck_assert_msg((q.qname_len > 0) == m->name, "%s: name", m->what);
 	}
+}
+END_TEST
+
+/* RFC 5001 2.1: what it holds is of no concern. */
+START_TEST(nsid_wanted)
+{
+	struct query q;
+	ck_assert_int_eq(read_exact(&q, B(WITH("\1") OPT("\4\xd0", "\0\0\0\0",
+							 "\0\4") "\0\3\0\0")),
+			 QUERY_OK);
+	ck_assert(q.wants_nsid && !q.nsid);
+	ck_assert_int_eq(read_exact(&q, B(WITH("\1") OPT("\4\xd0", "\0\0\0\0",
+							 "\0\x0a") "\0\5\0\0\0\3\0\2ab")),
+			 QUERY_OK);
+	ck_assert(q.wants_nsid && !q.nsid);
 }
 END_TEST
 
@@ -224,4 +240,4 @@ START_TEST(options_are_limited)
 }
 END_TEST
 
-UNIT_SUITE("query", each_message, fields, every_cut, options_are_limited)
+UNIT_SUITE("query", each_message, nsid_wanted, fields, every_cut, options_are_limited)
