@@ -390,6 +390,8 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 		.exact_case = it->exact_case,
 		.tcp = it->tcp,
 		.forward = it->forward,
+		.ttl_min = io->env->conf->cache.min_ttl_s,
+		.ttl_max = io->env->conf->cache.max_ttl_s,
 		.from = {it->cut.zone, it->cut.server[p->server].name, p->to}};
 	if (iter_reply_read(&it->reply, io->arena, &asked, ev->bytes, ev->len))
 		return fail_memory(it);

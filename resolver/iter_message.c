@@ -167,6 +167,14 @@ static int measure(const struct iter_message *m, enum wire_section section, uint
 	}
 }
 
+uint32_t iter_message_ttl(const struct iter_asked *a, uint32_t ttl)
+{
+	if (a->ttl_max == 0)
+		return ttl;
+	ttl = ttl < a->ttl_min ? a->ttl_min : ttl;
+	return ttl > a->ttl_max ? a->ttl_max : ttl;
+}
+
 int iter_message_rrset(struct rrset **out, const struct iter_message *m,
 		       enum wire_section section, uint16_t type, const uint8_t *owner)
 {
@@ -203,6 +211,7 @@ int iter_message_rrset(struct rrset **out, const struct iter_message *m,
 		s->data_len += 2U + (uint32_t)n;
 		s->rr_n++;
 	}
+	s->ttl = iter_message_ttl(m->asked, s->ttl);
 	*out = s;
 	return ERR_OK;
 }

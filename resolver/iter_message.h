@@ -34,6 +34,8 @@ struct iter_message {
 /* ITER_ANSWER: an answer to that question, guarded and worth reading; else what it is. */
 enum iter_class iter_message_match(const struct iter_asked *a, const uint8_t *msg,
 				   size_t len);
+/* A TTL as clients may see it. */
+uint32_t iter_message_ttl(const struct iter_asked *a, uint32_t ttl);
 /* Fills m->record. */
 MUST_CHECK int iter_message_index(struct iter_message *m);
 uint64_t iter_message_hash(const uint8_t *name);

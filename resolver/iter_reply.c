@@ -190,7 +190,9 @@ static int deny(struct iter_reply *out, const struct iter_message *m, const uint
 	soa->type = m->asked->type;
 	soa->kind = kind;
 	soa->rank = RANK_AUTHORITY;
-	soa->ttl = negative_ttl(soa);
+	soa->ttl = iter_message_ttl(m->asked, negative_ttl(soa));
+	if (soa->ttl > RRSET_NEGATIVE_TTL_MAX)
+		soa->ttl = RRSET_NEGATIVE_TTL_MAX;
 	soa->rr_n = 1; /* a zone has one SOA; others are not looked at */
 	soa->data_len = 2U + wire_get16(soa->data);
 	out->negative = soa;

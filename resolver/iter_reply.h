@@ -37,8 +37,9 @@ struct iter_asked {
 	const uint8_t *sent; /* the same in the case that was sent */
 	bool exact_case;     /* the echo must be in that case */
 	bool tcp;
-	bool forward;	    /* of a resolver: it need not be authoritative */
-	struct origin from; /* zone is the cut that was asked, never NULL */
+	uint32_t ttl_min, ttl_max; /* of the configuration; ttl_max 0 = no limits */
+	bool forward;		   /* of a resolver: it need not be authoritative */
+	struct origin from;	   /* zone is the cut that was asked, never NULL */
 };
 
 struct iter_reply {

@@ -19,8 +19,6 @@ enum {
 	SHARDS_MIN = 16,
 	SHARD_WANTED = 1 << 20, /* bytes; fewer shards while they would be smaller */
 	NOT_WITHIN = 255,	/* offset of a name that is no end of the owner */
-	/* RFC 2308 5: denials of more than a few hours do harm. */
-	NEGATIVE_TTL_MAX = 3 * 3600,
 };
 
 /* What stands before the data in a value; then data, then the server's name. zone_at and
@@ -162,7 +160,7 @@ static uint32_t clip_ttl(const struct rrset_cache *c, uint32_t ttl, bool negativ
 		ttl = c->conf.min_ttl_s;
 	if (ttl > c->conf.max_ttl_s)
 		ttl = c->conf.max_ttl_s;
-	return negative && ttl > NEGATIVE_TTL_MAX ? NEGATIVE_TTL_MAX : ttl;
+	return negative && ttl > RRSET_NEGATIVE_TTL_MAX ? RRSET_NEGATIVE_TTL_MAX : ttl;
 }
 
 /* Puts one value in under the key; the lock is held. */

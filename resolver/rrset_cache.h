@@ -15,7 +15,9 @@
 enum rrset_cache_result { RRSET_CACHE_MISS = 0, RRSET_CACHE_HIT = 1 };
 
 enum {
-	RRSET_ENTRY_MAX = 8192,	 /* a larger RRset is used, not cached */
+	RRSET_ENTRY_MAX = 8192, /* a larger RRset is used, not cached */
+	/* RFC 2308 5: denials of more than a few hours do harm. */
+	RRSET_NEGATIVE_TTL_MAX = 3 * 3600,
 	RRSET_RECORDS_MAX = 256, /* per RRset, SECURITY.md 1A */
 	DELEGATION_SERVERS_MAX = 13,
 	DELEGATION_ADDRS_MAX = 6, /* per server */

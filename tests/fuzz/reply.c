@@ -11,7 +11,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { OPTION_FIT = 1, OPTION_CASE = 2, OPTION_TIMEOUTS = 4, ANSWERS_MAX = 64 };
+enum {
+	OPTION_FIT = 1,
+	OPTION_CASE = 2,
+	OPTION_TIMEOUTS = 4,
+	OPTION_QMIN = 8,
+	OPTION_STRICT = 16,
+	OPTION_FORWARD = 32,
+	OPTION_PRIME = 64,
+	ANSWERS_MAX = 64
+};
 
 static struct resolve_env env;
 static struct conf conf;
@@ -104,6 +113,20 @@ static void check_step(const struct step *s, uint32_t *last_id)
 		*last_id = s->id;
 }
 
+static void set_options(uint8_t options)
+{
+	static struct conf_zone root = {.servers_n = 2};
+	for (uint8_t i = 0; i < 2; i++)
+		root.servers[i] = addr_v4((const uint8_t[4]){192, 0, 2, i}, DNS_PORT);
+	conf.recursion.case_randomisation = options & OPTION_CASE;
+	conf.recursion.qname_minimisation = options & OPTION_STRICT ? CONF_QMIN_STRICT
+					    : options & OPTION_QMIN ? CONF_QMIN_RELAXED
+								    : CONF_QMIN_OFF;
+	conf.recursion.forward = &root;
+	conf.recursion.forward_n = options & OPTION_FORWARD ? 1 : 0;
+	env.prime = options & OPTION_PRIME;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const uint16_t types[] = {DNS_A,	 DNS_AAAA, DNS_CNAME, DNS_MX,  DNS_TXT,
@@ -119,14 +142,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!env.cache)
 		open_world();
 	rrset_cache_flush(env.cache, NULL, true);
-	env.now_ms += 10000;
+	env.now_ms += 1000000; /* what was known of servers is forgotten */
 	env.now_s += 10;
 	struct budget b = {BUDGET_SENDS, BUDGET_BYTES, env.now_ms + BUDGET_MS,
 			   BUDGET_DEPTH};
 	q.qtype = types[wire_u8(&in) % (sizeof types / sizeof *types)];
 	uint8_t options = wire_u8(&in);
-	conf.recursion.case_randomisation = options & OPTION_CASE;
-	if (name_from_str(q.qname, "www.example.com"))
+	set_options(options);
+	if (name_from_str(q.qname, "a.b.c.www.example.com"))
 		abort();
 	arena_init(&arena, 16384, 1 << 20);
 	struct resolve *r = resolve_open(&arena, &q, &b);

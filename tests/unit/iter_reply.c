@@ -601,6 +601,34 @@ START_TEST(random_case)
 }
 END_TEST
 
+/* What is told at once lives as long as what is told from the cache. */
+START_TEST(ttl_is_clipped)
+{
+	static const struct {
+		uint32_t min, max, want;
+	} t[] = {{0, 0, 300}, {0, 86400, 300}, {0, 100, 100}, {600, 86400, 600}};
+	static const struct row none = {
+		.type = DNS_A,
+		.flags = AA | DNS_NXDOMAIN,
+		.authority = {"example.com. 90000 SOA ns.example.com. h.example.com. 1 2 "
+			      "3 4 80000"}};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct iter_asked a = asked_of(&rows[0]);
+		struct iter_reply out;
+		a.ttl_min = t[i].min;
+		a.ttl_max = t[i].max;
+		arena_init(&arena, 4096, 1 << 20);
+		ck_assert_int_eq(
+			iter_reply_read(&out, &arena, &a, msg, build(&rows[0], &a)), 0);
+		ck_assert_uint_eq(out.answer[0]->ttl, t[i].want);
+		ck_assert_int_eq(iter_reply_read(&out, &arena, &a, msg, build(&none, &a)),
+				 0);
+		ck_assert_uint_eq(out.negative->ttl, t[i].max == 100 ? 100 : 10800);
+		arena_fini(&arena);
+	}
+}
+END_TEST
+
 /* An arena of any size: the reader says so and stays whole. */
 START_TEST(small_arenas)
 {
@@ -619,4 +647,5 @@ START_TEST(small_arenas)
 }
 END_TEST
 
-UNIT_SUITE("iter_reply", classes_and_records, junk, random_case, small_arenas)
+UNIT_SUITE("iter_reply", classes_and_records, ttl_is_clipped, junk, random_case,
+	   small_arenas)
