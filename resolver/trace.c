@@ -256,6 +256,9 @@ static void ask(struct trace *t, uint8_t class)
 	if (v.kind == VERDICT_ACT) {
 		trace_steps_policy(&t->steps, q->qname, &v);
 		say_verdict(t, &v, NULL);
+	} else if (q->qtype == DNS_ANY) {
+		trace_steps_policy(&t->steps, q->qname, &v);
+		answered(t, answer_any(t->message, sizeof t->message, q));
 	} else if (task_ask(t->tasks, q, &subject, &t->from, &waiter) == TASK_FULL) {
 		say_error(t, DNS_SERVFAIL, DNS_EDE_OTHER, "no memory");
 	}

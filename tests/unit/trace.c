@@ -141,10 +141,11 @@ static void close_trace(void)
 }
 
 /* What trace_start() said; *answer is there when it is no error. */
-static int start(json_t **answer, const char *name, const char *client)
+static int start(json_t **answer, const char *name, int type, const char *client)
 {
 	char error[CONTROL_ERROR_MAX] = "";
-	json_t *request = json_pack("{s:s, s:s*}", "name", name, "client", client);
+	json_t *request = json_pack("{s:s, s:i, s:s*}", "name", name, "type", type,
+				    "client", client);
 	*answer = json_object();
 	int result = trace_start(trace, request, *answer, error);
 	ck_assert_msg(result >= 0 ? !*error : !strstr(error, "secret"), "%s", error);
@@ -184,17 +185,22 @@ static int rcode(const json_t *answer)
 START_TEST(what_needs_no_look_up)
 {
 	static const struct {
-		const char *name, *client, *words, *outcome;
+		const char *name;
+		int type;
+		const char *client, *words, *outcome;
 		int rcode;
 	} t[] = {
-		{"localhost", NULL, "local zone", "answer", DNS_NOERROR},
-		{"a.listed.test", NULL, "local zone,policy:act", "answer", DNS_NOERROR},
-		{"a.listed.example", NULL, "policy:act", "answer", DNS_NOERROR},
-		{"gone.example", NULL, "policy:act", "answer", DNS_NXDOMAIN},
-		{"drop.example", NULL, "policy:act", "dropped", -1},
-		{"a.listed.example", "127.0.0.1", "client,policy:act", "answer",
+		{"localhost", DNS_A, NULL, "local zone", "answer", DNS_NOERROR},
+		{"a.listed.test", DNS_A, NULL, "local zone,policy:act", "answer",
 		 DNS_NOERROR},
-		{"a.listed.example", "192.0.2.9", "client", "answer", DNS_REFUSED},
+		{"a.listed.example", DNS_A, NULL, "policy:act", "answer", DNS_NOERROR},
+		{"gone.example", DNS_A, NULL, "policy:act", "answer", DNS_NXDOMAIN},
+		{"drop.example", DNS_A, NULL, "policy:act", "dropped", -1},
+		{"a.listed.example", DNS_A, "127.0.0.1", "client,policy:act", "answer",
+		 DNS_NOERROR},
+		{"a.listed.example", DNS_A, "192.0.2.9", "client", "answer", DNS_REFUSED},
+		{"clean.example", DNS_ANY, NULL, "policy:pass", "answer", DNS_NOERROR},
+		{"drop.example", DNS_ANY, NULL, "policy:act", "dropped", -1},
 	};
 	open_trace();
 	list("listed.example", RULE_ADDRESS);
@@ -203,7 +209,7 @@ START_TEST(what_needs_no_look_up)
 	list("drop.example", RULE_DROP);
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
 		json_t *a;
-		ck_assert_int_eq(start(&a, t[i].name, t[i].client), ERR_OK);
+		ck_assert_int_eq(start(&a, t[i].name, t[i].type, t[i].client), ERR_OK);
 		ck_assert_str_eq(words(a), t[i].words);
 		ck_assert_str_eq(json_string_value(json_object_get(a, "outcome")),
 				 t[i].outcome);
@@ -221,10 +227,10 @@ START_TEST(a_look_up)
 	json_t *a, *other;
 	open_trace();
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(start(&a, "nothing", NULL), CONTROL_LATER);
+		ck_assert_int_eq(start(&a, "nothing", DNS_A, NULL), CONTROL_LATER);
 		json_decref(a); /* as control.c does */
 		/* One at a time. */
-		ck_assert_int_eq(start(&other, "nothing", NULL), ERR_BUSY);
+		ck_assert_int_eq(start(&other, "nothing", DNS_A, NULL), ERR_BUSY);
 		json_decref(other);
 		ck_assert_int_eq(sent_n, 2); /* and the root's own servers */
 		answer_all(DNS_NXDOMAIN);
@@ -251,11 +257,11 @@ START_TEST(an_opted_out_client)
 	list("listed", RULE_ADDRESS);
 	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.7", 9), 0);
 	ck_assert_int_eq(blocklist_client_set(shared.blocklist, &p, true), 0);
-	ck_assert_int_eq(start(&a, "listed", "127.0.0.8"), ERR_OK);
+	ck_assert_int_eq(start(&a, "listed", DNS_A, "127.0.0.8"), ERR_OK);
 	ck_assert_str_eq(words(a), "client,policy:act");
 	json_decref(a);
 	ck_assert_int_eq(all_sent, 0);
-	ck_assert_int_eq(start(&a, "listed", "127.0.0.7"), CONTROL_LATER);
+	ck_assert_int_eq(start(&a, "listed", DNS_A, "127.0.0.7"), CONTROL_LATER);
 	json_decref(a);
 	answer_all(DNS_NXDOMAIN);
 	ck_assert_int_eq(rcode(finished), DNS_NXDOMAIN);
@@ -270,7 +276,7 @@ START_TEST(listed_servers)
 	json_t *a;
 	open_trace();
 	list("root-servers.net", RULE_ADDRESS);
-	ck_assert_int_eq(start(&a, "clean", NULL), ERR_OK);
+	ck_assert_int_eq(start(&a, "clean", DNS_A, NULL), ERR_OK);
 	ck_assert_int_eq(all_sent, 0);
 	ck_assert_ptr_nonnull(strstr(words(a), "policy:act"));
 	ck_assert_ptr_nonnull(strstr(words(a), "done:act"));
@@ -284,7 +290,7 @@ START_TEST(the_end_ends_it)
 {
 	json_t *a;
 	open_trace();
-	ck_assert_int_eq(start(&a, "nothing", NULL), CONTROL_LATER);
+	ck_assert_int_eq(start(&a, "nothing", DNS_A, NULL), CONTROL_LATER);
 	json_decref(a);
 	close_trace();
 	ck_assert_int_eq(sent_n, 0);
