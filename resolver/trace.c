@@ -335,7 +335,7 @@ int trace_start(struct trace *t, const json_t *request, json_t *answer,
 	}
 	int err = read_request(t, request, error);
 	if (!err)
-		err = trace_steps_init(&t->steps, &t->policy, t->shared->conf);
+		err = trace_steps_init(&t->steps, &t->policy);
 	if (err)
 		return err;
 	err = open_tasks(t);

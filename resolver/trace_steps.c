@@ -4,10 +4,9 @@
 #include "resolver/cause.h"
 #include "resolver/iter_reply.h"
 
-int trace_steps_init(struct trace_steps *s, const struct policy *policy,
-		     const struct conf *conf)
+int trace_steps_init(struct trace_steps *s, const struct policy *policy)
 {
-	*s = (struct trace_steps){.policy = policy, .conf = conf, .list = json_array()};
+	*s = (struct trace_steps){.policy = policy, .list = json_array()};
 	return s->list ? ERR_OK : ERR_NOMEM;
 }
 

@@ -20,7 +20,6 @@ enum {
 
 struct trace_steps {
 	const struct policy *policy;
-	const struct conf *conf;
 	json_t *list;
 	size_t bytes;
 	uint64_t now_us;
@@ -36,8 +35,7 @@ struct trace_steps {
 };
 
 /* ERR_NOMEM. */
-MUST_CHECK int trace_steps_init(struct trace_steps *s, const struct policy *policy,
-				const struct conf *conf);
+MUST_CHECK int trace_steps_init(struct trace_steps *s, const struct policy *policy);
 void trace_steps_fini(struct trace_steps *s);
 
 /* noter.note; arg is a struct trace_steps. */

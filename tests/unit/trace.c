@@ -334,7 +334,7 @@ START_TEST(steps_are_bounded)
 			       .task = 7,
 			       .name = (const uint8_t *)"",
 			       .verdict = &pass};
-	ck_assert_int_eq(trace_steps_init(&s, NULL, NULL), 0);
+	ck_assert_int_eq(trace_steps_init(&s, NULL), 0);
 	for (int i = 0; i < MANY; i++)
 		trace_steps_note(&s, &n);
 	ck_assert_uint_eq(json_array_size(s.list) + s.left_out, MANY);
