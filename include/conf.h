@@ -85,6 +85,7 @@ struct conf {
 	struct {
 		uint64_t size_bytes;
 		uint32_t min_ttl_s, max_ttl_s;
+		bool prefetch;
 	} cache;
 	struct {
 		uint32_t retention_s;

@@ -16,6 +16,7 @@ enum {
 	ALIGN = 8,
 	BYTES_PER_SLOT = 128, /* of log: about half of a small answer's entry */
 	CACHE_LINE = 64,
+	DUE_PART = 10, /* of its life; as Unbound's prefetch */
 	LOG_MIN = 16 * ANSWER_CACHE_ENTRY_MAX,
 };
 
@@ -31,7 +32,8 @@ struct entry {
 	uint16_t qtype, len, ttl_n, name_len;
 	int16_t ede;
 	uint8_t class;
-	uint8_t pad[5];
+	bool told_due;
+	uint8_t pad[4];
 	/* then: uint16_t ttl_at[ttl_n]; the wire, whose question holds the name */
 };
 
@@ -119,14 +121,22 @@ static bool matches(const struct entry *e, const uint8_t *qname, size_t len,
 	       memcmp(wire(e) + DNS_HEADER_LEN, qname, len) == 0;
 }
 
-bool answer_cache_get(struct answer_cache *c, struct answer_body *out, uint32_t *age_s,
-		      const uint8_t *qname, size_t qname_len, uint16_t qtype,
-		      uint8_t class, const struct policy *p)
+static struct answer_age age_of(struct entry *e, uint32_t now_s)
+{
+	struct answer_age a = {.age_s = now_s - e->stored, .left_s = e->expires - now_s};
+	a.due = !e->told_due && a.left_s <= (e->expires - e->stored) / DUE_PART;
+	e->told_due |= a.due;
+	return a;
+}
+
+bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
+		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
+		      uint16_t qtype, uint8_t class, const struct policy *p)
 {
 	uint64_t h = hash(c, qname, qname_len, qtype, class);
 	struct slot *s = set_of(c, h);
 	for (int i = 0; i < SET_WAYS; i++) {
-		const struct entry *e = live(c, &s[i]);
+		struct entry *e = live(c, &s[i]);
 		if (!e || s[i].tag != h >> 32 ||
 		    !matches(e, qname, qname_len, qtype, class))
 			continue;
@@ -136,7 +146,7 @@ bool answer_cache_get(struct answer_cache *c, struct answer_body *out, uint32_t 
 		    e->memory.stamp.generation != p->stamp.generation ||
 		    (e->memory.change && p->now_s >= e->memory.change))
 			return false;
-		*age_s = p->now_s - e->stored;
+		*age = age_of(e, p->now_s);
 		*out = (struct answer_body){wire(e),  ttls(e), e->len,
 					    e->ttl_n, e->ede,  true};
 		return true;

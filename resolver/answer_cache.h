@@ -18,16 +18,21 @@ struct answer_memory {
 	uint32_t change; /* when time alone may change the verdict, 0 = never */
 };
 
+struct answer_age {
+	uint32_t age_s, left_s;
+	bool due; /* the last tenth of its life: once for each entry, never below 10 s */
+};
+
 struct answer_cache;
 
 MUST_CHECK int answer_cache_open(struct answer_cache **out, size_t bytes);
 void answer_cache_close(struct answer_cache *c);
 
 /* The answer to (qname, qtype, class), unexpired and with its verdict still holding under
- * p; *age_s is what to lower TTLs by. */
-bool answer_cache_get(struct answer_cache *c, struct answer_body *out, uint32_t *age_s,
-		      const uint8_t *qname, size_t qname_len, uint16_t qtype,
-		      uint8_t class, const struct policy *p);
+ * p; age->age_s is what to lower TTLs by. */
+bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
+		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
+		      uint16_t qtype, uint8_t class, const struct policy *p);
 
 /* Stores a body for ttl_s seconds. */
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,

@@ -341,6 +341,15 @@ const struct conf_key conf_keys[] = {
 		.help = "Keep records at most this long.",
 	},
 	{
+		.path = "cache.prefetch",
+		.type = CONF_BOOL,
+		FIELD(cache.prefetch),
+		.def = "false",
+		.help = "Look a name up again when it is asked for in the last tenth of "
+			"its TTL: popular names stay cached, for about a tenth more "
+			"questions to their servers.",
+	},
+	{
 		.path = "hits.retention",
 		.type = CONF_SECONDS,
 		FIELD(hits.retention_s),

@@ -348,6 +348,13 @@ static void add_reply(struct call *c, const struct iter_reply *reply)
 	}
 }
 
+/* What will soon be gone does not help to renew it. */
+static int lasting(const struct resolve *r, const struct rrset *s, int got)
+{
+	return got == RRSET_CACHE_HIT && s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS
+								  : got;
+}
+
 /* The type asked for, a denial, or else an alias; or what a name above says of all below
  * it. */
 static int from_cache(struct call *c, struct rrset *out)
@@ -357,14 +364,17 @@ static int from_cache(struct call *c, struct rrset *out)
 	const uint8_t *name = r->name[r->links];
 	int got = rrset_cache_get(env->cache, out, r->arena, name, r->q.qtype,
 				  RANK_AUTHORITY, env->now_s);
+	got = lasting(r, out, got);
 	if (got != RRSET_CACHE_MISS || r->q.qtype == DNS_ANY)
 		return got;
 	got = rrset_cache_get(env->cache, out, r->arena, name, DNS_CNAME, RANK_AUTHORITY,
 			      env->now_s);
+	got = lasting(r, out, got);
 	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
 		return got;
-	return rrset_cache_get_above(env->cache, out, r->arena, name,
-				     iter_given_zone(env->conf, name), env->now_s);
+	got = rrset_cache_get_above(env->cache, out, r->arena, name,
+				    iter_given_zone(env->conf, name), env->now_s);
+	return lasting(r, out, got);
 }
 
 /* ---- the walk ---- */

@@ -34,6 +34,7 @@ enum {
 struct question {
 	uint8_t qname[DNS_NAME_MAX]; /* lower case */
 	uint16_t qtype;
+	uint32_t refresh_s; /* what is cached for no longer than this counts as gone */
 	struct policy_subject subject;
 };
 

@@ -137,11 +137,28 @@ static enum serve_result from_local(struct call *c, enum local_kind kind,
 	return answered(c, answer_local(c->out, c->room, c->q, kind, local));
 }
 
+/* A name that is asked for shortly before it expires will be again. Not for who opted
+ * out: what nobody asked for just now must not lead to a listed server. */
+static void prefetch(struct serve *s, const struct query *q, uint8_t class,
+		     uint32_t left_s)
+{
+	struct question again = {
+		.qtype = q->qtype, .refresh_s = left_s + 1, .subject = {.class = class}};
+	if (!s->conf->cache.prefetch || class == POLICY_NONE)
+		return;
+	name_copy(again.qname, q->qname);
+	task_refresh(s->tasks, &again);
+}
+
 static enum serve_result from_cache(struct call *c, const struct answer_body *body,
-				    uint32_t age_s)
+				    const struct answer_age *age, uint8_t class)
 {
 	stats_count(c->s->stats, STATS_CACHED);
-	return answered(c, answer_finish(c->out, c->room, c->q, body, age_s, NULL));
+	size_t len = answer_finish(c->out, c->room, c->q, body, age->age_s, NULL);
+	/* Only now: what that brings at once may take the body's place. */
+	if (age->due)
+		prefetch(c->s, c->q, class, age->left_s);
+	return answered(c, len);
 }
 
 static enum serve_result from_task(struct call *c, const struct policy_subject *subject)
@@ -168,7 +185,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	const struct query *q = c->q;
 	struct policy_subject subject = {.class = class};
 	struct answer_body body;
-	uint32_t age_s;
+	struct answer_age age;
 	struct verdict v, monitor = {0};
 	struct local_answer local;
 	enum local_kind kind = LOCAL_NONE;
@@ -181,9 +198,9 @@ static enum serve_result decide(struct call *c, uint8_t class)
 		kind = LOCAL_NONE;
 	/* The entry remembers that it passed: no look-up while that holds. */
 	if (kind == LOCAL_NONE && recursive &&
-	    answer_cache_get(s->answers, &body, &age_s, q->qname, q->qname_len, q->qtype,
+	    answer_cache_get(s->answers, &body, &age, q->qname, q->qname_len, q->qtype,
 			     class, &s->policy))
-		return from_cache(c, &body, age_s);
+		return from_cache(c, &body, &age, class);
 	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
 		return store_failed(c);
 	if (kind != LOCAL_NONE && !cause_overrides(&v, &local))

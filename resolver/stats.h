@@ -51,6 +51,7 @@
 	X(TCP_TIMEOUT, "tcp_timeout", "connections closed for being idle or slow")       \
 	X(TASK, "recursions", "look-ups begun")                                          \
 	X(TASK_JOINED, "recursions_joined", "questions that joined a running look-up")   \
+	X(TASK_REFRESH, "prefetches", "popular names looked up before they expired")     \
 	X(TASK_SHED, "recursions_shed", "look-ups ended to make room for newer ones")    \
 	X(TASK_FAILED, "recursions_failed", "look-ups that ended without an answer")     \
 	X(SEND_UDP, "sent_udp", "questions sent to servers over UDP")                    \

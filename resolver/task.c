@@ -66,8 +66,10 @@ struct task_table {
 	struct task_queue of_clients; /* those that clients began, oldest first */
 	struct task_queue idle;	      /* those that nobody waits for any more */
 	struct crowd crowd;
-	size_t memory;	  /* weight of all tasks that have not finished */
-	uint32_t clients; /* tasks in of_clients */
+	size_t memory;	     /* weight of all tasks that have not finished */
+	uint32_t clients;    /* tasks in of_clients */
+	uint64_t refresh_ms; /* when the second began in which */
+	uint32_t refreshes;  /* so many were renewed */
 	struct waiter *pool, *free_waiter;
 	struct hash_key key;
 	uint64_t visits;
@@ -332,7 +334,7 @@ static void finish(struct task_table *t, struct task *k, const struct reply *rep
 		leave_sub(t, LIST_FIRST(&k->subs));
 	if (reply->rcode == DNS_SERVFAIL)
 		stats_count(t->conf.stats, STATS_TASK_FAILED);
-	if (k->waiters)
+	if (k->waiters || k->question.refresh_s)
 		t->hooks.done(t->hooks.arg, &k->question, k->waiters, reply);
 	give_back_waiters(t, k->waiters);
 	k->next_finished = t->finished;
@@ -684,6 +686,27 @@ enum task_result task_ask(struct task_table *t, const struct query *q,
 	if (!nested)
 		pump(t, NULL, NULL);
 	return result;
+}
+
+static bool may_refresh(struct task_table *t)
+{
+	enum { SECOND_MS = 1000 };
+	if (t->conf.env.now_ms >= t->refresh_ms + SECOND_MS) {
+		t->refresh_ms = t->conf.env.now_ms;
+		t->refreshes = 0;
+	}
+	return t->refreshes < TASK_REFRESH_MAX && t->clients < TASK_CLIENTS_MAX / 2 &&
+	       t->memory < TASK_MEMORY_MAX / 2;
+}
+
+void task_refresh(struct task_table *t, const struct question *q)
+{
+	uint64_t h = hash(t, q);
+	if (t->pumping || !may_refresh(t) || find(t, q, h) || !create_for_client(t, q, h))
+		return;
+	t->refreshes++;
+	stats_count(t->conf.stats, STATS_TASK_REFRESH);
+	pump(t, NULL, NULL);
 }
 
 static void note_unanswered(const struct task_table *t, const struct task *k,

@@ -27,7 +27,9 @@ enum {
 	TASK_JOSTLE_MS = 200,	 /* a question keeps its slot that long; as Unbound */
 	TASK_ARENA_BLOCK = 16 * 1024,
 	TASK_ARENA_MAX =
-		1024 * 1024, /* four times BUDGET_BYTES: replies are kept expanded */
+		1024 * 1024,	/* four times BUDGET_BYTES: replies are kept expanded */
+	TASK_REFRESH_MAX = 100, /* popular names renewed in a second: what a busy resolver
+				 * has, and far below what clients ask */
 	/* All arenas of a loop: two blocks for each client's question, what most need. */
 	TASK_MEMORY_MAX = TASK_CLIENTS_MAX * 2 * TASK_ARENA_BLOCK,
 	TASK_MEMORY_FAIR =
@@ -46,7 +48,8 @@ struct waiter {
 
 struct task_hooks {
 	void *arg;
-	/* The reply for all clients of one task; both live for the call. */
+	/* The reply for all clients of one task; none for task_refresh(); both live for
+	 * the call. */
 	void (*done)(void *arg, const struct question *q, const struct waiter *list,
 		     const struct reply *reply);
 };
@@ -77,6 +80,10 @@ enum task_result {
 enum task_result task_ask(struct task_table *t, const struct query *q,
 			  const struct policy_subject *subject, const struct asker *from,
 			  const struct waiter **waiter);
+
+/* Looks q up, with its refresh_s, for nobody in particular: done() is told with an empty
+ * list. Nothing happens when that is under way, and when there is much to do. */
+void task_refresh(struct task_table *t, const struct question *q);
 
 /* upstream_hooks.event: owner is a task. */
 void task_event(void *table, void *task, const struct event *ev);

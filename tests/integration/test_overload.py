@@ -45,7 +45,8 @@ def crawl_answer(msg):
     rtype, data = 1, socket.inet_aton("192.0.2.77")
     if name.lower().startswith("late"):
         rtype, data = 5, name_wire("target-of-" + name.lower())
-    record = b"\xc0\x0c" + struct.pack("!HHIH", rtype, 1, 300, len(data)) + data
+    ttl = 20 if name.lower().startswith("popular") else 300
+    record = b"\xc0\x0c" + struct.pack("!HHIH", rtype, 1, ttl, len(data)) + data
     return msg[:2] + struct.pack("!5H", 0x8400, 1, 1, 0, 0) + msg[12:at + 4] + record
 
 
@@ -206,6 +207,24 @@ def late(r):
         crowd.answers.clear()
         equal(len(crowd.read(5.0)), 0, "late answers")
     check(counted(r, before)["dropped_late"] >= 100, "late answers dropped", counted(r, before))
+
+
+@test("cache.prefetch: a popular name is renewed in the last tenth of its TTL, and nobody waits for it", full=True)
+def prefetch(r):
+    r.stop()
+    r.configure(cache={"prefetch": True})
+    r.start()
+    before, name, start = stats(r), "popular%d.crawl.example" % os.getpid(), time.monotonic()
+    check(r.ask(name, over="tcp").data("A") == ["192.0.2.77"], "the first time")
+    slowest = 0.0
+    while time.monotonic() < start + 30:
+        asked = time.monotonic()
+        check(r.ask(name).data("A") == ["192.0.2.77"], "later")
+        slowest = max(slowest, time.monotonic() - asked)
+        time.sleep(0.1)
+    check(slowest < CRAWL_S / 2, "somebody waited", slowest)
+    check(1 <= counted(r, before)["prefetches"] <= 2, "prefetches", counted(r, before)["prefetches"])
+    return "slowest answer %.1f ms" % (slowest * 1000)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ static void put(struct answer_cache *c, const char *name, uint16_t len, uint8_t 
 }
 
 static bool get(struct answer_cache *c, const char *name, uint16_t type, uint8_t class,
-		struct answer_body *out, uint32_t *age)
+		struct answer_body *out, struct answer_age *age)
 {
 	uint8_t qname[DNS_NAME_MAX];
 	ck_assert_int_eq(name_from_str(qname, name), 0);
@@ -49,11 +49,12 @@ START_TEST(keeps_what_was_put)
 {
 	struct answer_cache *c = open_cache();
 	struct answer_body b;
-	uint32_t age;
+	struct answer_age age;
 	put(c, "www.example.com", 100, POLICY_ALL);
 	policy.now_s += 9;
 	ck_assert(get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
-	ck_assert_uint_eq(age, 9);
+	ck_assert_uint_eq(age.age_s, 9);
+	ck_assert_uint_eq(age.left_s, 51);
 	ck_assert_uint_eq(b.len, 100);
 	ck_assert_uint_eq(b.ttl_n, 1);
 	ck_assert_uint_eq(wire_get32(b.wire + b.ttl_at[0]), 60);
@@ -62,6 +63,33 @@ START_TEST(keeps_what_was_put)
 	ck_assert(!get(c, "example.com", DNS_A, POLICY_ALL, &b, &age));
 	answer_cache_flush(c);
 	ck_assert(!get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
+	answer_cache_close(c);
+}
+END_TEST
+
+/* One hit in the last tenth of an entry's life is told that it is due. */
+START_TEST(due_once)
+{
+	struct answer_cache *c = open_cache();
+	struct answer_body b;
+	struct answer_age age;
+	put(c, "www.example.com", 100, POLICY_ALL); /* 60 s */
+	static const struct {
+		uint32_t at;
+		bool due;
+	} hits[] = {{0, false}, {53, false}, {54, true}, {54, false}, {59, false}};
+	for (size_t i = 0; i < sizeof hits / sizeof *hits; i++) {
+		policy.now_s = NOW + hits[i].at;
+		ck_assert(get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
+		ck_assert_msg(age.due == hits[i].due, "hit %zu", i);
+	}
+	/* What is put anew is due anew. */
+	put(c, "www.example.com", 100, POLICY_ALL);
+	ck_assert(get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
+	ck_assert(!age.due);
+	policy.now_s += 55;
+	ck_assert(get(c, "www.example.com", DNS_A, POLICY_ALL, &b, &age));
+	ck_assert(age.due);
 	answer_cache_close(c);
 }
 END_TEST
@@ -88,7 +116,7 @@ START_TEST(forgets_with_its_verdict)
 		struct answer_cache *c = open_cache();
 		uint8_t wire[100], qname[DNS_NAME_MAX];
 		uint16_t ttl_at[1];
-		uint32_t age;
+		struct answer_age age;
 		struct answer_body b = body_of(wire, ttl_at, "a.example", 100, qname);
 		struct answer_memory m = {{5, 7}, cases[i].change};
 		answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, &m, 60, NOW);
@@ -107,7 +135,7 @@ START_TEST(refuses_what_cannot_age)
 	struct answer_body b;
 	uint8_t wire[100], qname[DNS_NAME_MAX];
 	uint16_t ttl_at[1];
-	uint32_t age;
+	struct answer_age age;
 	put(c, "large.example", ANSWER_CACHE_ENTRY_MAX, POLICY_ALL);
 	ck_assert(!get(c, "large.example", DNS_A, POLICY_ALL, &b, &age));
 	b = body_of(wire, ttl_at, "b.example", 100, qname);
@@ -127,7 +155,7 @@ START_TEST(overwrites_the_oldest)
 	for (int i = 0; i < 20000; i++) {
 		char name[64];
 		struct answer_body b;
-		uint32_t age;
+		struct answer_age age;
 		snprintf(name, sizeof name, "n%d.example.com", i);
 		put(c, name, (uint16_t)(100 + i * 37 % 3000), POLICY_ALL);
 		ck_assert(get(c, name, DNS_A, POLICY_ALL, &b, &age));
@@ -145,7 +173,7 @@ START_TEST(replaces_the_same_question)
 {
 	struct answer_cache *c = open_cache();
 	struct answer_body b;
-	uint32_t age;
+	struct answer_age age;
 	for (uint16_t i = 0; i < 50; i++)
 		put(c, "same.example", (uint16_t)(100 + i), POLICY_ALL);
 	ck_assert(get(c, "same.example", DNS_A, POLICY_ALL, &b, &age));
@@ -154,5 +182,5 @@ START_TEST(replaces_the_same_question)
 }
 END_TEST
 
-UNIT_SUITE("answer_cache", keeps_what_was_put, forgets_with_its_verdict,
+UNIT_SUITE("answer_cache", keeps_what_was_put, due_once, forgets_with_its_verdict,
 	   refuses_what_cannot_age, overwrites_the_oldest, replaces_the_same_question)

@@ -92,7 +92,7 @@ static const char whole[] =
 	"  forward: [{zone: ., servers: [192.0.2.1@53]}]\n"
 	"answers: {minimal: false, max_wait: 0}\n"
 	"serve_stale: {enabled: true, client_timeout: 2s, ttl: 5, max_age: 1d}\n"
-	"cache: {size: 16M, min_ttl: 5, max_ttl: 2h}\n"
+	"cache: {size: 16M, min_ttl: 5, max_ttl: 2h, prefetch: on}\n"
 	"hits: {retention: 8w, max_size: 1073741824}\n";
 
 static void check_whole(const struct conf *c)
@@ -109,6 +109,7 @@ static void check_whole(const struct conf *c)
 	ck_assert_str_eq(c->user, "");
 	ck_assert_str_eq(c->node, "tokyo-1");
 	ck_assert_str_eq(c->nsid, "ns7");
+	ck_assert(c->cache.prefetch);
 	ck_assert_int_eq(c->sinkhole.action, RULE_NXDOMAIN);
 	ck_assert_uint_eq(c->sinkhole.ttl_s, 60);
 	ck_assert_str_eq(c->recursion.root_hints, "lab/root.hints");

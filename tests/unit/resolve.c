@@ -329,6 +329,37 @@ START_TEST(no_store_no_packet)
 }
 END_TEST
 
+/* Prefetch: what lasts long enough is no reason to ask, what ends soon is. */
+START_TEST(renewed_before_its_end)
+{
+	static const uint8_t rdata[] = {0, 4, 192, 0, 2, 7};
+	uint8_t owner[DNS_NAME_MAX];
+	open_world();
+	ck_assert_int_eq(name_from_str(owner, "www.test"), 0);
+	const struct rrset s = {.owner = owner,
+				.type = DNS_A,
+				.rank = RANK_AUTH_ANSWER,
+				.rr_n = 1,
+				.ttl = 60,
+				.data = rdata,
+				.data_len = sizeof rdata};
+	rrset_cache_put(env.cache, &s, env.now_s);
+	for (uint32_t left = 59; left <= 60; left++) {
+		struct question q = {
+			.qtype = DNS_A, .refresh_s = left, .subject.class = POLICY_NONE};
+		struct budget b = {BUDGET_SENDS, BUDGET_BYTES, env.now_ms + BUDGET_MS,
+				   BUDGET_DEPTH};
+		name_copy(q.qname, owner);
+		arena_init(&arena, 1024, 1 << 20);
+		start(resolve_open(&arena, &q, &b));
+		ck_assert_int_eq(steps.n, 1);
+		ck_assert_int_eq(steps.step[0].kind, left < 60 ? STEP_DONE : STEP_SEND);
+		arena_fini(&arena);
+	}
+	close_world();
+}
+END_TEST
+
 /* Overload: nothing is sent, what is cached is answered, nothing is remembered. */
 START_TEST(cached_only)
 {
@@ -441,7 +472,8 @@ START_TEST(forwarders_are_asked_to_recurse)
 }
 END_TEST
 
-UNIT_SUITE("resolve", cached_only, root_is_primed, forwarders_are_asked_to_recurse,
-	   question_on_the_wire, case_and_id_are_random, events_of_others_are_ignored,
-	   sub_questions_and_budget, servers_inside_without_glue, junk_is_paid_for,
-	   small_arenas_end_in_servfail, no_store_no_packet)
+UNIT_SUITE("resolve", cached_only, renewed_before_its_end, root_is_primed,
+	   forwarders_are_asked_to_recurse, question_on_the_wire, case_and_id_are_random,
+	   events_of_others_are_ignored, sub_questions_and_budget,
+	   servers_inside_without_glue, junk_is_paid_for, small_arenas_end_in_servfail,
+	   no_store_no_packet)

@@ -434,6 +434,53 @@ START_TEST(cached_names_are_judged_anew)
 }
 END_TEST
 
+static void cached_until(const char *name, uint8_t class, uint32_t ttl)
+{
+	static uint8_t wire[64];
+	static const uint16_t ttl_at[1];
+	uint8_t qname[DNS_NAME_MAX];
+	size_t n = question(wire, name, DNS_A, DNS_QR | DNS_RA);
+	struct answer_body body = {wire, ttl_at, (uint16_t)n, 0, DNS_EDE_NONE, true};
+	const struct answer_memory memory = {serve->policy.stamp, 0};
+	ck_assert_int_eq(name_from_str(qname, name), 0);
+	answer_cache_put(serve->answers, &body, qname, DNS_A, class, &memory, ttl,
+			 serve->policy.now_s);
+}
+
+/* By key; never for who opted out, never what is listed. */
+START_TEST(popular_names_are_looked_up_again)
+{
+	struct prefix p;
+	struct hit h;
+	open_serve();
+	for (unsigned on = 0; on < 2; on++) {
+		conf->cache.prefetch = on;
+		cached_until("www.example.com", POLICY_ALL, 100);
+		serve->policy.now_s += 89;
+		ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
+		ck_assert_uint_eq(stats.n[STATS_TASK], 0);
+		serve->policy.now_s += 1;
+		ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
+		ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
+		ck_assert_uint_eq(stats.n[STATS_TASK], on);
+		ck_assert_uint_eq(stats.n[STATS_TASK_REFRESH], on);
+	}
+	cached_until("www.example.net", POLICY_ALL, 100);
+	serve->policy.now_s += 95;
+	list("l", "example.net", RULE_ADDRESS);
+	ck_assert_str_eq(ask("www.example.net", DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
+	ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+	renew();
+	cached_until("www.example.net", POLICY_NONE, 100);
+	serve->policy.now_s += 95;
+	ck_assert_str_eq(ask("www.example.net", DNS_A), "0 0 0");
+	ck_assert_uint_eq(stats.n[STATS_TASK], 1);
+	close_serve();
+}
+END_TEST
+
 /* Without a snapshot of the store there is no answer that could be wrong. */
 START_TEST(no_view_is_servfail)
 {
@@ -590,7 +637,8 @@ UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, strangers_get_no_more_than_they_sent,
 	   opt_out_in_ipv6_dress, local_zones_and_rules_that_override_them,
-	   local_zones_and_zones_given, cached_names_are_judged_anew, no_view_is_servfail,
+	   local_zones_and_zones_given, cached_names_are_judged_anew,
+	   popular_names_are_looked_up_again, no_view_is_servfail,
 	   monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,

@@ -653,6 +653,56 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
+static void refresh(const char *name)
+{
+	struct question q = {.qtype = DNS_A, .refresh_s = 5};
+	ck_assert_int_eq(name_from_str(q.qname, name), 0);
+	task_refresh(table, &q);
+}
+
+/* For nobody; who comes meanwhile shares it. */
+START_TEST(popular_names_are_renewed)
+{
+	char name[24];
+	open_table();
+	node("a")->sends = node("b")->sends = true;
+	refresh("a");
+	refresh("a");
+	ck_assert_int_eq(sent_n, 1);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(waiters_ended, 0);
+	ask("b");
+	refresh("b");
+	ck_assert_int_eq(sent_n, 1);
+	answer(EVENT_REPLY);
+	refresh("a");
+	ask("a");
+	ck_assert_int_eq(sent_n, 1);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(waiters_ended, 2);
+	/* So many in a second. */
+	task_now(table, START_MS + 1000, 1000);
+	for (int i = 0; i < TASK_REFRESH_MAX + 10; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		node(name)->sends = true;
+		refresh(name);
+	}
+	ck_assert_int_eq(sent_n, TASK_REFRESH_MAX);
+	task_now(table, START_MS + 2000, 1000);
+	refresh("a");
+	ck_assert_int_eq(sent_n, TASK_REFRESH_MAX + 1);
+	answer_all();
+	/* None while there is much to do. */
+	ended = 0;
+	fill(START_MS + 3000);
+	refresh("a");
+	ck_assert_int_eq(sent_n, TASK_CLIENTS_MAX);
+	answer_all();
+	close_table();
+}
+END_TEST
+
 /* The worker ends: tasks go without a word to anybody. */
 START_TEST(closing_cancels)
 {
@@ -706,4 +756,5 @@ UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
 	   work_without_end_is_ended, a_full_table_sheds_the_oldest,
 	   sub_questions_find_room, one_client_waits_for_so_many, memory_is_bounded,
-	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told)
+	   popular_names_are_renewed, waiters_are_bounded_and_come_back, closing_cancels,
+	   who_listens_is_told)
