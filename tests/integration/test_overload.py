@@ -2,6 +2,7 @@
 """Overload: thousands of look-ups that wait, clients that ask too much, and everybody else meanwhile."""
 import collections
 import contextlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import time
 
 import harness
 from dnsmsg import Message, name_text, name_wire, query
-from harness import SINK4, Skip, check, equal, test
+from harness import SINK4, Load, Skip, check, equal, test
 from lab import die_with_parent
 
 OPEN = 4096  # look-ups at once: 2,048 for each of two workers
@@ -138,8 +139,8 @@ def waiting_names(tag, n):
     return ["%s%d-%d.crawl.example" % (tag, os.getpid(), i) for i in range(n)]
 
 
-@test("4,096 look-ups that wait leave cached and sinkhole answers as quick as before, and the newest question "
-      "takes the oldest one's slot", sanitized=False)
+@test("full table: 4,096 look-ups that wait leave cached and sinkhole answers as quick as before, and the newest "
+      "question takes the oldest one's slot (jostle)", sanitized=False)
 def open_recursions(r):
     for name, qtype in ((CLEAN, "A"), ("www.beta.example", "A")):
         r.ask(name, qtype)
@@ -180,7 +181,7 @@ def open_many(r, crowd):
     raise Skip("too slow a machine just now: %d look-ups at once" % waiting)
 
 
-@test("one client has at most 200 questions waiting in a worker, its neighbourhood 1,000; others are served")
+@test("DNSBomb: one client has at most 200 questions waiting in a worker, its neighbourhood 1,000; others are served")
 def crowded(r):
     before = stats(r)
     with Crowd(r, 1, 30) as one, Crowd(r, 1, 31) as other:
@@ -198,7 +199,7 @@ def crowded(r):
         equal([x.rcode for x in other.read(2.0)], ["NOERROR"], "another client")
 
 
-@test("UDP: nothing is answered later than answers.max_wait", sanitized=False)
+@test("DNSBomb: over UDP nothing is answered later than answers.max_wait", sanitized=False)
 def late(r):
     before = stats(r)
     with Crowd(r, 20, 40) as crowd:
@@ -207,6 +208,30 @@ def late(r):
         crowd.answers.clear()
         equal(len(crowd.read(5.0)), 0, "late answers")
     check(counted(r, before)["dropped_late"] >= 100, "late answers dropped", counted(r, before))
+
+
+@test("random subdomains: a flood on a slow and on a dead zone leaves others their answers, cached and cold", sanitized=False)
+def flood(r):
+    before, tag = stats(r), os.getpid()
+    server, source = r.server(), (r.lab.host(harness.CLIENT), 0)
+    cold = (("r%d-%d.wild.alpha.example" % (tag, i), "A") for i in itertools.count())
+    with Crowd(r, CLIENTS, 50) as crowd, Load(server, itertools.repeat((CLEAN, "A")), 200, source) as cached, \
+            Load(server, cold, 50, source) as fresh:
+        end, i = time.monotonic() + 4, 0
+        while time.monotonic() < end:
+            crowd.ask("f%d-%d.%s" % (tag, i + k, ("crawl.example", "mute.example")[k & 1]) for k in range(200))
+            crowd.read(0.01)
+            i += 200
+        cached.stop()
+        fresh.stop()
+    took = counted(r, before)
+    good = sum(rcode == "NOERROR" for rcode in fresh.answers.values())
+    said = "%d questions of the flood, %d slots taken over; cached %d of %d, cold %d of %d" % (
+        i, took["recursions_shed"], cached.answered, cached.sent, good, fresh.sent)
+    if not took["recursions_shed"]:
+        raise Skip("too slow a machine just now: " + said)
+    check(cached.answered >= cached.sent * 0.99 and good >= fresh.sent * 0.95, "too few answers:", said)
+    return said
 
 
 @test("cache.prefetch: a popular name is renewed in the last tenth of its TTL, and nobody waits for it", full=True)
