@@ -79,12 +79,24 @@ static json_t *edit_json(const struct edit *e)
 			 "forced", e->force);
 }
 
+/* What was asked for is not what holds when the list's lease ends before. */
+static bool ended_by_lease(uint32_t *until, struct edit *e)
+{
+	const struct rule r = {.expires = e->item.expires};
+	*until = r.expires;
+	if (blocklist_view_renew(e->tool.view) == ERR_OK)
+		*until = tool_until(&r, blocklist_list_named(e->tool.view, e->list));
+	return *until != r.expires;
+}
+
 static int say_edit(struct edit *e, const char *did)
 {
 	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
 	const struct blocklist_item *i = &e->item;
+	uint32_t ends;
+	bool by_lease = ended_by_lease(&ends, e);
 	tool_rule_text(rule, &i->key, i->kind);
-	tool_time(until, i->expires);
+	tool_time(until, ends);
 	if (e->cli.json) {
 		json_t *o = edit_json(e);
 		json_object_set_new(o, "done", json_string(did));
@@ -93,10 +105,12 @@ static int say_edit(struct edit *e, const char *did)
 	} else if (strcmp(did, "removed") == 0) {
 		printf("removed %s from list %s\n", rule, e->list);
 	} else {
-		printf("listed %s (%s) on list %s, action %s, %s%s\n", rule,
+		printf("listed %s (%s) on list %s, action %s, %s%s%s\n", rule,
 		       tool_kind_text(&i->key, i->kind), e->list,
 		       rule_action_text((enum rule_action)i->action),
-		       *until ? "until " : "for ever", until);
+		       *until ? "until " : "for ever", until,
+		       by_lease ? ", when the list's lease ends, unless that is renewed"
+				: "");
 	}
 	return CLI_DONE;
 }

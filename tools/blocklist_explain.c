@@ -35,6 +35,19 @@ static int read_query(struct explain *e)
 		addr_to_text(e->text, &e->addr);
 		return CLI_GO;
 	}
+	struct prefix p;
+	int err = prefix_from_text(&p, text, strlen(text));
+	if (err == ERR_OK && p.bits == (p.addr.family == 4 ? 32 : 128)) {
+		/* "192.0.2.1/32", as other commands write an address. */
+		e->by_name = false;
+		e->addr = p.addr;
+		addr_to_text(e->text, &e->addr);
+		return CLI_GO;
+	}
+	if (err == ERR_OK || err == ERR_INVAL)
+		return cli_fail("\"%s\" is a prefix: give one address in it; \"list\" "
+				"shows which prefixes are listed",
+				text);
 	if (name_from_str(e->name, text) != ERR_OK)
 		return cli_fail("\"%s\" is no domain name and no address", text);
 	name_to_text(e->text, e->name);
@@ -135,8 +148,9 @@ static void tell(struct told *t, const struct explain *e, int i)
 	t->mode = mode_text(l);
 	t->precedence = l ? l->precedence : 0;
 	unsigned action = l && l->action != RULE_GIVEN ? l->action : r->action;
-	t->action = action == RULE_GIVEN ? "default"
-					 : rule_action_text((enum rule_action)action);
+	if (action == RULE_GIVEN)
+		action = (unsigned)e->policy.default_action;
+	t->action = rule_action_text((enum rule_action)action);
 	if (i == e->winner && e->verdict.kind != VERDICT_PASS)
 		t->action = rule_action_text(e->verdict.action);
 	if (blocklist_entry_of_rule(e->tool.view, &t->entry, r, &key) == ERR_OK)
@@ -205,6 +219,29 @@ static bool is_local(const struct explain *e)
 	       e->verdict.rule.labels < name_labels(a.zone);
 }
 
+/* "address" alone would tell a list operator nothing. */
+static const char *what_happens(enum rule_action a)
+{
+	switch (a) {
+	case RULE_ADDRESS:
+		return "answered with the sinkhole's address";
+	case RULE_NXDOMAIN:
+		return "answered with NXDOMAIN: there is no such name";
+	case RULE_NODATA:
+		return "answered with no data";
+	case RULE_REFUSE:
+		return "refused";
+	case RULE_DROP:
+		return "left without an answer";
+	case RULE_TCP_ONLY:
+		return "answered over TCP only";
+	case RULE_LOCAL_DATA:
+		return "answered with local data";
+	default:
+		return rule_action_text(a);
+	}
+}
+
 static void print_verdict(const struct explain *e)
 {
 	const struct verdict *v = &e->verdict;
@@ -217,7 +254,8 @@ static void print_verdict(const struct explain *e)
 		printf("%s for %s: resolved as it is; this client opted out\n", e->text,
 		       e->client);
 	else if (v->kind == VERDICT_ACT)
-		printf("%s: %s, by list %s\n", e->text, rule_action_text(v->action),
+		printf("%s: %s%s, by list %s\n", e->text,
+		       e->by_name ? "" : "what leads to it is ", what_happens(v->action),
 		       l ? l->name : "?");
 	else if (v->kind == VERDICT_PASSTHRU)
 		printf("%s: let through, by list %s\n", e->text, l ? l->name : "?");

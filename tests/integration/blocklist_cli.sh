@@ -106,7 +106,8 @@ is "$(awk '$1 == "unchanged" { print $2 }' "$out")" 20 "a second import changes 
 expect 0 "sample" lists
 expect 0 "generation" stats
 expect 0 "good" verify
-expect 0 "by list sample" explain x.c2.example.net
+expect 0 "answered with the sinkhole's address, by list sample" explain x.c2.example.net
+expect 2 "is a prefix" explain 192.0.2.0/24
 expect 0 "decides" explain 198.51.100.130
 expect 1 "on no list" explain www.example.net
 expect 1 "on no list" explain dga.example.org
@@ -149,7 +150,7 @@ expect 0 "(exact)" add single.example.net --reason t --exact --action nxdomain
 expect 0 "nxdomain" explain single.example.net
 expect 1 "on no list" explain x.single.example.net
 expect 0 "(address)" add 127.0.0.66 --reason "a lab may"
-expect 0 "passthru" add free.c2.example.net --list allowed --reason t --action passthru --expires never
+expect 0 "when the list's lease ends" add free.c2.example.net --list allowed --reason t --action passthru --expires never
 expect 1 "is not on list" remove other.example.net --reason t
 expect 1 "no list \"absent\"" remove other.example.net --list absent --reason t
 expect 0 "removed hand.example.net" remove hand.example.net --reason t
