@@ -69,6 +69,10 @@ static int read_filter(struct hits *h)
 	}
 	if (status != CLI_GO)
 		return status;
+	if (h->until_us && h->since_us >= h->until_us)
+		return cli_fail("--until %s is not after --since %s: no hit can be "
+				"between them",
+				h->until, h->since);
 	if (h->client_text) {
 		int err = prefix_from_text(&h->client, h->client_text,
 					   strlen(h->client_text));
@@ -80,6 +84,10 @@ static int read_filter(struct hits *h)
 					"192.0.2.1 or 2001:db8::/56",
 					h->client_text);
 	}
+	if (h->name_text && strncmp(h->name_text, "*.", 2) == 0)
+		return cli_fail("questions have no wildcards: give %s, with --subtree "
+				"for the names below it",
+				h->name_text + 2);
 	if (h->name_text && name_from_str(h->name, h->name_text))
 		return cli_fail("\"%s\" is no domain name", h->name_text);
 	return CLI_GO;
