@@ -168,10 +168,12 @@ static void print_command_help(const struct cli_command *self,
 	       self->name, self->operands, self->help);
 	for (const struct cli_option *o = options; o && o->name; o++)
 		print_option(o);
-	printf("  %-24s %s\n", "-c FILE", "configuration that names the state folder");
+	printf("  %-24s %s\n", "-c, --config FILE",
+	       "configuration that names the state folder");
 	for (const struct cli_option *o = common; o->name; o++)
-		print_option(o);
-	printf("  %-24s %s\n", "--help", "this text");
+		if (o->help)
+			print_option(o);
+	printf("  %-24s %s\n", "-h, --help", "this text");
 }
 
 static const struct cli_option *find_option(const struct cli_option *o, const char *name,
@@ -226,6 +228,7 @@ int cli_parse(struct cli *out, const struct cli_command *self,
 {
 	*out = (struct cli){.command = self->name, .operands = argv};
 	const struct cli_option common[] = {
+		{"config", CLI_TEXT, &out->conf_file, NULL, NULL, 0, 0}, /* as -c */
 		{"state", CLI_TEXT, &out->state, "DIR", "state folder", 0, 0},
 		{"json", CLI_FLAG, &out->json, NULL, "JSON for programs", 0, 0},
 		{0},
@@ -247,8 +250,12 @@ int cli_parse(struct cli *out, const struct cli_command *self,
 		} else if (strcmp(a, "-c") == 0 && i + 1 < argc) {
 			out->conf_file = argv[++i];
 		} else {
-			status = cli_fail("unknown option %s; see \"%s %s --help\"", a,
-					  program_invocation_short_name, self->name);
+			status = strcmp(a, "-c") == 0
+					 ? cli_fail("-c needs a file")
+					 : cli_fail("unknown option %s; see \"%s %s "
+						    "--help\"",
+						    a, program_invocation_short_name,
+						    self->name);
 		}
 		if (status != CLI_GO)
 			return status;
@@ -282,9 +289,11 @@ static void common_first(int argc, char **argv)
 {
 	int n = 1;
 	while (n < argc && argv[n][0] == '-') {
-		bool takes =
-			strcmp(argv[n], "-c") == 0 || strcmp(argv[n], "--state") == 0;
-		if (!takes && strncmp(argv[n], "--state=", 8) != 0 &&
+		bool takes = strcmp(argv[n], "-c") == 0 ||
+			     strcmp(argv[n], "--config") == 0 ||
+			     strcmp(argv[n], "--state") == 0;
+		if (!takes && strncmp(argv[n], "--config=", 9) != 0 &&
+		    strncmp(argv[n], "--state=", 8) != 0 &&
 		    strcmp(argv[n], "--json") != 0)
 			break;
 		n += takes ? 2 : 1;
@@ -312,7 +321,7 @@ int cli_main(const struct cli_program *p, int argc, char **argv)
 		return CLI_FAULT;
 	}
 	common_first(argc, argv);
-	if (strcmp(argv[1], "--version") == 0) {
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
 		printf("%s %s\n", p->name, SINKHOLED_VERSION);
 		return finish(CLI_DONE);
 	}
