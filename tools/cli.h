@@ -134,7 +134,8 @@ struct cli_column {
 };
 
 struct cli_table;
-/* Aligned columns below a heading on a terminal, TSV without heading in a pipe, JSON
+/* On a terminal aligned columns below a heading, in a short table without those that are
+ * empty in every row; in a pipe TSV without heading; JSON
  * lines with json. NULL when out of memory. */
 struct cli_table *cli_table_open(const struct cli_column *columns, bool json);
 /* One text per column; "" is shown as "-" and is null in JSON. */

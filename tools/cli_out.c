@@ -43,6 +43,8 @@ struct cli_table {
 	size_t width[CLI_COLUMNS_MAX];
 	char *kept[CLI_MEASURE_ROWS][CLI_COLUMNS_MAX];
 	int kept_n;
+	bool told[CLI_COLUMNS_MAX]; /* some row has something in this column */
+	int last;		    /* the last column that is shown */
 };
 
 struct cli_table *cli_table_open(const struct cli_column *columns, bool json)
@@ -75,17 +77,25 @@ static void print_padded(const struct cli_table *t, int i, const char *text)
 	if (t->columns[i].number)
 		printf("%*s%s", pad, "", text);
 	else
-		printf("%s%*s", text, i + 1 < t->n ? pad : 0, "");
-	fputs(i + 1 < t->n ? "  " : "\n", stdout);
+		printf("%s%*s", text, i < t->last ? pad : 0, "");
+	fputs(i < t->last ? "  " : "\n", stdout);
 }
 
-static void print_kept(struct cli_table *t)
+/* whole: no row comes after these, so a column that is empty in all of them would only
+ * make lines longer than the terminal is wide. */
+static void print_kept(struct cli_table *t, bool whole)
 {
+	for (int i = 0; i < t->n; i++) {
+		t->told[i] = t->told[i] || !whole || i == 0;
+		t->last = t->told[i] ? i : t->last;
+	}
 	for (int i = 0; i < t->n && t->kept_n; i++)
-		print_padded(t, i, t->columns[i].name);
+		if (t->told[i])
+			print_padded(t, i, t->columns[i].name);
 	for (int r = 0; r < t->kept_n; r++)
 		for (int i = 0; i < t->n; i++) {
-			print_padded(t, i, t->kept[r][i] ? t->kept[r][i] : "?");
+			if (t->told[i])
+				print_padded(t, i, t->kept[r][i] ? t->kept[r][i] : "?");
 			free(t->kept[r][i]);
 		}
 	t->kept_n = 0;
@@ -120,17 +130,18 @@ void cli_table_row(struct cli_table *t, const char *const *cells)
 		} else {
 			size_t w = text_width(clean);
 			t->width[i] = w > t->width[i] ? w : t->width[i];
+			t->told[i] = t->told[i] || *cells[i];
 			t->kept[t->kept_n][i] = strdup(clean);
 		}
 	}
 	if (t->as == AS_MEASURING && ++t->kept_n == CLI_MEASURE_ROWS)
-		print_kept(t);
+		print_kept(t, false);
 }
 
 void cli_table_close(struct cli_table *t)
 {
 	if (t->as == AS_MEASURING)
-		print_kept(t);
+		print_kept(t, true);
 	free(t);
 }
 

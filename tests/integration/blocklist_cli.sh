@@ -119,6 +119,9 @@ for c in "stats" "lists" "list" "verify" "explain c2.example.net" "explain www.e
 for line in sys.stdin: json.loads(line)' <"$out" 2>>"$err"; then ok; else bad "$c --json: no JSON"; fi
 done
 "$tool" list --state "$dir/state" >/dev/full 2>"$err"; is $? 2 "list into a full disk"
+python3 -c 'import pty, sys
+pty.spawn(sys.argv[1:])' "$tool" list --state "$dir/state" >"$out" 2>"$err" </dev/null
+is "$(head -n 1 "$out" | tr -d '\r' | tr -s ' ')" "rule kind list action until reason reference" "columns on a terminal"
 
 # ---- broken input leaves the list alone
 : >empty
