@@ -50,7 +50,7 @@ obj = $(1:%.c=$(BUILD)/obj/%.o)
 SUB = --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 
 .PHONY: all everything help deps run lab lab-down check check-full unit integration fuzz-replay fuzz \
-	asan tsan bench layers lint format format-check install uninstall clean
+	asan tsan bench bench-packets layers lint format format-check install uninstall clean
 all: $(BIN)  ## build the programs
 everything: $(BIN) $(UNIT) $(FUZZ) $(HELPERS) $(SCENARIO)  ## and all test programs
 
@@ -145,6 +145,10 @@ sanitized: everything
 
 bench: $(BIN) $(HELPERS)  ## measure beside Debian's unbound
 	@python3 -B tests/bench/run.py $(BUILD)
+	@python3 -B tests/bench/packets.py $(BUILD) || [ $$? = 77 ]
+
+bench-packets: $(BIN)  ## packets to name servers beside unbound
+	@python3 -B tests/bench/packets.py $(BUILD) || [ $$? = 77 ]
 
 layers:  ## folders depend in one direction only
 	@tests/layers.sh

@@ -11,7 +11,7 @@ from lab import Lab
 ZONES = 48
 # NSD process: hosts it listens on; zones it serves, the operators' are added below.
 LEAVES = {"leaf0": (41, 42), "leaf1": (43, 44), "leaf2": (45, 46)}
-PUPPETS = {"attack": 221, "victim": 222, "slow": 223, "ports": 224, "silent": 225, "dead": 226, "popular": 227}
+PUPPETS = {"attack": 221, "victim": 222, "slow": 223, "ports": 224, "silent": 225, "dead": 226, "popular": 227, "second": 228}
 SOA = "@ SOA {server} lab.example. 1 3600 600 86400 300\n"
 KINDS = ("own", "own", "hosted", "own", "customer", "own", "mixed", "four")
 
@@ -105,7 +105,7 @@ class WideLab(Lab):
                 rows.append((server, "A", host))
         rows += [("@", "A", address(n)), ("@", "MX", "10 www"), ("www", "A", address(n)), ("www", "AAAA", "2001:db8::%x" % (n + 1)),
                  ("api", "A", address(n)), ("a.b.c", "A", address(n)), ("*.wild", "A", address(n)), ("alias", "CNAME", "www"),
-                 ("cdn", "CNAME", "edge.%s." % zone_name(n + 1)), ("edge", "A", address(n)), ("txt", "TXT", '"zone %d"' % n),
+                 ("cdn", "CNAME", "edge.%s." % zone_name(n + 1)), ("edge", "A", address(n)), ("*.fill", "TXT", " ".join(['"%s"' % ("x" * 240)] * 4)),
                  ("chain", "CNAME", "chain2"), ("chain2", "CNAME", "hop.%s." % zone_name(n + 2)), ("hop", "CNAME", "www.%s." % zone_name(n + 3))]
         return self.lines(servers(n)[0][0], rows)
 
