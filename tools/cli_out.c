@@ -18,7 +18,9 @@ enum {
 
 void cli_json(json_t *value)
 {
-	if (json_dumpf(value, stdout, JSON_COMPACT | JSON_ENCODE_ANY) == 0)
+	/* 15 digits: 1.247, not 1.2470000000000001. */
+	if (json_dumpf(value, stdout,
+		       JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15)) == 0)
 		putchar('\n');
 	json_decref(value);
 }

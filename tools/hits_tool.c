@@ -7,7 +7,10 @@
 
 #include "include/control.h"
 
-enum { PROGRESS_EVERY_ROWS = 4096 };
+enum {
+	PROGRESS_EVERY_ROWS = 4096,
+	SPAN_MAX_S = 1000000000, /* no log is as old; a Unix time without its @ is more */
+};
 
 int hits_parse(struct hits *h, const struct cli_command *self,
 	       const struct cli_option *extra, int min, int max, int argc, char **argv)
@@ -47,6 +50,10 @@ static int read_time(uint64_t *out, const char *option, const char *text)
 		t = now / 86400 * 86400;
 	else if (strcmp(text, "yesterday") == 0)
 		t = now / 86400 * 86400 - 86400;
+	else if (cli_span_from_text(&span, text) == ERR_OK && span >= SPAN_MAX_S)
+		return cli_fail("--%s %s is more than 30 years ago; write a Unix time as "
+				"@1767322800",
+				option, text);
 	else if (cli_span_from_text(&span, text) == ERR_OK)
 		t = now - span;
 	else if (cli_time_from_text(&t, text) != ERR_OK)
