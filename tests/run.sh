@@ -27,7 +27,7 @@ cat <<END
 sinkholed is starting on 127.0.0.1 and ::1, port $port. Three commands worth trying in another terminal:
   dig @127.0.0.1 -p $port $name     listed: the sinkhole's address, and why
   $build/sinkhole-hits -c $conf top clients
-  dig @::1 -p $port www.debian.org            not listed: recursion (without a network: SERVFAIL, and why)
+  dig @::1 -p $port www.debian.org           not listed: recursion (without a network: SERVFAIL, and why)
 Take it off the list and ask again: $build/sinkhole-blocklist -c $conf remove $name --list sample --reason try
 Ctrl-C ends it.
 
