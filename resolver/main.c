@@ -504,7 +504,7 @@ static int serve(struct conf *conf)
 		log_warning("%s", conf->warnings[i]);
 	if (start(&s))
 		exit(EXIT_FAULT); /* threads may run already: all they use stays */
-	log_notice("sinkholed " SINKHOLED_VERSION " is ready: %d workers, %d addresses",
+	log_notice("sinkholed " SINKHOLED_VERSION " is ready: workers %d, addresses %d",
 		   conf->workers, conf->listen_n);
 	uv_run(&s.loop, UV_RUN_DEFAULT);
 	finish(&s);

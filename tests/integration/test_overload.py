@@ -183,6 +183,7 @@ def open_many(r, crowd):
 
 @test("DNSBomb: one client has at most 200 questions waiting in a worker, its neighbourhood 1,000; others are served")
 def crowded(r):
+    equal(r.ask(CLEAN).data("A"), ["192.0.2.11"], "a name to be cached")
     before = stats(r)
     with Crowd(r, 1, 30) as one, Crowd(r, 1, 31) as other:
         one.ask(waiting_names("b", 300))
