@@ -109,6 +109,34 @@ void iter_take_prime(struct iter *it, struct iter_io *io)
 
 /* ---- the beginning ---- */
 
+/* The deepest cut below given (NULL = anywhere) that the cache knows from servers no rule
+ * forbids, and all cuts above it too: what a server told that is listed by now is not to
+ * lead anywhere. RRSET_CACHE_*, or ERR_*. */
+static int cached_cut(struct iter *it, struct iter_io *io, bool strictly,
+		      const struct conf_zone *given)
+{
+	const uint8_t *name = it->name;
+	int found = RRSET_CACHE_MISS;
+	struct delegation d;
+	for (;;) {
+		int r = rrset_cache_get_delegation(io->env->cache, &d, io->arena, name,
+						   strictly, io->env->now_s);
+		if (r != RRSET_CACHE_HIT || (given && !name_below(d.zone, given->zone)))
+			return r < 0 ? r : found;
+		r = iter_judge_origin(it, io, &d.from);
+		if (r < 0)
+			return r;
+		if (r == 1) {
+			found = RRSET_CACHE_MISS;
+		} else if (found == RRSET_CACHE_MISS) {
+			it->cut = d;
+			found = RRSET_CACHE_HIT;
+		}
+		name = d.zone;
+		strictly = true;
+	}
+}
+
 int iter_find_cut(struct iter *it, struct iter_io *io)
 {
 	const struct conf *c = io->env->conf;
@@ -122,13 +150,10 @@ int iter_find_cut(struct iter *it, struct iter_io *io)
 	/* Below a forward zone there are no cuts for us. */
 	if (it->forward)
 		return given_cut(it, io, zone);
-	int r = rrset_cache_get_delegation(io->env->cache, &it->cut, io->arena, it->name,
-					   strictly, io->env->now_s);
+	int r = cached_cut(it, io, strictly, zone);
 	if (r < 0)
 		return r;
-	bool deeper =
-		r == RRSET_CACHE_HIT && (!zone || name_below(it->cut.zone, zone->zone));
-	if (deeper)
+	if (r == RRSET_CACHE_HIT)
 		return ERR_OK;
 	if (zone)
 		return given_cut(it, io, zone);

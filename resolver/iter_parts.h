@@ -20,7 +20,7 @@ static inline struct step *iter_add_step(struct iter_io *io, enum step_kind kind
 /* ---- iter_cut.c ---- */
 
 /* Sets it->cut to where the walk begins: the deepest of what the configuration gives and
- * the cache knows, or the root hints. ERR_NOMEM. */
+ * the cache knows, or the root hints. ERR_*. */
 MUST_CHECK int iter_find_cut(struct iter *it, struct iter_io *io);
 /* The root servers told who they are: keeps it. */
 void iter_take_prime(struct iter *it, struct iter_io *io);
@@ -50,6 +50,8 @@ void iter_enter_cut(struct iter *it, struct iter_io *io);
 /* ERR_*, or 1 when a rule forbids the server; addr may be NULL. */
 int iter_judge_server(struct iter *it, struct iter_io *io, int server,
 		      const struct addr *addr);
+/* The same for who told what is in the cache. */
+int iter_judge_origin(struct iter *it, struct iter_io *io, const struct origin *from);
 void iter_block_path(struct iter_path *p);
 /* Another name is asked for: tries begin anew, what the servers are stays known. */
 void iter_renew_paths(struct iter *it);

@@ -108,6 +108,11 @@ int iter_judge_server(struct iter *it, struct iter_io *io, int server,
 	return judge_name_addr(it, io, it->cut.server[server].name, addr);
 }
 
+int iter_judge_origin(struct iter *it, struct iter_io *io, const struct origin *from)
+{
+	return judge_name_addr(it, io, from->server, &from->addr);
+}
+
 void iter_block_path(struct iter_path *p)
 {
 	p->dead = p->blocked = true;
@@ -284,7 +289,7 @@ static int learn_family(struct iter *it, struct iter_io *io, int server, unsigne
 	if (io->env->noter)
 		note(io->env, (struct note){.kind = NOTE_CACHED, .rrset = &s});
 	/* What a server told that is listed by now is not to lead anywhere. */
-	r = judge_name_addr(it, io, s.from.server, &s.from.addr);
+	r = iter_judge_origin(it, io, &s.from);
 	if (r)
 		return r < 0 ? r : 0;
 	return s.kind == RRSET_DATA && add_addresses(it, io, server, &s);
