@@ -248,8 +248,9 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->qmin_steps = 0;
 	it->forged = false;
 	it->restricted = it->starved = false;
-	if (iter_find_cut(it, io))
-		return fail_memory(it);
+	int err = iter_find_cut(it, io);
+	if (err)
+		return err == ERR_NOMEM ? fail_memory(it) : fail_policy(it);
 	if (io->env->noter)
 		note_zone(it, io);
 	return begin_cut(it, io);
@@ -297,10 +298,10 @@ static enum iter_result take_probe(struct iter *it, struct iter_io *io, int resu
 {
 	if (result < 0)
 		return fail_memory(it);
-	if (result == ITER_QMIN_AGAIN)
-		return ask(it, io, it->asked, false);
-	store(it, io);
 	iter_renew_paths(it);
+	if (result == ITER_QMIN_AGAIN)
+		return ask_path(it, io, it->asked);
+	store(it, io);
 	return go_on(it, io);
 }
 
