@@ -72,7 +72,7 @@ struct iter {
 	/* What the servers of this cut are asked for: the name, or an end of it. */
 	const uint8_t *ask;
 	uint16_t ask_type;
-	uint8_t qmin_steps, qmin_timeouts;
+	uint8_t qmin_steps, qmin_timeouts, cut_probes;
 	bool whole; /* no minimising below this cut */
 	struct delegation cut;
 	bool given;   /* cut is a stub or forward zone of the configuration */

@@ -339,8 +339,9 @@ int iter_learn_addresses(struct iter *it, struct iter_io *io)
 {
 	int paths = it->path_n;
 	for (int i = 0; i < it->cut.servers_n && it->path_n == paths; i++) {
+		/* Those under way may fail as well. */
 		if (it->sub_n == ITER_SUBS_MAX ||
-		    it->sub_failures >= ITER_SUB_FAILURES_MAX)
+		    it->sub_n + it->sub_failures >= ITER_SUB_FAILURES_MAX)
 			break;
 		bool waits = false;
 		for (int k = 0; k < it->sub_n; k++)

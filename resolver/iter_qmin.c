@@ -7,6 +7,9 @@ enum {
 	STEPS_MAX = 10,	  /* minimised questions for one name, 2.3 */
 	STEPS_SINGLE = 4, /* of these, with one label more each */
 	TIMEOUTS_MAX = 2, /* then it may be the probe that is not answered */
+	/* Of the servers of one cut, for a server's address: a referral to many servers
+	 * must not buy many probes each at one victim. */
+	CUT_PROBES_OWN = 1,
 };
 
 static bool is_relaxed(const struct iter_io *io)
@@ -27,7 +30,8 @@ static unsigned next_labels(const struct iter *it, const struct iter_io *io,
 {
 	unsigned all = name_labels(it->name), more = 1;
 	if (io->env->conf->recursion.qname_minimisation == CONF_QMIN_OFF || it->forward ||
-	    it->whole || it->qmin_steps >= STEPS_MAX)
+	    it->whole || it->qmin_steps >= STEPS_MAX ||
+	    (io->subject->own && it->cut_probes >= CUT_PROBES_OWN))
 		return all;
 	if (it->qmin_steps >= STEPS_SINGLE) {
 		unsigned steps = STEPS_MAX - it->qmin_steps;
@@ -59,6 +63,7 @@ static int choose(struct iter *it, struct iter_io *io, unsigned known)
 			it->ask = probe;
 			it->ask_type = DNS_A;
 			it->qmin_steps++;
+			it->cut_probes++;
 			break;
 		}
 		known = n;
@@ -69,7 +74,7 @@ static int choose(struct iter *it, struct iter_io *io, unsigned known)
 int iter_qmin_begin(struct iter *it, struct iter_io *io)
 {
 	it->whole = false;
-	it->qmin_timeouts = 0;
+	it->qmin_timeouts = it->cut_probes = 0;
 	return choose(it, io, name_labels(it->cut.zone));
 }
 

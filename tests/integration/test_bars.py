@@ -219,8 +219,7 @@ def nxns_dead(r):
         return within_bars(r, (sent(r) - before) // ROUNDS, at_victim, ms / ROUNDS)
 
 
-# The two that are only in check-full are over the bar today: make them part of check when they pass.
-@test("NXNS: server names many labels deep in the victim's zone", full=True)
+@test("NXNS: server names many labels deep in the victim's zone")
 def nxns_many_labels(r):
     return costs(r, nxns_deep, ["www.e%d.nxns.attack.example" % i for i in range(ROUNDS)])
 
@@ -235,7 +234,7 @@ def chain_at_once(r):
     return costs(r, whole_chain, ["l0.w%d.chain.attack.example" % i for i in range(ROUNDS)], victim=False)
 
 
-@test("CAMP: server names without addresses, of the same kind again, many labels deep", full=True)
+@test("CAMP: server names without addresses, of the same kind again, many labels deep")
 def camp_costs(r):
     return costs(r, camp, ["www.a.b.c.d.e.f%d.k0.camp.attack.example" % i for i in range(ROUNDS)])
 
