@@ -84,9 +84,13 @@ struct at_once {
 	uint32_t id;
 	enum send_failure why;
 	struct budget left;
+	const struct reply *reply; /* what a sub-question ends with */
 };
 
 static const struct reply no_answer = {.rcode = DNS_SERVFAIL, .ede = DNS_EDE_NONE};
+/* Says nothing about the question, so nobody is to remember it as a failure. */
+static const struct reply no_room = {
+	.rcode = DNS_SERVFAIL, .ede = DNS_EDE_NONE, .starved = true};
 static const struct reply shed_reply = {.rcode = DNS_SERVFAIL,
 					.ede = DNS_EDE_OTHER,
 					.ede_text = "ended for newer questions",
@@ -410,19 +414,20 @@ static void note_asked(const struct task_table *t, enum note_kind kind,
 }
 
 /* Makes parent wait for the sub-question's task; false when it cannot. */
-static bool attach(struct task_table *t, struct task *parent, const struct step *s)
+static const struct reply *attach(struct task_table *t, struct task *parent,
+				  const struct step *s)
 {
 	uint64_t h = hash(t, &s->sub);
 	struct task *k = find(t, &s->sub, h);
 	int left = CIRCLE_MAX;
 	bool joined = k != NULL;
 	if (k && reaches(parent, k, ++t->visits, &left))
-		return false;
+		return &no_answer;
 	struct edge *e = arena_get(&parent->arena, sizeof *e);
 	if (e && !k && (t->count < TASK_MAX || shed(t)))
 		k = create(t, &s->sub, h, &s->share);
 	if (!e || !k)
-		return false;
+		return &no_room;
 	*e = (struct edge){.parent = parent,
 			   .sub = k,
 			   .id = s->id,
@@ -433,7 +438,7 @@ static bool attach(struct task_table *t, struct task *parent, const struct step 
 	LIST_INSERT_HEAD(&k->parents, e, in_sub);
 	LIST_INSERT_HEAD(&parent->subs, e, in_parent);
 	note_asked(t, joined ? NOTE_JOINED : NOTE_ASKED, k, parent, &s->sub);
-	return true;
+	return NULL;
 }
 
 static void note_sent(const struct task_table *t, const struct step *s, int result)
@@ -467,8 +472,9 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 		upstream_cancel(t->upstream, k, s->id);
 		return true;
 	case STEP_SUB:
-		*follows = (struct at_once){EVENT_SUB_DONE, s->id, 0, s->share};
-		if (attach(t, k, s))
+		*follows = (struct at_once){EVENT_SUB_DONE, s->id, 0, s->share,
+					    attach(t, k, s)};
+		if (!follows->reply)
 			return true;
 		note_asked(t, NOTE_NOT_ASKED, NULL, k, &s->sub);
 		return false;
@@ -509,7 +515,7 @@ static const struct reply *work(struct task_table *t, struct task *k,
 		ev = (struct event){.kind = next->kind,
 				    .id = next->id,
 				    .why = next->why,
-				    .reply = &no_answer,
+				    .reply = next->reply,
 				    .left = next->left};
 	}
 }

@@ -357,6 +357,7 @@ START_TEST(a_circle_is_refused)
 	*node("b") = (struct node){"b", .sub = {"c", "b"}};
 	*node("c") = (struct node){"c", .sub = {"b"}};
 	ask("a");
+	ck_assert(!node("c")->last.reply->starved); /* a failure to remember: TsuNAME */
 	ck_assert_int_eq(ended, 1);
 	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
 	close_table();
@@ -546,9 +547,15 @@ START_TEST(sub_questions_find_room)
 			node(name)->sub[0] = node(sub)->name;
 			node(sub)->sends = true;
 		}
+		if (i == TASK_CLIENTS_MAX - 1)
+			node(name)->sub[0] = "s-none";
 		ask(name);
 	}
 	ck_assert_int_eq(task_count(table), TASK_MAX);
+	/* No room tells nothing of the name: not to be remembered as its failure. */
+	ck_assert_int_eq(node("s-none")->starts, 0);
+	ck_assert_int_eq(node(name)->last.kind, EVENT_SUB_DONE);
+	ck_assert(node(name)->last.reply->starved);
 	*node("late") = (struct node){"late", .sub = {"s-late"}};
 	node("s-late")->sends = true;
 	node("other")->sends = true;
