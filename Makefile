@@ -91,7 +91,8 @@ $(HELPERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 $(SCENARIO): $(call obj,$(SCENARIO_SRC)) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@echo '  LD   $@'
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
 deps:  ## install the Debian packages that building and testing need
