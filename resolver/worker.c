@@ -163,7 +163,6 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 	memset(w, 0, sizeof *w);
 	w->shared = shared;
 	w->index = index;
-	w->stop.data = w;
 	const struct front_hooks hooks = {
 		.arg = w, .stats = &w->stats, .begin = begin, .serve = serve, .end = end};
 	if (uv_loop_init(&w->loop) || uv_async_init(&w->loop, &w->stop, stop)) {
