@@ -46,25 +46,41 @@ struct rrset {
 	const uint8_t *owner; /* lower case */
 	uint16_t type;	      /* the type asked for; negative kinds too */
 	uint8_t kind, rank, security;
-	uint16_t rr_n, sig_n; /* records, then signatures over them */
+	int16_t why; /* BOGUS: enum dns_ede */
+	uint16_t rr_n, sig_n;
 	uint32_t ttl;
-	uint32_t data_len;
-	const uint8_t
-		*data; /* rr_n + sig_n times: 16-bit length, RDATA without compression */
+	uint32_t data_len, sigs_len;
+	const uint8_t *data; /* rr_n times: 16-bit length, RDATA without compression */
+	const uint8_t *sigs; /* the RRSIGs over data, sig_n times the same */
 	const uint8_t *soa_owner; /* negative kinds with an SOA (rr_n 1), else NULL */
+	/* NSEC or NSEC3 sets that came with a denial or with a wildcard's data. */
+	const struct rrset *const *proof;
+	uint8_t proof_n;
 	struct origin from;
 };
 
-/* Steps through an RRset's records: start with *at = 0; false at the end. */
+/* Steps through records or signatures: start with *at = 0; false at the end. */
+static inline bool rdata_next(const uint8_t *data, uint32_t data_len, uint32_t *at,
+			      const uint8_t **rdata, uint16_t *len)
+{
+	if (*at + 2 > data_len)
+		return false;
+	*len = wire_get16(data + *at);
+	*rdata = data + *at + 2;
+	*at += 2U + *len;
+	return true;
+}
+
 static inline bool rrset_next(const struct rrset *s, uint32_t *at, const uint8_t **rdata,
 			      uint16_t *len)
 {
-	if (*at + 2 > s->data_len)
-		return false;
-	*len = wire_get16(s->data + *at);
-	*rdata = s->data + *at + 2;
-	*at += 2U + *len;
-	return true;
+	return rdata_next(s->data, s->data_len, at, rdata, len);
+}
+
+static inline bool rrset_next_sig(const struct rrset *s, uint32_t *at,
+				  const uint8_t **rdata, uint16_t *len)
+{
+	return rdata_next(s->sigs, s->sigs_len, at, rdata, len);
 }
 
 enum {

@@ -297,6 +297,7 @@ static const struct rrset *make_cname(struct resolve *r, const struct rrset *dna
 	s->owner = r->name[r->links];
 	s->type = DNS_CNAME;
 	s->sig_n = 0;
+	s->sigs_len = 0;
 	s->data = data;
 	s->data_len = (uint32_t)(2 + len);
 	return s;

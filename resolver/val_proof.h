@@ -1,0 +1,53 @@
+/* val_proof.h: what NSEC and NSEC3 records prove not to exist.
+ * Shape    records whose signatures of one zone have been checked in; yes, no, or "the
+ *          zone does not say" out
+ * Units    work in hash blocks
+ * Memory   nothing is kept
+ * Threads  any; pure functions
+ * Errors   none: what does not prove is PROOF_NOTHING
+ * Source   RFC 4035 5.4, 5155 8, 6840 4 (ancestor delegations, CNAME, empty
+ *          non-terminals), 7129, 9276 (iterations), 9824 (NXNAME); SECURITY.md L6 to L11,
+ *          1B rows 17, 18, 20, 21 */
+#ifndef SINKHOLED_VAL_PROOF_H
+#define SINKHOLED_VAL_PROOF_H
+
+#include "resolver/val_sig.h"
+
+enum proof_result {
+	PROOF_NOTHING,	/* not proved: bogus */
+	PROOF_SECURE,	/* proved */
+	PROOF_INSECURE, /* opt-out, or more iterations than we hash: may exist unsigned */
+	PROOF_SPENT,	/* the work is used up */
+};
+
+/* NSEC and NSEC3 sets; those that are not of this zone (owner, next name) are not looked
+ * at. Names are lower case. */
+struct proof {
+	const uint8_t *zone;
+	const struct rrset *const *set;
+	int n;
+	struct val_work *work;
+};
+
+enum { PROOF_ITERATIONS_MAX = 50 }; /* more is insecure without hashing, as BIND */
+
+/* That name does not exist, nor a wildcard for it. */
+enum proof_result proof_nxdomain(const struct proof *p, const uint8_t *name);
+
+/* That name, or the wildcard that stands for it, exists without type and CNAME, or is an
+ * empty non-terminal. *cut: what was looked at is a delegation (NS without SOA); for type
+ * DS that is an insecure child zone. */
+enum proof_result proof_nodata(const struct proof *p, const uint8_t *name, uint16_t type,
+			       bool *cut);
+
+/* That *.encloser may stand for name: no name between them exists. */
+enum proof_result proof_wildcard(const struct proof *p, const uint8_t *name,
+				 const uint8_t *encloser);
+
+/* The order of names, RFC 4034 6.1: below, equal to or above 0. */
+int proof_order(const uint8_t *a, const uint8_t *b);
+/* RFC 5155 5: the hash of name; false when the work does not reach. */
+bool proof_hash(uint8_t out[VAL_SHA1_LEN], const uint8_t *name, unsigned iterations,
+		const uint8_t *salt, uint8_t salt_len, struct val_work *work);
+
+#endif
