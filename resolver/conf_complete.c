@@ -23,6 +23,9 @@ static void work_out(struct conf *c, const int *lines)
 		memcpy(c->runtime, c->state, sizeof c->runtime);
 	if (c->workers == 0)
 		c->workers = processors();
+	uint64_t least = conf_cache_least(c->workers);
+	if (!lines[conf_find("cache.size")] && c->cache.size_bytes < least)
+		c->cache.size_bytes = least;
 	if (!c->node[0] && (gethostname(c->node, sizeof c->node - 1) || !c->node[0]))
 		strcpy(c->node, "localhost");
 	c->recursion.validate = !lines[conf_find("recursion.trust_anchor")] ||
@@ -51,6 +54,15 @@ static int check_together(const struct conf *c, const int *lines, int *key, char
 		snprintf(why, size,
 			 "min_ttl is above max_ttl; lower min_ttl to at most %us",
 			 c->cache.max_ttl_s);
+		return ERR_INVAL;
+	}
+	if (c->cache.size_bytes < conf_cache_least(c->workers)) {
+		*key = conf_find("cache.size");
+		snprintf(why, size,
+			 "too little for %d workers, whose tables are counted; give at "
+			 "least %lluM, or set workers lower",
+			 c->workers,
+			 (unsigned long long)conf_cache_least(c->workers) >> 20);
 		return ERR_INVAL;
 	}
 	if (strlen(c->runtime) > room) {

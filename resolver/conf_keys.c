@@ -317,11 +317,14 @@ const struct conf_key conf_keys[] = {
 		.path = "cache.size",
 		.type = CONF_SIZE,
 		FIELD(cache.size_bytes),
-		.min = MIB,
+		.min = 12 * MIB, /* conf_cache_least(1) */
 		.max = TIB,
 		.def = "256M",
+		.def_note = "256M, or the least that the workers need",
 		.restart = true,
-		.help = "Memory for cached records, all of them counted.",
+		.help = "Memory for cached answers and records, and the resolver's own "
+			"tables: at least 8M and 4M more for each worker. Questions "
+			"under way may take a quarter more.",
 	},
 	{
 		.path = "cache.min_ttl",

@@ -63,19 +63,15 @@ static int grow_in(struct conn *c)
 
 /* ---- life of a connection ---- */
 
-void conn_put_back(struct conn *c)
-{
-	c->state = CONN_FREE;
-	TAILQ_INSERT_TAIL(&c->front->unused, c, link);
-}
-
 static void on_conn_closed(uv_handle_t *handle)
 {
 	struct conn *c = handle->data;
+	struct front_tcp *f = c->front;
 	c->have = 0;
 	shrink_in(c);
-	conn_put_back(c);
-	front_tcp_handle_gone(c->front);
+	c->state = CONN_FREE;
+	pool_give(&f->conns, c);
+	front_tcp_handle_gone(f);
 }
 
 void conn_close(struct conn *c)

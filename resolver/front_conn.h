@@ -9,6 +9,7 @@
 #include <sys/queue.h>
 
 #include "include/conf.h"
+#include "include/pool.h"
 #include "include/wire.h"
 #include "resolver/front_tcp.h"
 
@@ -23,7 +24,7 @@ enum conn_state { CONN_FREE, CONN_OPEN, CONN_CLOSING };
 struct conn {
 	uv_poll_t poll;
 	struct front_tcp *front;
-	TAILQ_ENTRY(conn) link; /* open: by age; free: unused */
+	TAILQ_ENTRY(conn) link; /* by age */
 	enum conn_state state;
 	int fd;
 	uint32_t slot;
@@ -67,11 +68,10 @@ struct front_tcp {
 	int n;
 	struct listener listeners[CONF_LISTEN_MAX];
 	uint64_t serial;
-	uint32_t slots, open;
+	uint32_t open;
 	size_t heap;	     /* bytes of all connections' in and queue */
 	struct conns by_age; /* open ones, longest without progress first */
-	struct conns unused;
-	struct conn *conns;
+	struct pool conns;
 	uint64_t *client_keys; /* by slot: what conns_client counts, 0 = no connection */
 	size_t stage_n;
 	uint8_t stage[STAGE_MAX]; /* answers of the running turn */
@@ -83,8 +83,6 @@ void conn_start(struct conn *c);
 /* The slot is used again only after libuv let go of the handle; until then callers up the
  * stack may still look at c->state and at the question they are serving. */
 void conn_close(struct conn *c);
-/* Into the list of those nobody uses. */
-void conn_put_back(struct conn *c);
 /* Something was done for it just now. */
 void conn_touch(struct conn *c);
 /* Nothing is owed to it, or it does not take what it is owed. */

@@ -24,8 +24,8 @@ static void on_again(uv_idle_t *idle)
 {
 	struct front_tcp *f = idle->data;
 	(void)uv_idle_stop(idle);
-	for (uint32_t i = 0; i < f->slots; i++) {
-		struct conn *c = &f->conns[i];
+	for (uint32_t i = 0; i < f->conns.fresh; i++) {
+		struct conn *c = pool_at(&f->conns, i);
 		if (c->state != CONN_OPEN || !c->again)
 			continue;
 		if (!conn_has_turn(c)) {
@@ -54,7 +54,7 @@ void front_tcp_again(struct front_tcp *f)
 
 static struct conn *conn_of(struct front_tcp *f, const struct asker *a)
 {
-	struct conn *c = a->slot < f->slots ? &f->conns[a->slot] : NULL;
+	struct conn *c = a->slot < f->conns.fresh ? pool_at(&f->conns, a->slot) : NULL;
 	return c && c->state == CONN_OPEN && c->serial == a->serial ? c : NULL;
 }
 
@@ -157,7 +157,7 @@ static uint64_t client_key(const struct addr *a)
 static bool client_has_all(const struct front_tcp *f, uint64_t key)
 {
 	uint32_t n = 0;
-	for (uint32_t i = 0; i < f->slots; i++)
+	for (uint32_t i = 0; i < f->conns.fresh; i++)
 		n += f->client_keys[i] == key;
 	return n >= f->limit.conns_client;
 }
@@ -179,11 +179,19 @@ static bool make_room(struct front_tcp *f)
 	return false;
 }
 
-static struct conn *conn_take(struct front_tcp *f)
+static struct conn *conn_take(struct front_tcp *f, int fd)
 {
-	struct conn *c = TAILQ_FIRST(&f->unused);
-	if (c)
-		TAILQ_REMOVE(&f->unused, c, link);
+	struct conn *c = pool_take(&f->conns);
+	if (!c)
+		return NULL;
+	if (uv_poll_init(f->loop, &c->poll, fd)) {
+		pool_give(&f->conns, c);
+		return NULL;
+	}
+	c->front = f;
+	c->slot = pool_index(&f->conns, c);
+	c->in = c->in_inline;
+	c->in_cap = sizeof c->in_inline;
 	return c;
 }
 
@@ -193,12 +201,10 @@ static void conn_open(struct listener *l, int fd, const struct addr *client)
 	uint64_t key = client_key(client);
 	struct conn *c = NULL;
 	if (!client_has_all(f, key) && make_room(f))
-		c = conn_take(f);
-	if (!c || uv_poll_init(f->loop, &c->poll, fd)) {
+		c = conn_take(f, fd);
+	if (!c) {
 		stats_count(f->hooks.stats, STATS_TCP_REFUSED);
 		close(fd);
-		if (c)
-			conn_put_back(c);
 		return;
 	}
 	struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
@@ -235,7 +241,7 @@ static void on_listener(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = poll->data;
 	(void)events;
-	for (int i = 0; i < ACCEPTS && !TAILQ_EMPTY(&l->front->unused); i++) {
+	for (int i = 0; i < ACCEPTS && l->front->conns.left; i++) {
 		struct sockaddr_storage sa = {.ss_family = AF_UNSPEC};
 		socklen_t len = sizeof sa;
 		int fd = accept4(l->fd, (struct sockaddr *)&sa, &len,
@@ -285,8 +291,8 @@ void front_tcp_shutdown(struct front_tcp *f)
 	if (!f || f->down)
 		return;
 	f->down = true;
-	for (uint32_t i = 0; i < f->slots; i++)
-		conn_close(&f->conns[i]);
+	for (uint32_t i = 0; i < f->conns.fresh; i++)
+		conn_close(pool_at(&f->conns, i));
 	for (int i = 0; i < f->n; i++) {
 		struct listener *l = &f->listeners[i];
 		if (l->poll.data)
@@ -305,7 +311,7 @@ void front_tcp_free(struct front_tcp *f)
 {
 	if (!f)
 		return;
-	free(f->conns);
+	pool_close(&f->conns);
 	free(f->client_keys);
 	free(f);
 }
@@ -355,23 +361,13 @@ static struct front_tcp *front_new(const struct front_tcp_limits *limits, int n)
 		return NULL;
 	f->limit = limits ? *limits : defaults;
 	f->turn = FRONT_TCP_REST; /* a new connection was heard in turn 0: long ago */
-	f->slots = f->limit.conns + CLOSING;
-	f->conns = calloc(f->slots, sizeof *f->conns);
-	f->client_keys = calloc(f->slots, sizeof *f->client_keys);
-	if (!f->conns || !f->client_keys) {
+	uint32_t slots = f->limit.conns + CLOSING;
+	f->client_keys = calloc(slots, sizeof *f->client_keys);
+	if (!f->client_keys || pool_open(&f->conns, slots, sizeof(struct conn))) {
 		front_tcp_free(f);
 		return NULL;
 	}
 	TAILQ_INIT(&f->by_age);
-	TAILQ_INIT(&f->unused);
-	for (uint32_t i = 0; i < f->slots; i++) {
-		struct conn *c = &f->conns[i];
-		c->front = f;
-		c->slot = i;
-		c->in = c->in_inline;
-		c->in_cap = sizeof c->in_inline;
-		conn_put_back(c);
-	}
 	return f;
 }
 

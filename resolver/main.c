@@ -367,7 +367,8 @@ static int open_caches(struct server *s)
 	const struct conf *conf = s->conf;
 	const struct rrset_cache_conf cache = {
 		.size_bytes = conf->cache.size_bytes -
-			      conf->cache.size_bytes / WORKER_ANSWER_SHARE,
+			      conf->cache.size_bytes / WORKER_ANSWER_SHARE -
+			      conf_own_bytes(conf->workers),
 		.min_ttl_s = conf->cache.min_ttl_s,
 		.max_ttl_s = conf->cache.max_ttl_s,
 	};

@@ -10,6 +10,7 @@
 
 #include <sys/queue.h>
 
+#include "include/pool.h"
 #include "resolver/crowd.h"
 #include "resolver/note.h"
 
@@ -70,7 +71,7 @@ struct task_table {
 	uint32_t clients;    /* tasks in of_clients */
 	uint64_t refresh_ms; /* when the second began in which */
 	uint32_t refreshes;  /* so many were renewed */
-	struct waiter *pool, *free_waiter;
+	struct pool waiters;
 	struct hash_key key;
 	uint64_t visits;
 	uint32_t count, serials;
@@ -107,19 +108,15 @@ int task_open(struct task_table **out, const struct task_conf *conf,
 	      const struct task_hooks *hooks)
 {
 	/* And one for who may not wait. */
-	size_t waiters = conf->waiters_max ? conf->waiters_max : TASK_WAITERS_MAX;
+	uint32_t waiters = conf->waiters_max ? conf->waiters_max : TASK_WAITERS_MAX;
 	struct task_table *t = calloc(1, sizeof *t);
-	if (t)
-		t->pool = calloc(waiters + 1, sizeof *t->pool);
-	if (!t || !t->pool) {
+	if (!t || pool_open(&t->waiters, waiters + 1, sizeof(struct waiter))) {
 		free(t);
 		return ERR_NOMEM;
 	}
-	for (size_t i = 0; i <= waiters; i++) {
-		t->pool[i].next = t->free_waiter;
-		t->free_waiter = &t->pool[i];
-	}
 	t->conf = *conf;
+	if (!conf->memory_max || conf->memory_max > TASK_MEMORY_MAX)
+		t->conf.memory_max = TASK_MEMORY_MAX;
 	t->hooks = *hooks;
 	t->ready_end = &t->ready;
 	TAILQ_INIT(&t->of_clients);
@@ -169,7 +166,7 @@ void task_close(struct task_table *t)
 				upstream_cancel_all(t->upstream, k);
 			task_free(k);
 		}
-	free(t->pool);
+	pool_close(&t->waiters);
 	free(t);
 }
 
@@ -320,8 +317,7 @@ static void give_back_waiters(struct task_table *t, struct waiter *list)
 		list = w->next;
 		if (!w->extra)
 			crowd_leave(&t->crowd, &w->from.client);
-		w->next = t->free_waiter;
-		t->free_waiter = w;
+		pool_give(&t->waiters, w);
 	}
 }
 
@@ -387,7 +383,7 @@ static bool room_for_client(struct task_table *t)
 {
 	if (t->clients >= TASK_CLIENTS_MAX && !shed_client(t))
 		return false;
-	while (t->count >= TASK_MAX || t->memory + TASK_ARENA_BLOCK > TASK_MEMORY_MAX)
+	while (t->count >= TASK_MAX || t->memory + TASK_ARENA_BLOCK > t->conf.memory_max)
 		if (!shed(t))
 			return false;
 	return true;
@@ -397,7 +393,8 @@ static bool room_for_client(struct task_table *t)
 static bool fits(struct task_table *t, struct task *k)
 {
 	weigh(t, k);
-	return t->memory <= TASK_MEMORY_MAX || (k->weight <= TASK_MEMORY_FAIR && shed(t));
+	return t->memory <= t->conf.memory_max ||
+	       (k->weight <= TASK_MEMORY_FAIR && shed(t));
 }
 
 /* ---- running ---- */
@@ -579,7 +576,7 @@ static void pump(struct task_table *t, struct task *k, const struct event *ev)
 /* Room for one waiter more; the pool's last is for who may not wait. */
 static bool room_for_waiter(struct task_table *t)
 {
-	while (!t->free_waiter || !t->free_waiter->next)
+	while (t->waiters.left < 2)
 		if (!shed_client(t))
 			return false;
 	return true;
@@ -588,8 +585,7 @@ static bool room_for_waiter(struct task_table *t)
 static struct waiter *take_waiter(struct task_table *t, const struct query *q,
 				  const struct asker *from)
 {
-	struct waiter *w = t->free_waiter;
-	t->free_waiter = w->next;
+	struct waiter *w = pool_take(&t->waiters);
 	w->next = NULL;
 	w->from = *from;
 	w->query = *q;
@@ -702,7 +698,7 @@ static bool may_refresh(struct task_table *t)
 		t->refreshes = 0;
 	}
 	return t->refreshes < TASK_REFRESH_MAX && t->clients < TASK_CLIENTS_MAX / 2 &&
-	       t->memory < TASK_MEMORY_MAX / 2;
+	       t->memory < t->conf.memory_max / 2;
 }
 
 void task_refresh(struct task_table *t, const struct question *q)

@@ -30,7 +30,8 @@ enum {
 		1024 * 1024,	/* four times BUDGET_BYTES: replies are kept expanded */
 	TASK_REFRESH_MAX = 100, /* popular names renewed in a second: what a busy resolver
 				 * has, and far below what clients ask */
-	/* All arenas of a loop: two blocks for each client's question, what most need. */
+	/* All arenas of a loop: two blocks for each client's question, what most need.
+	 * Less where cache.size is small, see task_conf. */
 	TASK_MEMORY_MAX = TASK_CLIENTS_MAX * 2 * TASK_ARENA_BLOCK,
 	TASK_MEMORY_FAIR =
 		4 * TASK_ARENA_BLOCK, /* beyond: ended first, when all is used */
@@ -58,6 +59,7 @@ struct task_conf {
 	struct resolve_env env; /* copied; .now_ms and .now_s by task_now() */
 	struct stats *stats;
 	uint32_t waiters_max; /* 0 = TASK_WAITERS_MAX */
+	size_t memory_max;    /* 0, or above it: TASK_MEMORY_MAX */
 };
 
 struct task_table;

@@ -361,8 +361,8 @@ void upstream_shutdown(struct upstream *u)
 	if (!u || u->down)
 		return;
 	u->down = true;
-	for (uint32_t i = 0; i < u->pool_n; i++) {
-		struct exchange *e = &u->pool[i];
+	for (uint32_t i = 0; i < u->exchanges.fresh; i++) {
+		struct exchange *e = pool_at(&u->exchanges, i);
 		exchange_end(e);
 		if (e->state == EXCHANGE_QUIET || e->state == EXCHANGE_SPARE)
 			exchange_close(e);

@@ -13,6 +13,7 @@
 
 #include <sys/queue.h>
 
+#include "include/pool.h"
 #include "resolver/upstream.h"
 
 enum {
@@ -45,7 +46,7 @@ struct exchange {
 	bool stream;		  /* TCP */
 	struct tcp_exchange *tcp; /* NULL = UDP, or handed over */
 	LIST_ENTRY(exchange) timer, bucket;
-	TAILQ_ENTRY(exchange) link; /* unused, or spare */
+	TAILQ_ENTRY(exchange) spare;
 };
 LIST_HEAD(exchange_list, exchange);
 TAILQ_HEAD(exchange_queue, exchange);
@@ -55,7 +56,7 @@ enum tcp_state { TCP_CONNECTING, TCP_WRITING, TCP_READING };
 /* A TCP question is sent in several steps, each of which asks policy: so it keeps all
  * that policy wants to know. */
 struct tcp_exchange {
-	LIST_ENTRY(tcp_exchange) link; /* unused, or in use */
+	LIST_ENTRY(tcp_exchange) used;
 	struct exchange *exchange;
 	enum tcp_state state;
 	bool refused; /* mark of upstream_tcp_rejudge() */
@@ -80,11 +81,9 @@ struct upstream {
 	uint64_t ticks, rejudge_ms;
 	struct exchange_list wheel[WHEEL_SLOTS];
 	struct exchange_list table[BUCKETS];
-	struct exchange_queue unused, spare;
-	struct tcp_list tcp_unused, tcp_used;
-	uint32_t pool_n;
-	struct exchange *pool;
-	struct tcp_exchange *tcp_pool;
+	struct exchange_queue spare;
+	struct tcp_list tcp_used;
+	struct pool exchanges, tcp_exchanges;
 	uint8_t in[DNS_UDP_MAX + 1]; /* a datagram; one more to see what is too long */
 };
 

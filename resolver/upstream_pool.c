@@ -15,26 +15,18 @@ static void on_tick(uv_timer_t *timer);
 int upstream_pool_open(struct upstream *u)
 {
 	uint32_t max = u->conf.udp_max;
-	u->pool_n = max + pool_spare(max) + UPSTREAM_TCP_MAX;
-	u->pool = calloc(u->pool_n, sizeof *u->pool);
-	u->tcp_pool = calloc(UPSTREAM_TCP_MAX, sizeof *u->tcp_pool);
-	if (!u->pool || !u->tcp_pool)
-		return ERR_NOMEM;
-	TAILQ_INIT(&u->unused);
 	TAILQ_INIT(&u->spare);
-	for (uint32_t i = 0; i < u->pool_n; i++) {
-		u->pool[i].u = u;
-		TAILQ_INSERT_TAIL(&u->unused, &u->pool[i], link);
-	}
-	for (int i = 0; i < UPSTREAM_TCP_MAX; i++)
-		LIST_INSERT_HEAD(&u->tcp_unused, &u->tcp_pool[i], link);
-	return ERR_OK;
+	int err = pool_open(&u->exchanges, max + pool_spare(max) + UPSTREAM_TCP_MAX,
+			    sizeof(struct exchange));
+	return err ? err
+		   : pool_open(&u->tcp_exchanges, UPSTREAM_TCP_MAX,
+			       sizeof(struct tcp_exchange));
 }
 
 void upstream_pool_free(struct upstream *u)
 {
-	free(u->pool);
-	free(u->tcp_pool);
+	pool_close(&u->exchanges);
+	pool_close(&u->tcp_exchanges);
 }
 
 /* ---- the table ---- */
@@ -99,7 +91,7 @@ static void make_spare(struct exchange *e)
 		return;
 	}
 	e->state = EXCHANGE_SPARE;
-	TAILQ_INSERT_TAIL(&u->spare, e, link);
+	TAILQ_INSERT_TAIL(&u->spare, e, spare);
 	exchange_timer(e, until);
 }
 
@@ -169,7 +161,7 @@ static void on_closed(uv_handle_t *handle)
 {
 	struct exchange *e = handle->data;
 	e->state = EXCHANGE_FREE;
-	TAILQ_INSERT_TAIL(&e->u->unused, e, link);
+	pool_give(&e->u->exchanges, e);
 }
 
 /* A connection ends with one packet, a reset, and leaves nothing behind in the kernel: a
@@ -186,7 +178,7 @@ void exchange_close(struct exchange *e)
 {
 	struct upstream *u = e->u;
 	if (e->state == EXCHANGE_SPARE)
-		TAILQ_REMOVE(&u->spare, e, link);
+		TAILQ_REMOVE(&u->spare, e, spare);
 	untime(e);
 	if (e->tcp)
 		upstream_tcp_release(e);
@@ -211,11 +203,15 @@ struct exchange *exchange_open(struct upstream *u, int fd, bool tcp)
 {
 	if (!tcp && u->sockets >= u->conf.udp_max && !exchange_close_spare(u))
 		return NULL;
-	struct exchange *e = TAILQ_FIRST(&u->unused);
-	if (!e || uv_poll_init(u->loop, &e->poll, fd))
+	struct exchange *e = pool_take(&u->exchanges);
+	if (!e)
 		return NULL;
-	TAILQ_REMOVE(&u->unused, e, link);
+	if (uv_poll_init(u->loop, &e->poll, fd)) {
+		pool_give(&u->exchanges, e);
+		return NULL;
+	}
 	e->poll.data = e;
+	e->u = u;
 	e->fd = fd;
 	e->stream = tcp;
 	e->tcp = NULL;

@@ -32,8 +32,8 @@ void upstream_tcp_release(struct exchange *e)
 	free(t->in);
 	t->in = NULL;
 	t->exchange = NULL;
-	LIST_REMOVE(t, link);
-	LIST_INSERT_HEAD(&e->u->tcp_unused, t, link);
+	LIST_REMOVE(t, used);
+	pool_give(&e->u->tcp_exchanges, t);
 }
 
 /* A connection whose server is listed by now goes with one packet, see exchange_close().
@@ -90,12 +90,13 @@ int upstream_tcp_start(struct upstream *u, void *owner, uint32_t id,
 {
 	enum send_failure why = SEND_NO_RESOURCE;
 	struct transmission first = *t;
-	struct tcp_exchange *x = LIST_FIRST(&u->tcp_unused);
-	struct exchange *e = x ? tcp_connect(u, &why, &first) : NULL;
+	if (!u->tcp_exchanges.left)
+		return (int)why;
+	struct exchange *e = tcp_connect(u, &why, &first);
 	if (!e)
 		return (int)why;
-	LIST_REMOVE(x, link);
-	LIST_INSERT_HEAD(&u->tcp_used, x, link);
+	struct tcp_exchange *x = pool_take(&u->tcp_exchanges);
+	LIST_INSERT_HEAD(&u->tcp_used, x, used);
 	e->tcp = x;
 	x->exchange = e;
 	x->state = TCP_CONNECTING;
@@ -265,7 +266,7 @@ static void on_stream(uv_poll_t *poll, int status, int events)
 static struct exchange *first_refused(const struct upstream *u)
 {
 	struct tcp_exchange *x;
-	LIST_FOREACH(x, &u->tcp_used, link)
+	LIST_FOREACH(x, &u->tcp_used, used)
 	{
 		if (x->refused)
 			return x->exchange;
@@ -279,7 +280,7 @@ void upstream_tcp_rejudge(struct upstream *u)
 {
 	struct tcp_exchange *x;
 	struct exchange *e;
-	LIST_FOREACH(x, &u->tcp_used, link)
+	LIST_FOREACH(x, &u->tcp_used, used)
 	{
 		struct transmission t = next_transmission(x->exchange);
 		x->refused = !upstream_guard(u, &t);

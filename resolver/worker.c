@@ -114,6 +114,8 @@ static int open_tasks(struct worker *w)
 			.random = random_bytes,
 			.random_arg = &w->random},
 		.stats = &w->stats,
+		.memory_max = w->shared->conf->cache.size_bytes / WORKER_TASK_SHARE /
+			      (unsigned)w->shared->conf->workers,
 	};
 	const struct task_hooks hooks = {.arg = s, .done = serve_done};
 	return task_open(&s->tasks, &conf, &hooks);

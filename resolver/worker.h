@@ -27,7 +27,9 @@ struct shared {
 	_Atomic bool clock_synced; /* as the kernel says */
 };
 
-enum { WORKER_ANSWER_SHARE = 4 }; /* all answer caches: a quarter of cache.size */
+/* Of cache.size: a quarter for all answer caches; what conf_own_bytes() says for tables;
+ * the rest for RRsets. Questions under way may take a quarter more, no more. */
+enum { WORKER_ANSWER_SHARE = 4, WORKER_TASK_SHARE = 4 };
 
 struct worker;
 

@@ -155,7 +155,6 @@ def memory_run(args, folder, lab, mib, names, line):
         hit = 100 * (1 - (len(puppets.asked) - seen) / 300)
         text = "cache.size %d MiB, %d names: anonymous memory %.1f MiB (%.1f before), %.2f of cache.size; hit ratio of popular names %.1f %%" % (
             mib, names, full, idle, full / mib, hit)
-    # Besides the cache there are 25 MiB of tables: a cache of less than 100 MiB cannot keep the bar with them.
     check(full <= mib * MEMORY and hit >= 100 - HIT_POINTS, "over the bars: " + text)
     check(full >= mib / 2, "the cache was not filled: " + text)
     return text
@@ -164,6 +163,11 @@ def memory_run(args, folder, lab, mib, names, line):
 @test("a cache asked to hold twice its size: memory and popular names", sanitized=False)
 def memory(args, folder, lab):
     return memory_run(args, os.path.join(folder, "r3"), lab, 128, 240000, "m%d.fill.%s TXT\n")
+
+
+@test("the smallest cache that two workers may have, asked to hold four times its size", sanitized=False)
+def memory_smallest(args, folder, lab):
+    return memory_run(args, os.path.join(folder, "r6"), lab, 16, 60000, "m%d.fill.%s TXT\n")
 
 
 @test("the default cache asked to hold three times its size", full=True, sanitized=False)

@@ -199,10 +199,13 @@ static void done(void *arg, const struct question *q, const struct waiter *list,
 		waiters_ended++;
 }
 
+static size_t memory_max; /* 0 = the usual */
+
 static void open_noted(const struct noter *noter)
 {
 	const struct task_hooks hooks = {.done = done};
-	struct task_conf conf = {.stats = &stats, .env.noter = noter};
+	struct task_conf conf = {
+		.stats = &stats, .env.noter = noter, .memory_max = memory_max};
 	conf.env.random = random_bytes;
 	conf.env.random_arg = &randomness;
 	ck_assert_int_eq(task_open(&table, &conf, &hooks), 0);
@@ -625,7 +628,7 @@ START_TEST(waiters_are_bounded_and_come_back)
 END_TEST
 
 /* The arenas of all tasks have one limit; who takes much goes first. */
-START_TEST(memory_is_bounded)
+static void memory_stays_below(size_t limit)
 {
 	enum { MUCH = 10 * TASK_ARENA_BLOCK };
 	char name[24];
@@ -642,8 +645,8 @@ START_TEST(memory_is_bounded)
 	/* Each that came too late was larger than its share. */
 	ck_assert_int_gt(ended, 500);
 	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
-	ck_assert_uint_le(most, TASK_MEMORY_MAX);
-	ck_assert_uint_gt(most, TASK_MEMORY_MAX - MUCH - TASK_ARENA_BLOCK);
+	ck_assert_uint_le(most, limit);
+	ck_assert_uint_gt(most, limit - MUCH - TASK_ARENA_BLOCK);
 	/* A small one makes an old one go. */
 	task_now(table, START_MS + TASK_JOSTLE_MS, 1000);
 	shed = ended;
@@ -654,9 +657,21 @@ START_TEST(memory_is_bounded)
 	}
 	ck_assert_int_gt(ended, shed);
 	ck_assert_str_eq(ended_name, "n1");
-	ck_assert_uint_le(task_memory(table), TASK_MEMORY_MAX);
+	ck_assert_uint_le(task_memory(table), limit);
 	answer_all();
 	close_table();
+}
+
+START_TEST(memory_is_bounded)
+{
+	memory_stays_below(TASK_MEMORY_MAX);
+}
+END_TEST
+
+START_TEST(memory_is_bounded_by_a_small_cache_size)
+{
+	memory_max = 4 << 20;
+	memory_stays_below(memory_max);
 }
 END_TEST
 
@@ -763,5 +778,5 @@ UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
 	   work_without_end_is_ended, a_full_table_sheds_the_oldest,
 	   sub_questions_find_room, one_client_waits_for_so_many, memory_is_bounded,
-	   popular_names_are_renewed, waiters_are_bounded_and_come_back, closing_cancels,
-	   who_listens_is_told)
+	   memory_is_bounded_by_a_small_cache_size, popular_names_are_renewed,
+	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told)
