@@ -98,13 +98,21 @@ static void mix_case(uint8_t *name, struct iter_io *io)
 				name[k] &= (uint8_t)~0x20U;
 }
 
-/* Header, question, OPT: RD only for resolvers, RFC 1034 4.3.1; no DO until there is a
- * validator. */
-static size_t write_question(struct iter *it, uint8_t *out, size_t room)
+/* RD only for resolvers, RFC 1034 4.3.1, and then CD, RFC 6840 5.9: what they find bogus
+ * is for us to judge, who may know other anchors. */
+static unsigned question_flags(const struct iter *it, const struct iter_io *io)
+{
+	unsigned cd = io->env->conf->recursion.validate ? DNS_CD : 0;
+	return it->forward ? DNS_RD | cd : 0;
+}
+
+/* Header, question, OPT with DO: signatures are for us or for a client that validates. */
+static size_t write_question(const struct iter *it, const struct iter_io *io,
+			     uint8_t *out, size_t room)
 {
 	const uint16_t counts[4] = {1, 0, 0, it->edns};
 	struct wire_writer w = wire_writer(out, room);
-	wire_put_header(&w, it->message_id, it->forward ? DNS_RD : 0, counts);
+	wire_put_header(&w, it->message_id, question_flags(it, io), counts);
 	wire_put_name(&w, it->sent_name);
 	wire_put16(&w, it->ask_type);
 	wire_put16(&w, DNS_IN);
@@ -112,7 +120,7 @@ static size_t write_question(struct iter *it, uint8_t *out, size_t room)
 		wire_put8(&w, 0);
 		wire_put16(&w, DNS_OPT);
 		wire_put16(&w, DNS_UDP_MAX);
-		wire_put32(&w, 0);
+		wire_put32(&w, DNS_EDNS_DO);
 		wire_put16(&w, 0);
 	}
 	return wire_written(&w);
@@ -172,15 +180,16 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		      io->env->now_ms + wait_ms(io, &info, tcp));
 	struct step *s = iter_add_step(io, STEP_SEND);
 	s->id = it->send_id;
-	s->send = (struct step_send){.to = p->to,
-				     .transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
-				     .timeout_ms = wait_ms(io, &info, tcp),
-				     .server = it->cut.server[p->server].name,
-				     .qname = it->ask,
-				     .own = io->subject->own || iter_qmin_probes(it),
-				     .passthru = io->subject->passthru,
-				     .bytes = bytes,
-				     .len = (uint16_t)write_question(it, bytes, room)};
+	s->send =
+		(struct step_send){.to = p->to,
+				   .transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
+				   .timeout_ms = wait_ms(io, &info, tcp),
+				   .server = it->cut.server[p->server].name,
+				   .qname = it->ask,
+				   .own = io->subject->own || iter_qmin_probes(it),
+				   .passthru = io->subject->passthru,
+				   .bytes = bytes,
+				   .len = (uint16_t)write_question(it, io, bytes, room)};
 	return ITER_WAITS;
 }
 
@@ -354,6 +363,8 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 		limit_life(&it->reply.referral, it);
 		rrset_cache_put_delegation(io->env->cache, &it->reply.referral,
 					   io->env->now_s);
+		if (it->reply.ds)
+			rrset_cache_put(io->env->cache, it->reply.ds, io->env->now_s);
 		it->cut = it->reply.referral;
 		it->given = false;
 		return begin_cut(it, io);

@@ -7,6 +7,7 @@ enum {
 	RDATA_MAX =
 		65535 + 2 * DNS_NAME_MAX, /* expanded; no type has more than 2 names */
 	RCODE_HIGH_SHIFT = 24,		  /* of the OPT record's TTL, RFC 6891 6.1.3 */
+	RRSIG_FIXED = 18,		  /* before the signer's name, RFC 4034 3.1 */
 };
 
 uint64_t iter_message_hash(const uint8_t *name)
@@ -82,9 +83,7 @@ int iter_message_index(struct iter_message *m)
 			return ERR_OK;
 		if (rr.type == DNS_OPT)
 			index_opt(m, &rr);
-		/* We ask without DO, so signatures are no answer unless asked for. */
-		bool unasked = rr.type == DNS_RRSIG && m->asked->type != DNS_RRSIG;
-		if (rr.class != DNS_IN || dns_type_is_meta(rr.type) || unasked)
+		if (rr.class != DNS_IN || dns_type_is_meta(rr.type))
 			continue;
 		m->record[m->n++] =
 			(struct iter_record){.owner_hash = iter_message_hash(rr.owner),
@@ -175,6 +174,42 @@ uint32_t iter_message_ttl(const struct iter_asked *a, uint32_t ttl)
 	return ttl > a->ttl_max ? a->ttl_max : ttl;
 }
 
+static bool is_sig_over(const struct iter_record *r, const struct rrset *s)
+{
+	return r->rdlength > RRSIG_FIXED && wire_get16(r->rdata) == s->type;
+}
+
+/* The signatures over s from its own section; what is more than anybody needs is left
+ * out. */
+static int add_sigs(struct rrset *s, const struct iter_message *m,
+		    enum wire_section section, uint64_t hash)
+{
+	const struct iter_record *found[RRSET_SIGS_MAX], *r;
+	size_t room = 0;
+	int n = 0;
+	for (int at = 0;
+	     n < RRSET_SIGS_MAX &&
+	     (r = iter_message_next(m, &at, section, DNS_RRSIG, s->owner, hash));)
+		if (is_sig_over(r, s)) {
+			found[n++] = r;
+			room += 2U + r->rdlength + DNS_NAME_MAX;
+		}
+	uint8_t *sigs = n ? arena_get(m->arena, room) : NULL;
+	if (n && !sigs)
+		return ERR_NOMEM;
+	for (int i = 0; i < n; i++) {
+		uint8_t *to = sigs + s->sigs_len;
+		int len = expand(to + 2, room - s->sigs_len - 2, m, found[i]);
+		if (len < 0)
+			return ERR_FORMAT;
+		wire_set16(to, (unsigned)len);
+		s->sigs_len += 2U + (uint32_t)len;
+	}
+	s->sigs = sigs;
+	s->sig_n = (uint16_t)n;
+	return ERR_OK;
+}
+
 int iter_message_rrset(struct rrset **out, const struct iter_message *m,
 		       enum wire_section section, uint16_t type, const uint8_t *owner)
 {
@@ -213,5 +248,44 @@ int iter_message_rrset(struct rrset **out, const struct iter_message *m,
 	}
 	s->ttl = iter_message_ttl(m->asked, s->ttl);
 	*out = s;
+	return add_sigs(s, m, section, hash);
+}
+
+/* ---- proofs ---- */
+
+static bool has_proof(const struct iter_message *m, const uint8_t *owner, uint16_t type)
+{
+	for (int i = 0; i < m->proof_n; i++)
+		if (m->proof[i]->type == type && name_equal(m->proof[i]->owner, owner))
+			return true;
+	return false;
+}
+
+static int add_proof(struct iter_message *m, const uint8_t *owner, uint16_t type)
+{
+	struct rrset *s;
+	int err = iter_message_rrset(&s, m, WIRE_AUTHORITY, type, owner);
+	if (!err && !m->proof)
+		m->proof = arena_get(m->arena, RRSET_PROOF_MAX * sizeof *m->proof);
+	if (err || !m->proof)
+		return err ? err : ERR_NOMEM;
+	m->proof[m->proof_n++] = s;
 	return ERR_OK;
+}
+
+int iter_message_proofs(struct iter_message *m)
+{
+	uint8_t owner[DNS_NAME_MAX];
+	int err = ERR_OK;
+	for (int i = 0; !err && i < m->n && m->proof_n < RRSET_PROOF_MAX; i++) {
+		const struct iter_record *r = &m->record[i];
+		if (r->section != WIRE_AUTHORITY ||
+		    (r->type != DNS_NSEC && r->type != DNS_NSEC3))
+			continue;
+		iter_message_owner(owner, m, r);
+		if (name_within(owner, m->asked->from.zone) &&
+		    !has_proof(m, owner, r->type))
+			err = add_proof(m, owner, r->type);
+	}
+	return err;
 }

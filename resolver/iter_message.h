@@ -29,6 +29,9 @@ struct iter_message {
 	bool has_opt;
 	struct iter_record *record;
 	int n;
+	/* The NSEC and NSEC3 sets of the authority section. */
+	const struct rrset **proof;
+	uint8_t proof_n;
 };
 
 /* ITER_ANSWER: an answer to that question, guarded and worth reading; else what it is. */
@@ -38,6 +41,8 @@ enum iter_class iter_message_match(const struct iter_asked *a, const uint8_t *ms
 uint32_t iter_message_ttl(const struct iter_asked *a, uint32_t ttl);
 /* Fills m->record. */
 MUST_CHECK int iter_message_index(struct iter_message *m);
+/* Fills m->proof. */
+MUST_CHECK int iter_message_proofs(struct iter_message *m);
 uint64_t iter_message_hash(const uint8_t *name);
 void iter_message_owner(uint8_t out[DNS_NAME_MAX], const struct iter_message *m,
 			const struct iter_record *r);
@@ -47,8 +52,9 @@ bool iter_message_is_owner(const struct iter_message *m, const struct iter_recor
 const struct iter_record *iter_message_next(const struct iter_message *m, int *at,
 					    enum wire_section section, uint16_t type,
 					    const uint8_t *owner, uint64_t hash);
-/* The RRset of that name and type in a section; *out is NULL when there is none. An
- * RRset that breaks a limit is ERR_FORMAT: half of one would be a lie. */
+/* The RRset of that name and type in a section, with its signatures; *out is NULL when
+ * there is none. An RRset that breaks a limit is ERR_FORMAT: half of one would be a lie.
+ */
 MUST_CHECK int iter_message_rrset(struct rrset **out, const struct iter_message *m,
 				  enum wire_section section, uint16_t type,
 				  const uint8_t *owner);

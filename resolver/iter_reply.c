@@ -4,6 +4,7 @@ enum {
 	/* Of DELEGATION_ADDRS_MAX: neither family may crowd out the other. */
 	ADDRS_PER_FAMILY = DELEGATION_ADDRS_MAX / 2,
 	SOA_MINIMUM_LEN = 4,
+	RRSIG_LABELS_AT = 3, /* RFC 4034 3.1 */
 };
 
 void iter_reply_target(uint8_t out[DNS_NAME_MAX], const struct rrset *cname)
@@ -39,11 +40,32 @@ static bool may_deny(const struct iter_message *m)
 	return authoritative(m) || m->asked->forward;
 }
 
+/* What goes with s only makes sense with the proofs of its message. */
+static void prove(struct rrset *s, const struct iter_message *m)
+{
+	s->proof = m->proof;
+	s->proof_n = m->proof_n;
+}
+
+/* A wildcard made it: its signature speaks of fewer labels, RFC 4034 3.1.3. */
+static bool is_expanded(const struct rrset *s)
+{
+	const uint8_t *rdata;
+	uint16_t len;
+	uint32_t at = 0;
+	while (rrset_next_sig(s, &at, &rdata, &len))
+		if (rdata[RRSIG_LABELS_AT] < name_labels(s->owner))
+			return true;
+	return false;
+}
+
 static int add_answer(struct iter_reply *out, const struct iter_message *m,
 		      struct rrset *s)
 {
 	if (out->answer_n == REPLY_ANSWER_MAX)
 		return ERR_FORMAT;
+	if (is_expanded(s))
+		prove(s, m);
 	s->rank = authoritative(m) ? RANK_AUTH_ANSWER : RANK_ANSWER;
 	out->answer[out->answer_n++] = s;
 	return ERR_OK;
@@ -64,7 +86,8 @@ static int read_any(struct iter_reply *out, const struct iter_message *m)
 	struct rrset *s;
 	for (int i = 0; i < m->n && out->answer_n < REPLY_ANSWER_MAX; i++) {
 		const struct iter_record *r = &m->record[i];
-		if (r->section != WIRE_ANSWER || has_type(out, r->type) ||
+		if (r->section != WIRE_ANSWER || r->type == DNS_RRSIG ||
+		    has_type(out, r->type) ||
 		    !iter_message_is_owner(m, r, m->asked->name, hash))
 			continue;
 		int err = iter_message_rrset(&s, m, WIRE_ANSWER, r->type, m->asked->name);
@@ -176,27 +199,51 @@ static int find_soa(struct rrset **out, const struct iter_message *m, const uint
 	return ERR_OK;
 }
 
-static int deny(struct iter_reply *out, const struct iter_message *m, const uint8_t *name,
-		struct rrset *soa, uint8_t kind)
+/* A denial that lives no longer than what proves it. */
+static int make_denial(struct rrset **out, const struct iter_message *m,
+		       const uint8_t *name, uint16_t type, uint8_t kind, uint32_t ttl)
 {
-	out->class = kind == RRSET_NXDOMAIN ? ITER_NXDOMAIN : ITER_NODATA;
-	if (!soa)
-		return ERR_OK;
+	struct rrset *s = arena_zero(m->arena, sizeof *s);
 	uint8_t *owner = arena_copy(m->arena, name, name_len(name));
-	if (!owner)
+	*out = s;
+	if (!s || !owner)
 		return ERR_NOMEM;
-	soa->soa_owner = soa->owner;
-	soa->owner = owner;
-	soa->type = m->asked->type;
-	soa->kind = kind;
-	soa->rank = RANK_AUTHORITY;
-	soa->ttl = iter_message_ttl(m->asked, negative_ttl(soa));
-	if (soa->ttl > RRSET_NEGATIVE_TTL_MAX)
-		soa->ttl = RRSET_NEGATIVE_TTL_MAX;
-	soa->rr_n = 1; /* a zone has one SOA; others are not looked at */
-	soa->data_len = 2U + wire_get16(soa->data);
-	out->negative = soa;
+	*s = (struct rrset){.owner = owner,
+			    .type = type,
+			    .kind = kind,
+			    .rank = RANK_AUTHORITY,
+			    .ttl = ttl,
+			    .from = m->asked->from};
+	prove(s, m);
+	for (int i = 0; i < s->proof_n; i++)
+		s->ttl = s->proof[i]->ttl < s->ttl ? s->proof[i]->ttl : s->ttl;
+	s->ttl = iter_message_ttl(m->asked, s->ttl);
+	if (s->ttl > RRSET_NEGATIVE_TTL_MAX)
+		s->ttl = RRSET_NEGATIVE_TTL_MAX;
 	return ERR_OK;
+}
+
+/* soa may be NULL: then proofs alone say it, or nothing that could be kept does. */
+static int deny(struct iter_reply *out, const struct iter_message *m, const uint8_t *name,
+		const struct rrset *soa, uint8_t kind)
+{
+	struct rrset *s;
+	out->class = kind == RRSET_NXDOMAIN ? ITER_NXDOMAIN : ITER_NODATA;
+	if (!soa && !m->proof_n)
+		return ERR_OK;
+	int err = make_denial(&s, m, name, m->asked->type, kind,
+			      soa ? negative_ttl(soa) : RRSET_NEGATIVE_TTL_MAX);
+	if (!err && soa) {
+		s->soa_owner = soa->owner;
+		s->rr_n = 1; /* a zone has one SOA; others are not looked at */
+		s->data = soa->data;
+		s->data_len = 2U + wire_get16(soa->data);
+		s->sig_n = soa->sig_n;
+		s->sigs = soa->sigs;
+		s->sigs_len = soa->sigs_len;
+	}
+	out->negative = s;
+	return err;
 }
 
 /* The cut that the NS records in the authority section speak of, if it leads on:
@@ -291,11 +338,25 @@ static int read_servers(struct iter_reply *out, const struct iter_message *m,
 	return ERR_OK;
 }
 
+/* Whether the child is signed is the parent's to say, RFC 4035 3.1.4.1. */
+static int read_ds(struct iter_reply *out, const struct iter_message *m,
+		   const uint8_t *cut)
+{
+	struct rrset *ds;
+	int err = iter_message_rrset(&ds, m, WIRE_AUTHORITY, DNS_DS, cut);
+	if (!err && !ds && m->proof_n)
+		err = make_denial(&ds, m, cut, DNS_DS, RRSET_NODATA, out->referral.ttl);
+	if (!err && ds)
+		ds->rank = RANK_AUTHORITY;
+	out->ds = ds;
+	return err;
+}
+
 static int refer(struct iter_reply *out, const struct iter_message *m, const uint8_t *cut)
 {
 	int err = read_servers(out, m, WIRE_AUTHORITY, cut);
 	out->class = ITER_REFERRAL;
-	return err;
+	return err ? err : read_ds(out, m, out->referral.zone);
 }
 
 /* The root has no parent: who its servers are, it says itself, RFC 8109. */
@@ -381,7 +442,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 {
 	uint8_t copy[DNS_UDP_MAX];
 	out->answer_n = 0;
-	out->negative = NULL;
+	out->negative = out->ds = NULL;
 	out->has_opt = false;
 	out->referral.servers_n = 0;
 	out->class = iter_message_match(asked, msg, len);
@@ -401,6 +462,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 	m.rcode = m.flags & DNS_RCODE_MASK;
 	int err = iter_message_index(&m);
 	out->has_opt = m.has_opt;
+	err = err ? err : iter_message_proofs(&m);
 	err = err ? err : classify(out, &m);
 	if (err == ERR_FORMAT || err == ERR_RANGE) {
 		out->class = ITER_ERROR;

@@ -9,8 +9,9 @@
  *
  * Believed: the answer section where it belongs to the question's chain, inside the zone
  * that was asked; one SOA above the denied name; the NS records of one cut strictly
- * deeper than the zone asked, and addresses of those servers as far as the asked zone
- * may speak of them. Everything else is dropped unread. */
+ * deeper than the zone asked, its DS, and addresses of those servers as far as the asked
+ * zone may speak of them. Signatures and proofs are kept with what they are about, for
+ * the validator to judge. Everything else is dropped unread. */
 #ifndef SINKHOLED_ITER_REPLY_H
 #define SINKHOLED_ITER_REPLY_H
 
@@ -53,6 +54,9 @@ struct iter_reply {
 	const struct rrset *negative;
 	struct delegation referral; /* also of the root itself, when its NS were asked
 				     * for */
+	/* What came with a referral about its DS: records, or a denial without SOA;
+	 * NULL when nothing was said. */
+	const struct rrset *ds;
 };
 
 MUST_CHECK int iter_reply_read(struct iter_reply *out, struct arena *arena,

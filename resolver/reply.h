@@ -84,6 +84,8 @@ static inline bool rrset_next_sig(const struct rrset *s, uint32_t *at,
 }
 
 enum {
+	RRSET_SIGS_MAX = 8,   /* kept per RRset, as Unbound */
+	RRSET_PROOF_MAX = 16, /* sets kept of one message; a denial needs up to 3 */
 	REPLY_CHAIN_MAX = 11, /* CNAMEs followed for one question; Unbound and BIND: 11 */
 	REPLY_ANSWER_MAX =
 		REPLY_CHAIN_MAX + 21, /* the chain, then RRsets of an ANY answer */

@@ -21,13 +21,15 @@ enum {
 	NOT_WITHIN = 255,	/* offset of a name that is no end of the owner */
 };
 
-/* What stands before the data in a value; then data, then the server's name. zone_at and
- * soa_at are offsets into the owner, whose ends those names are. */
+/* What stands before the data in a value; then data, signatures, the server's name, and
+ * the proofs. zone_at and soa_at are offsets into the owner, whose ends those names are.
+ */
 struct stored {
 	uint32_t stored_s, expires_s;
 	uint32_t sequence; /* tells which of NXDOMAIN and data is newer */
-	uint16_t rr_n, sig_n, data_len, port;
-	uint8_t kind, rank, security;
+	uint16_t rr_n, sig_n, data_len, sigs_len, proofs_len, port;
+	int16_t why;
+	uint8_t kind, rank, security, proof_n;
 	uint8_t zone_at, soa_at;
 	uint8_t server_len, family;
 	uint8_t addr[16];
@@ -163,27 +165,73 @@ static uint32_t clip_ttl(const struct rrset_cache *c, uint32_t ttl, bool negativ
 	return negative && ttl > RRSET_NEGATIVE_TTL_MAX ? RRSET_NEGATIVE_TTL_MAX : ttl;
 }
 
-/* Puts one value in under the key; the lock is held. */
-static void write_entry(struct key *k, uint16_t type, const struct stored *st,
-			const uint8_t *data, const uint8_t *server)
+/* A proof in a value: this, then its owner, records and signatures. */
+struct stored_proof {
+	uint32_t ttl;
+	uint16_t type, rr_n, sig_n, data_len, sigs_len;
+};
+
+static size_t proofs_len(const struct rrset *s)
 {
-	size_t len = sizeof *st + st->data_len + st->server_len;
+	size_t n = 0;
+	for (int i = 0; i < s->proof_n; i++)
+		n += sizeof(struct stored_proof) + name_len(s->proof[i]->owner) +
+		     s->proof[i]->data_len + s->proof[i]->sigs_len;
+	return n;
+}
+
+static void write_proofs(struct wire_writer *w, const struct rrset *s)
+{
+	for (int i = 0; i < s->proof_n; i++) {
+		const struct rrset *p = s->proof[i];
+		const struct stored_proof st = {.ttl = p->ttl,
+						.type = p->type,
+						.rr_n = p->rr_n,
+						.sig_n = p->sig_n,
+						.data_len = (uint16_t)p->data_len,
+						.sigs_len = (uint16_t)p->sigs_len};
+		wire_put(w, &st, sizeof st);
+		wire_put_name(w, p->owner);
+		wire_put(w, p->data, p->data_len);
+		wire_put(w, p->sigs, p->sigs_len);
+	}
+}
+
+/* Puts one value in under the key; the lock is held. s has data, signatures, server and
+ * proofs as long as st says. */
+static void write_entry(struct key *k, uint16_t type, const struct stored *st,
+			const struct rrset *s)
+{
+	size_t len = sizeof *st + st->data_len + st->sigs_len + st->server_len +
+		     st->proofs_len;
 	uint32_t tag = key_type(k, type);
 	uint8_t *p = cache_shard_put(&k->shard->store, tag, k->bytes, k->len, len);
 	if (!p)
 		return;
-	memcpy(p, st, sizeof *st);
-	if (st->data_len)
-		memcpy(p + sizeof *st, data, st->data_len);
-	if (st->server_len)
-		memcpy(p + sizeof *st + st->data_len, server, st->server_len);
+	struct wire_writer w = wire_writer(p, len);
+	wire_put(&w, st, sizeof *st);
+	wire_put(&w, s->data, st->data_len);
+	wire_put(&w, s->sigs, st->sigs_len);
+	wire_put(&w, s->from.server, st->server_len);
+	write_proofs(&w, s);
+}
+
+/* What has been validated gives way only to what has been validated too. */
+static bool is_secure(const struct stored *st)
+{
+	return st->security == SECURITY_SECURE;
+}
+
+static bool may_replace(const struct stored *old, const struct stored *st)
+{
+	return old->rank <= st->rank && (is_secure(st) || !is_secure(old));
 }
 
 /* A denial of the name and records of it cannot both stand. Glue proves nothing. */
 static void drop_denial(struct key *k, const struct stored *st, uint32_t now_s)
 {
 	struct cache_entry *e = find_live(k, TYPE_NXDOMAIN, now_s);
-	if (e && st->rank >= RANK_AUTHORITY && st->rank >= entry_stored(e)->rank)
+	if (e && st->rank >= RANK_AUTHORITY && may_replace(entry_stored(e), st))
 		cache_shard_remove(&k->shard->store, e);
 }
 
@@ -192,7 +240,9 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 	bool negative = s->kind != RRSET_DATA;
 	uint32_t ttl = clip_ttl(c, s->ttl, negative);
 	uint16_t type = s->kind == RRSET_NXDOMAIN ? TYPE_NXDOMAIN : s->type;
-	if (ttl == 0 || s->data_len > RRSET_ENTRY_MAX || s->rr_n > RRSET_RECORDS_MAX)
+	size_t proofs = proofs_len(s);
+	if (ttl == 0 || s->data_len + s->sigs_len + proofs > RRSET_ENTRY_MAX ||
+	    s->rr_n > RRSET_RECORDS_MAX)
 		return;
 	if (s->kind != RRSET_NXDOMAIN &&
 	    (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
@@ -202,9 +252,13 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 			    .rr_n = s->rr_n,
 			    .sig_n = s->sig_n,
 			    .data_len = (uint16_t)s->data_len,
+			    .sigs_len = (uint16_t)s->sigs_len,
+			    .proofs_len = (uint16_t)proofs,
 			    .kind = s->kind,
 			    .rank = s->rank,
 			    .security = s->security,
+			    .why = s->why,
+			    .proof_n = s->proof_n,
 			    .soa_at = offset_within(s->owner, s->soa_owner)};
 	if (negative && s->rr_n && st.soa_at == NOT_WITHIN)
 		return; /* a SOA from elsewhere proves nothing about this name */
@@ -213,24 +267,57 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 	key_name(c, &k, s->owner);
 	pthread_mutex_lock(&k.shard->lock);
 	struct cache_entry *old = find_live(&k, type, now_s);
-	if (!old || entry_stored(old)->rank <= st.rank) {
+	if (!old || may_replace(entry_stored(old), &st)) {
 		st.sequence = ++k.shard->sequence;
 		if (s->kind != RRSET_NXDOMAIN)
 			drop_denial(&k, &st, now_s);
-		write_entry(&k, type, &st, s->data, s->from.server);
+		write_entry(&k, type, &st, s);
 	}
 	pthread_mutex_unlock(&k.shard->lock);
 }
 
 /* ---- reading ---- */
 
-/* Copies owner, data and server's name into one piece of the arena. */
+/* The proofs in the len bytes at bytes, which live as long as s. */
+static int read_proofs(struct rrset *s, struct arena *arena, const uint8_t *bytes,
+		       size_t len)
+{
+	struct rrset *set = arena_zero(arena, s->proof_n * sizeof *set);
+	const struct rrset **list = arena_get(arena, s->proof_n * sizeof *list);
+	struct wire_reader r = wire_reader(bytes, len);
+	if (!set || !list)
+		return ERR_NOMEM;
+	for (int i = 0; i < s->proof_n; i++) {
+		struct stored_proof st;
+		memcpy(&st, wire_take(&r, sizeof st), sizeof st);
+		set[i] = (struct rrset){.owner = r.at,
+					.type = st.type,
+					.rank = s->rank,
+					.security = s->security,
+					.rr_n = st.rr_n,
+					.sig_n = st.sig_n,
+					.ttl = st.ttl < s->ttl ? st.ttl : s->ttl,
+					.data_len = st.data_len,
+					.sigs_len = st.sigs_len,
+					.from = s->from};
+		(void)wire_take(&r, name_len(r.at));
+		set[i].data = wire_take(&r, st.data_len);
+		set[i].sigs = wire_take(&r, st.sigs_len);
+		list[i] = &set[i];
+	}
+	s->proof = list;
+	return ERR_OK;
+}
+
+/* Copies owner, data, signatures, server's name and proofs into one piece of the arena.
+ */
 static int copy_out(struct rrset *out, struct arena *arena, const struct cache_entry *e,
 		    uint32_t now_s)
 {
 	const struct stored *st = (const struct stored *)(const void *)e->bytes;
 	size_t owner_len = e->key_len - 2U;
-	size_t rest_len = (size_t)st->data_len + st->server_len;
+	size_t rest_len =
+		(size_t)st->data_len + st->sigs_len + st->server_len + st->proofs_len;
 	uint8_t *p = arena_get(arena, owner_len + rest_len);
 	if (!p)
 		return ERR_NOMEM;
@@ -242,20 +329,27 @@ static int copy_out(struct rrset *out, struct arena *arena, const struct cache_e
 			      .kind = st->kind,
 			      .rank = st->rank,
 			      .security = st->security,
+			      .why = st->why,
 			      .rr_n = st->rr_n,
 			      .sig_n = st->sig_n,
+			      .proof_n = st->proof_n,
 			      .ttl = left > given ? given : left,
 			      .data_len = st->data_len,
+			      .sigs_len = st->sigs_len,
 			      .data = p + owner_len};
+	const uint8_t *server = out->data + st->data_len + st->sigs_len;
+	out->sigs = out->data + st->data_len;
 	if (st->soa_at != NOT_WITHIN)
 		out->soa_owner = p + st->soa_at;
 	if (st->zone_at != NOT_WITHIN)
 		out->from.zone = p + st->zone_at;
 	if (st->server_len)
-		out->from.server = p + owner_len + st->data_len;
+		out->from.server = server;
 	out->from.addr = (struct addr){.family = st->family, .port = st->port};
 	memcpy(out->from.addr.bytes, st->addr, sizeof st->addr);
-	return ERR_OK;
+	return st->proof_n
+		       ? read_proofs(out, arena, server + st->server_len, st->proofs_len)
+		       : ERR_OK;
 }
 
 /* The newer one of what is known of the type and of the whole name. */
@@ -268,6 +362,8 @@ static struct cache_entry *find_best(struct key *k, uint16_t type, unsigned leas
 	nx = nx && entry_stored(nx)->rank >= least ? nx : NULL;
 	if (!e || !nx)
 		return e ? e : nx;
+	if (is_secure(entry_stored(e)) != is_secure(entry_stored(nx)))
+		return is_secure(entry_stored(e)) ? e : nx;
 	int32_t newer = (int32_t)(entry_stored(nx)->sequence - entry_stored(e)->sequence);
 	return newer > 0 ? nx : e;
 }
@@ -378,7 +474,8 @@ void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *
 	key_name(c, &k, d->zone);
 	pthread_mutex_lock(&k.shard->lock);
 	if (!find_live(&k, TYPE_DELEGATION, now_s))
-		write_entry(&k, TYPE_DELEGATION, &st, data, d->from.server);
+		write_entry(&k, TYPE_DELEGATION, &st,
+			    &(struct rrset){.data = data, .from = d->from});
 	pthread_mutex_unlock(&k.shard->lock);
 }
 
@@ -451,7 +548,7 @@ void rrset_cache_put_failure(struct rrset_cache *c, const uint8_t *name, uint16_
 	struct stored st = {.stored_s = now_s,
 			    .expires_s = now_s + failure_ttl(&k, type, now_s),
 			    .data_len = (uint16_t)len};
-	write_entry(&k, type, &st, (const uint8_t *)text, NULL);
+	write_entry(&k, type, &st, &(struct rrset){.data = (const uint8_t *)text});
 	pthread_mutex_unlock(&k.shard->lock);
 }
 

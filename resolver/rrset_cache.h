@@ -34,8 +34,9 @@ MUST_CHECK int rrset_cache_open(struct rrset_cache **out,
 				const struct rrset_cache_conf *conf);
 void rrset_cache_close(struct rrset_cache *c);
 
-/* Stores s when nothing better stands: a lower rank never replaces a living higher one.
- * Negative kinds: NXDOMAIN answers every type of the name. */
+/* Stores s when nothing better stands: a lower rank never replaces a living higher one,
+ * and what is not SECURE never what is. Negative kinds: NXDOMAIN answers every type of
+ * the name. */
 void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s);
 /* Data, NODATA or NXDOMAIN for name and type, of at least that rank. */
 MUST_CHECK int rrset_cache_get(struct rrset_cache *c, struct rrset *out,

@@ -526,6 +526,133 @@ START_TEST(classes_and_records)
 }
 END_TEST
 
+#define SIG(type, labels)            \
+	" RRSIG " type " 13 " labels \
+	" 300 20260101000000 20250101000000 7 example.com. AAAA"
+#define NSEC "a.example.com. 30 NSEC z.example.com. A RRSIG NSEC"
+
+/* Signatures lie with what they are over, proofs with what needs them. */
+START_TEST(signatures_and_proofs)
+{
+	static const struct {
+		struct row row;
+		int sigs, proofs; /* of the last answer, the denial or the DS */
+		uint32_t ttl;
+	} t[] = {
+		{{.what = "signed",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {"www.example.com. A 192.0.2.1",
+			     "www.example.com." SIG("A", "3"),
+			     "www.example.com." SIG("TXT", "3"),
+			     "a.example.com." SIG("A", "3")},
+		  .authority = {NSEC}},
+		 1,
+		 0,
+		 300},
+		{{.what = "only signatures are no answer",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {"www.example.com." SIG("A", "3")},
+		  .authority = {SOA}},
+		 0,
+		 0,
+		 60},
+		{{.what = "made from a wildcard",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {"www.example.com. A 192.0.2.1",
+			     "www.example.com." SIG("A", "2")},
+		  .authority = {NSEC, "a.example.com." SIG("NSEC", "3")}},
+		 1,
+		 1,
+		 300},
+		{{.what = "a signature of another section",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {"www.example.com. A 192.0.2.1"},
+		  .authority = {"www.example.com." SIG("A", "3")}},
+		 0,
+		 0,
+		 300},
+		{{.what = "a denial",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {0},
+		  .authority = {SOA, "example.com." SIG("SOA", "2"), NSEC,
+				"a.example.com." SIG("NSEC", "3"),
+				"q.example.com. 20 NSEC x.example.com. A"}},
+		 1,
+		 2,
+		 20},
+		{{.what = "a denial without SOA",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {0},
+		  .authority = {NSEC}},
+		 0,
+		 1,
+		 30},
+		{{.what = "proofs of another zone",
+		  .type = DNS_A,
+		  .flags = AA,
+		  .answer = {0},
+		  .authority = {SOA, "a.example.net. NSEC z.example.net. A"}},
+		 0,
+		 0,
+		 60},
+		{{.what = "a signed cut",
+		  .type = DNS_A,
+		  .flags = P,
+		  .answer = {0},
+		  .authority = {"example.com. NS ns.example.com.",
+				"example.com. DS 1 13 2 00",
+				"example.com." SIG("DS", "2")}},
+		 1,
+		 0,
+		 300},
+		{{.what = "a cut without DS",
+		  .type = DNS_A,
+		  .flags = P,
+		  .answer = {0},
+		  .authority = {"example.com. NS ns.example.com.",
+				"example.com. 40 NSEC f.com. NS RRSIG NSEC"}},
+		 0,
+		 1,
+		 40},
+		{{.what = "a cut that nothing is said of",
+		  .type = DNS_A,
+		  .flags = P,
+		  .answer = {0},
+		  .authority = {"example.com. NS ns.example.com."}},
+		 0,
+		 0,
+		 0},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct iter_asked a = asked_of(&t[i].row);
+		struct iter_reply out;
+		arena_init(&arena, 4096, 1 << 20);
+		size_t len = build(&t[i].row, &a);
+		ck_assert_int_eq(iter_reply_read(&out, &arena, &a, msg, len), 0);
+		const struct rrset *s = out.class == ITER_REFERRAL ? out.ds
+					: out.negative		   ? out.negative
+								   : out.answer[0];
+		ck_assert_msg((s != NULL) == (t[i].ttl != 0), "%s", t[i].row.what);
+		if (s) {
+			ck_assert_msg(s->sig_n == t[i].sigs, "%s", t[i].row.what);
+			ck_assert_msg((s->sigs_len != 0) == (s->sig_n != 0), "%s",
+				      t[i].row.what);
+			ck_assert_msg(s->proof_n == t[i].proofs, "%s", t[i].row.what);
+			ck_assert_msg(s->ttl == t[i].ttl, "%s", t[i].row.what);
+		}
+		if (s && s->proof_n)
+			ck_assert_int_eq(s->proof[0]->type, DNS_NSEC);
+		arena_fini(&arena);
+	}
+}
+END_TEST
+
 /* One thing wrong with a good message: the wait goes on, but that a wrong ID tells of a
  * forger; over TCP there is no wait. */
 START_TEST(junk)
@@ -647,5 +774,5 @@ START_TEST(small_arenas)
 }
 END_TEST
 
-UNIT_SUITE("iter_reply", classes_and_records, ttl_is_clipped, junk, random_case,
-	   small_arenas)
+UNIT_SUITE("iter_reply", classes_and_records, signatures_and_proofs, ttl_is_clipped, junk,
+	   random_case, small_arenas)

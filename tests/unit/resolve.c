@@ -112,7 +112,7 @@ static int count(enum step_kind kind)
 START_TEST(question_on_the_wire)
 {
 	static const uint8_t tail[] = "\3www\4test\0\0\1\0\1"
-				      "\0\0\x29\4\xd0\0\0\0\0\0\0";
+				      "\0\0\x29\4\xd0\0\0\x80\0\0\0"; /* DO */
 	open_world();
 	start(ask("www.test", 1 << 20));
 	const struct step_send *s = &only(STEP_SEND)->send;

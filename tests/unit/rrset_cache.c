@@ -104,6 +104,110 @@ START_TEST(keeps_all_of_an_rrset)
 }
 END_TEST
 
+/* A denial with a SOA's signature and two proofs, one without signatures. */
+START_TEST(signatures_and_proofs_stay_with_it)
+{
+	static const uint8_t soa[] = "\0\3soa", sig[] = "\0\4sigs", rdata[] = "\0\2xy";
+	struct rrset got, proof[2] = {
+				  {.owner = name("a.example"),
+				   .type = DNS_NSEC,
+				   .rr_n = 1,
+				   .sig_n = 1,
+				   .ttl = 40,
+				   .data = rdata,
+				   .data_len = 4,
+				   .sigs = sig,
+				   .sigs_len = 6},
+				  {.owner = name("example"),
+				   .type = DNS_NSEC3,
+				   .rr_n = 1,
+				   .ttl = 9999,
+				   .data = rdata,
+				   .data_len = 4},
+			  };
+	const struct rrset *const list[] = {&proof[0], &proof[1]};
+	struct rrset s = {.owner = name("b.example"),
+			  .type = DNS_MX,
+			  .kind = RRSET_NODATA,
+			  .rank = RANK_AUTHORITY,
+			  .security = SECURITY_BOGUS,
+			  .why = 7,
+			  .rr_n = 1,
+			  .sig_n = 1,
+			  .ttl = 60,
+			  .data = soa,
+			  .data_len = 5,
+			  .sigs = sig,
+			  .sigs_len = 6,
+			  .proof = list,
+			  .proof_n = 2};
+	open_cache(4 * MIB);
+	s.soa_owner = name("example");
+	s.from.server = name("ns.example.net");
+	rrset_cache_put(cache, &s, NOW);
+	ck_assert_int_eq(get(&got, "b.example", DNS_MX, NOW), RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.security, SECURITY_BOGUS);
+	ck_assert_int_eq(got.why, 7);
+	ck_assert_int_eq(got.sig_n, 1);
+	ck_assert_uint_eq(got.sigs_len, 6);
+	ck_assert_mem_eq(got.sigs, sig, 6);
+	ck_assert(name_equal(got.soa_owner, s.soa_owner));
+	ck_assert(name_equal(got.from.server, s.from.server));
+	ck_assert_int_eq(got.proof_n, 2);
+	for (int i = 0; i < 2; i++) {
+		const struct rrset *p = got.proof[i];
+		ck_assert(name_equal(p->owner, proof[i].owner));
+		ck_assert_int_eq(p->type, proof[i].type);
+		ck_assert_uint_eq(p->ttl, i ? 60 : 40); /* no longer than the denial */
+		ck_assert_int_eq(p->sig_n, proof[i].sig_n);
+		ck_assert_uint_eq(p->sigs_len, proof[i].sigs_len);
+		ck_assert_mem_eq(p->data, rdata, 4);
+	}
+	ck_assert_mem_eq(got.proof[0]->sigs, sig, 6);
+	close_cache();
+}
+END_TEST
+
+/* Row 22 of the attacks: a forged denial that CD=1 let in, or forged records. */
+START_TEST(secure_gives_way_to_secure_only)
+{
+	static const struct {
+		uint8_t old, new, kind;
+		int mark; /* of the A record found then */
+	} t[] = {
+		{SECURITY_UNCHECKED, SECURITY_UNCHECKED, RRSET_DATA, 2},
+		{SECURITY_BOGUS, SECURITY_UNCHECKED, RRSET_DATA, 2},
+		{SECURITY_INSECURE, SECURITY_UNCHECKED, RRSET_DATA, 2},
+		{SECURITY_SECURE, SECURITY_UNCHECKED, RRSET_DATA, 1},
+		{SECURITY_SECURE, SECURITY_BOGUS, RRSET_DATA, 1},
+		{SECURITY_SECURE, SECURITY_SECURE, RRSET_DATA, 2},
+		{SECURITY_UNCHECKED, SECURITY_UNCHECKED, RRSET_NXDOMAIN, 0},
+		{SECURITY_SECURE, SECURITY_UNCHECKED, RRSET_NXDOMAIN, 1},
+		{SECURITY_SECURE, SECURITY_SECURE, RRSET_NXDOMAIN, 0},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		open_cache(4 * MIB);
+		struct rrset s = a_record("www.example", 1, 60, RANK_AUTH_ANSWER);
+		s.security = t[i].old;
+		rrset_cache_put(cache, &s, NOW);
+		s = a_record("www.example", 2, 60, RANK_AUTH_ANSWER);
+		s.security = t[i].new;
+		s.kind = t[i].kind;
+		s.rr_n = s.kind == RRSET_DATA;
+		rrset_cache_put(cache, &s, NOW);
+		ck_assert_msg(mark("www.example", NOW) == t[i].mark, "row %zu", i);
+		/* The other way round: records after a denial. */
+		if (s.kind == RRSET_NXDOMAIN && t[i].old == SECURITY_UNCHECKED) {
+			s.security = SECURITY_SECURE;
+			rrset_cache_put(cache, &s, NOW);
+			put_a("www.example", 3, 60, RANK_AUTH_ANSWER);
+			ck_assert_int_eq(mark("www.example", NOW), 0);
+		}
+		close_cache();
+	}
+}
+END_TEST
+
 START_TEST(ttl_is_clipped_and_ends)
 {
 	static const struct {
@@ -582,7 +686,8 @@ START_TEST(threads_share_it)
 }
 END_TEST
 
-UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, failures_last_longer_each_time,
+UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, signatures_and_proofs_stay_with_it,
+	   secure_gives_way_to_secure_only, failures_last_longer_each_time,
 	   failure_told_twice, names_above_speak_for_those_below, ttl_is_clipped_and_ends,
 	   time_wraps_round, lower_rank_never_replaces_higher,
 	   nxdomain_answers_every_type, odd_types_and_sizes_stay_out,
