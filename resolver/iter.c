@@ -107,16 +107,20 @@ static unsigned question_flags(const struct iter *it, const struct iter_io *io)
 }
 
 /* Header, question, OPT with DO: signatures are for us or for a client that validates. */
-static size_t write_question(const struct iter *it, const struct iter_io *io,
-			     uint8_t *out, size_t room)
+static size_t write_question(const struct iter *it, struct iter_io *io, uint8_t *out,
+			     size_t room)
 {
-	const uint16_t counts[4] = {1, 0, 0, it->edns};
+	const uint16_t counts[4] = {1, 0, 0, it->now.edns};
 	struct wire_writer w = wire_writer(out, room);
-	wire_put_header(&w, it->message_id, question_flags(it, io), counts);
-	wire_put_name(&w, it->sent_name);
+	uint16_t id;
+	io->env->random(io->env->random_arg, &id, sizeof id);
+	wire_put_header(&w, id, question_flags(it, io), counts);
+	wire_put_name(&w, it->ask);
+	if (it->now.exact_case)
+		mix_case(out + DNS_HEADER_LEN, io);
 	wire_put16(&w, it->ask_type);
 	wire_put16(&w, DNS_IN);
-	if (it->edns) {
+	if (it->now.edns) {
 		wire_put8(&w, 0);
 		wire_put16(&w, DNS_OPT);
 		wire_put16(&w, DNS_UDP_MAX);
@@ -160,26 +164,24 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 	if (is_spent(io))
 		return fail_budget(it, io);
 	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
-	it->known_silent = info.failures >= ITER_KNOWN_SILENT;
-	it->tcp_works = info.tcp_works;
-	it->asked = p;
-	it->tcp = tcp;
-	it->exact_case =
-		io->env->conf->recursion.case_randomisation && !tcp && !p->plain_case;
-	it->sent_ms = io->env->now_ms;
-	it->send_id = ++*io->last_id;
-	name_copy(it->sent_name, it->ask);
-	if (it->exact_case)
-		mix_case(it->sent_name, io);
-	io->env->random(io->env->random_arg, &it->message_id, sizeof it->message_id);
 	p->udp_tries = (uint8_t)(p->udp_tries + !tcp);
 	p->tcp_tried |= tcp;
-	it->edns = with_edns(io, p, &info, tcp);
+	it->now = (struct iter_send){
+		.id = ++*io->last_id,
+		.to = p,
+		.bytes = bytes,
+		.sent_ms = io->env->now_ms,
+		.tcp = tcp,
+		.edns = with_edns(io, p, &info, tcp),
+		.exact_case = io->env->conf->recursion.case_randomisation && !tcp &&
+			      !p->plain_case,
+		.known_silent = info.failures >= ITER_KNOWN_SILENT,
+		.tcp_works = info.tcp_works};
 	io->budget->sends--;
 	server_probed(io->env->servers, &p->to,
 		      io->env->now_ms + wait_ms(io, &info, tcp));
 	struct step *s = iter_add_step(io, STEP_SEND);
-	s->id = it->send_id;
+	s->id = it->now.id;
 	s->send =
 		(struct step_send){.to = p->to,
 				   .transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
@@ -218,13 +220,14 @@ static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
 static enum iter_result go_on(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p;
-	it->send_id = 0;
+	it->now.id = 0;
 	if (is_spent(io))
 		return fail_budget(it, io);
 	if (iter_allowed_path(&p, it, io))
 		return fail_policy(it);
-	if (!p) {
-		int err = iter_learn_addresses(it, io);
+	/* While a silent server is tried again, another's address may be found. */
+	if (!p || (p->udp_tries && !io->subject->own)) {
+		int err = iter_learn_addresses(it, io, p == NULL);
 		if (err == ERR_NOMEM)
 			return fail_memory(it);
 		if (err || iter_allowed_path(&p, it, io))
@@ -256,6 +259,8 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->type = type;
 	it->qmin_steps = 0;
 	it->forged = false;
+	it->now.id = 0;
+	it->late_n = 0;
 	it->restricted = it->starved = false;
 	int err = iter_find_cut(it, io);
 	if (err)
@@ -267,16 +272,55 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 
 /* ---- replies ---- */
 
-static void cancel(struct iter *it, struct iter_io *io)
+static void cancel(struct iter_io *io, const struct iter_send *s)
 {
-	iter_add_step(io, STEP_CANCEL)->id = it->send_id;
+	iter_add_step(io, STEP_CANCEL)->id = s->id;
 }
 
-/* What the reply tells about the server that sent it. */
-static void note_reply(struct iter *it, struct iter_io *io)
+/* It has had its time: another may be asked, but an answer is welcome all the same. */
+static void keep_late(struct iter *it, struct iter_io *io)
+{
+	if (it->late_n == ITER_LATE_MAX) {
+		cancel(io, &it->late[0]);
+		it->late_n--;
+		memmove(it->late, it->late + 1, sizeof it->late - sizeof *it->late);
+	}
+	it->late[it->late_n++] = it->now;
+	it->now.id = 0;
+}
+
+static void cancel_late(struct iter *it, struct iter_io *io)
+{
+	while (it->late_n)
+		cancel(io, &it->late[--it->late_n]);
+}
+
+/* The answer to s ends all. */
+static void settle(struct iter *it, struct iter_io *io, const struct iter_send *s)
+{
+	struct iter_send winner = *s;
+	if (it->now.id)
+		cancel(io, &it->now);
+	cancel_late(it, io);
+	it->now = winner;
+}
+
+/* s is of no use any more. */
+static enum iter_result give_up_send(struct iter *it, struct iter_io *io,
+				     struct iter_send *s)
+{
+	cancel(io, s);
+	if (s == &it->now)
+		return go_on(it, io);
+	*s = it->late[--it->late_n];
+	return ITER_WAITS;
+}
+
+/* What the reply to s tells about the server that sent it. */
+static void note_reply(struct iter *it, struct iter_io *io, const struct iter_send *s)
 {
 	struct server_table *t = io->env->servers;
-	const struct addr *a = &it->asked->to;
+	const struct addr *a = &s->to->to;
 	uint64_t now_ms = io->env->now_ms;
 	bool useless = it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME;
 	/* One that has no use for a part may know the whole name. */
@@ -284,12 +328,12 @@ static void note_reply(struct iter *it, struct iter_io *io)
 		server_lame(t, a, it->cut.zone, now_ms);
 	if (it->reply.has_opt)
 		server_has_edns(t, a, now_ms);
-	else if (!it->edns && !useless && it->reply.class != ITER_TRUNCATED)
+	else if (!s->edns && !useless && it->reply.class != ITER_TRUNCATED)
 		server_lacks_edns(t, a, now_ms);
-	if (it->tcp && it->asked->silent)
+	if (s->tcp && s->to->silent)
 		server_needs_tcp(t, a, now_ms);
-	if (!it->tcp)
-		server_replied(t, a, (uint32_t)(now_ms - it->sent_ms), now_ms);
+	if (!s->tcp)
+		server_replied(t, a, (uint32_t)(now_ms - s->sent_ms), now_ms);
 }
 
 static void store(struct iter *it, struct iter_io *io)
@@ -309,20 +353,20 @@ static enum iter_result take_probe(struct iter *it, struct iter_io *io, int resu
 		return fail_memory(it);
 	iter_renew_paths(it);
 	if (result == ITER_QMIN_AGAIN)
-		return ask_path(it, io, it->asked);
+		return ask_path(it, io, it->now.to);
 	store(it, io);
 	return go_on(it, io);
 }
 
 static enum iter_result take_final(struct iter *it, struct iter_io *io)
 {
-	struct iter_path *p = it->asked;
+	struct iter_path *p = it->now.to;
 	int result = iter_qmin_reply(it, io);
 	if (result != ITER_QMIN_TAKE)
 		return take_probe(it, io, result);
 	if (it->reply.class != ITER_ERROR && it->reply.class != ITER_LAME) {
 		store(it, io);
-		it->send_id = 0;
+		it->now.id = 0;
 		return ITER_DONE;
 	}
 	it->useless = true;
@@ -340,10 +384,8 @@ static void limit_life(struct delegation *d, const struct iter *it)
 
 static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 {
-	struct iter_path *p = it->asked;
+	struct iter_path *p = it->now.to;
 	switch (it->reply.class) {
-	case ITER_JUNK:
-		return is_spent(io) ? fail_budget(it, io) : ITER_WAITS;
 	case ITER_FORGED:
 		it->forged = true;
 		if (!p->tcp_tried)
@@ -356,7 +398,7 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 	case ITER_NO_EDNS:
 		if (!p->no_edns) {
 			p->no_edns = true;
-			return ask(it, io, p, it->tcp);
+			return ask(it, io, p, it->now.tcp);
 		}
 		break;
 	case ITER_REFERRAL:
@@ -375,48 +417,67 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 	case ITER_ERROR:
 	case ITER_LAME:
 		return take_final(it, io);
+	case ITER_JUNK:
+		break;
 	}
 	it->useless = true;
 	p->dead = true;
 	return go_on(it, io);
 }
 
-static enum iter_result on_reply(struct iter *it, struct iter_io *io,
-				 const struct event *ev)
+static int read_reply(struct iter *it, struct iter_io *io, const struct event *ev,
+		      const struct iter_send *s)
 {
-	struct iter_path *p = it->asked;
-	int r = iter_judge_server(it, io, p->server, &p->to);
-	if (r < 0)
-		return fail_policy(it);
-	/* Listed while the question was under way: too late to be believed. */
-	if (r == 1) {
-		cancel(it, io);
-		iter_block_path(p);
-		return go_on(it, io);
-	}
 	const struct iter_asked asked = {
-		.id = it->message_id,
+		.id = (uint16_t)wire_get16(s->bytes),
 		.type = it->ask_type,
 		.name = it->ask,
-		.sent = it->sent_name,
-		.exact_case = it->exact_case,
-		.tcp = it->tcp,
+		.sent = s->bytes + DNS_HEADER_LEN,
+		.exact_case = s->exact_case,
+		.tcp = s->tcp,
 		.forward = it->forward,
 		.ttl_min = io->env->conf->cache.min_ttl_s,
 		.ttl_max = io->env->conf->cache.max_ttl_s,
-		.from = {it->cut.zone, it->cut.server[p->server].name, p->to}};
+		.from = {it->cut.zone, it->cut.server[s->to->server].name, s->to->to}};
 	if (iter_reply_read(&it->reply, io->arena, &asked, ev->bytes, ev->len))
-		return fail_memory(it);
+		return ERR_NOMEM;
 	if (io->env->noter)
 		note(io->env, (struct note){.kind = NOTE_REPLY,
 					    .id = ev->id,
 					    .got = &it->reply,
 					    .bytes = ev->bytes,
 					    .len = ev->len});
-	if (it->reply.class != ITER_JUNK)
-		cancel(it, io);
-	if (it->reply.class != ITER_JUNK && it->reply.class != ITER_FORGED)
-		note_reply(it, io);
+	return ERR_OK;
+}
+
+/* What a server says too late does not end the wait for another, unless it helps. */
+static bool is_too_late(const struct iter *it, const struct iter_send *s)
+{
+	return s != &it->now &&
+	       (it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME ||
+		it->reply.class == ITER_NO_EDNS);
+}
+
+static enum iter_result on_reply(struct iter *it, struct iter_io *io,
+				 const struct event *ev, struct iter_send *s)
+{
+	int r = iter_judge_server(it, io, s->to->server, &s->to->to);
+	if (r < 0)
+		return fail_policy(it);
+	/* Listed while the question was under way: too late to be believed. */
+	if (r == 1) {
+		iter_block_path(s->to);
+		return give_up_send(it, io, s);
+	}
+	if (read_reply(it, io, ev, s))
+		return fail_memory(it);
+	if (it->reply.class == ITER_JUNK)
+		return is_spent(io) ? fail_budget(it, io) : ITER_WAITS;
+	if (it->reply.class != ITER_FORGED)
+		note_reply(it, io, s);
+	if (is_too_late(it, s))
+		return give_up_send(it, io, s);
+	settle(it, io, s);
 	return take_reply(it, io);
 }
 
@@ -425,35 +486,41 @@ static enum iter_result on_reply(struct iter *it, struct iter_io *io,
 /* Nothing has left this machine: the try does not count. */
 static void untry(struct iter *it, struct iter_io *io)
 {
-	struct iter_path *p = it->asked;
+	struct iter_path *p = it->now.to;
 	io->budget->sends++;
-	p->udp_tries = (uint8_t)(p->udp_tries - !it->tcp);
-	p->tcp_tried &= !it->tcp;
+	p->udp_tries = (uint8_t)(p->udp_tries - !it->now.tcp);
+	p->tcp_tried &= !it->now.tcp;
 }
 
-/* It may have been the random case of the question: not again. */
-static void note_silence(struct iter *it, struct iter_io *io)
+static void on_silence(struct iter *it, struct iter_io *io)
 {
-	struct iter_path *p = it->asked;
-	server_failed(io->env->servers, &p->to, it->sent_ms, io->env->now_ms);
+	const struct iter_send *s = &it->now;
+	struct iter_path *p = s->to;
+	const uint8_t *ask = it->ask;
+	server_failed(io->env->servers, &p->to, s->sent_ms, io->env->now_ms);
 	it->timed_out = true;
+	/* It may have been the random case of the question: not again. */
 	p->plain_case = true;
-	iter_qmin_timeout(it, io);
-	bool one_try = it->known_silent && p->udp_tries == 1;
-	p->dead |= it->tcp || p->one_try || (one_try && !it->tcp_works);
+	bool one_try = s->known_silent && p->udp_tries == 1;
+	p->dead |= s->tcp || p->one_try || (one_try && !s->tcp_works);
 	p->silent |= one_try || p->udp_tries >= tries_of(io);
+	if (!s->tcp)
+		keep_late(it, io);
+	iter_qmin_timeout(it, io);
+	if (it->ask != ask)
+		cancel_late(it, io);
 }
 
 static enum iter_result on_timeout(struct iter *it, struct iter_io *io,
 				   const struct event *ev)
 {
-	struct iter_path *p = it->asked;
+	struct iter_path *p = it->now.to;
 	switch (ev->why) {
 	case SEND_TIMED_OUT:
-		note_silence(it, io);
+		on_silence(it, io);
 		break;
 	case SEND_UNREACHABLE:
-		server_failed(io->env->servers, &p->to, it->sent_ms, io->env->now_ms);
+		server_failed(io->env->servers, &p->to, it->now.sent_ms, io->env->now_ms);
 		it->unreachable = true;
 		p->dead = true;
 		break;
@@ -476,22 +543,43 @@ static enum iter_result on_timeout(struct iter *it, struct iter_io *io,
 	return go_on(it, io);
 }
 
+static struct iter_send *find_send(struct iter *it, uint32_t id)
+{
+	if (it->now.id == id)
+		return &it->now;
+	for (int i = 0; i < it->late_n; i++)
+		if (it->late[i].id == id)
+			return &it->late[i];
+	return NULL;
+}
+
+/* A new address is worth more than a server that was silent before. */
+static enum iter_result on_sub_done(struct iter *it, struct iter_io *io,
+				    const struct event *ev, int at)
+{
+	int paths = it->path_n;
+	iter_take_sub(it, io, ev->reply, at);
+	if (!it->now.id)
+		return go_on(it, io);
+	if (it->path_n == paths || it->now.tcp || it->now.to->udp_tries < 2)
+		return ITER_WAITS;
+	keep_late(it, io);
+	return go_on(it, io);
+}
+
 enum iter_result iter_event(struct iter *it, struct iter_io *io, const struct event *ev)
 {
+	struct iter_send *s = find_send(it, ev->id);
 	switch (ev->kind) {
 	case EVENT_REPLY:
-		return it->send_id && ev->id == it->send_id ? on_reply(it, io, ev)
-							    : ITER_WAITS;
+		return s ? on_reply(it, io, ev, s) : ITER_WAITS;
 	case EVENT_TIMEOUT:
-		return it->send_id && ev->id == it->send_id ? on_timeout(it, io, ev)
-							    : ITER_WAITS;
+		return s == &it->now ? on_timeout(it, io, ev) : ITER_WAITS;
 	case EVENT_SUB_DONE:
 		for (int i = 0; i < it->sub_n; i++)
-			if (it->sub[i].id == ev->id) {
-				iter_take_sub(it, io, ev->reply, i);
-				return it->send_id ? ITER_WAITS : go_on(it, io);
-			}
-		return ITER_WAITS;
+			if (it->sub[i].id == ev->id)
+				return on_sub_done(it, io, ev, i);
+		break;
 	case EVENT_START:
 	case EVENT_RESUME:
 		break;

@@ -7,8 +7,10 @@
  * Source   RFC 1034 5.3.3, 7766, 6891, 5452, 8109, 9156, 9520; SECURITY.md 1A, 1B rows 8
  * to 14
  *
- * One exchange at a time. A server is judged by policy before each use of it, and again
- * when its answer comes; one that is listed is not used, its name not resolved. */
+ * One server is waited for at a time. When it has had its time another is asked, and what
+ * was given up stays open: the first answer of use ends all. A server is judged by policy
+ * before each use of it, and again when its answer comes; one that is listed is not used,
+ * its name not resolved. */
 #ifndef SINKHOLED_ITER_H
 #define SINKHOLED_ITER_H
 
@@ -22,7 +24,8 @@ enum {
 	ITER_UDP_TRIES_OWN = 2,	   /* one question brings several of these */
 	ITER_KNOWN_SILENT = 3,	   /* failures in a row: then one try must do */
 	ITER_LAST_TCP_MAX = 2,	   /* silent servers of a cut that are tried over TCP */
-	ITER_EXPLORE_ONE_IN = 20,  /* questions that go to any server, as Knot Resolver */
+	ITER_LATE_MAX = 4, /* given up but open; each is a chance more for forgers */
+	ITER_EXPLORE_ONE_IN = 20, /* questions that go to any server, as Knot Resolver */
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
 	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
 	ITER_SUB_SENDS_MAX = 24,
@@ -66,6 +69,16 @@ struct iter_path {
 	bool blocked; /* by a rule */
 };
 
+/* One question to one server. */
+struct iter_send {
+	uint32_t id; /* 0 = none */
+	struct iter_path *to;
+	const uint8_t *bytes; /* the message: its ID, the name as it was written */
+	uint64_t sent_ms;
+	bool tcp, edns, exact_case;
+	bool known_silent, tcp_works; /* what was known of the server */
+};
+
 struct iter {
 	const uint8_t *name;
 	uint16_t type;
@@ -86,14 +99,10 @@ struct iter {
 		uint8_t server;
 	} sub[ITER_SUBS_MAX];
 	int sub_n, sub_failures;
-	bool resort; /* paths come from last resorts now: one try each */
-	/* The exchange under way, when send_id is not 0. */
-	uint32_t send_id;
-	struct iter_path *asked;
-	uint64_t sent_ms;
-	uint16_t message_id;
-	uint8_t sent_name[DNS_NAME_MAX];
-	bool tcp, edns, exact_case, known_silent, tcp_works;
+	bool resort;	      /* paths come from last resorts now: one try each */
+	struct iter_send now; /* is waited for */
+	struct iter_send late[ITER_LATE_MAX]; /* the same question, to who had its time */
+	int late_n;
 	bool forged;	  /* somebody guesses message IDs: TCP only */
 	uint8_t last_tcp; /* tries over TCP of servers that UDP did not reach */
 	/* Why servers were of no use. */

@@ -59,8 +59,9 @@ void iter_renew_paths(struct iter *it);
 int iter_silent_path(struct iter_path **out, struct iter *it, struct iter_io *io);
 /* The best path that no rule forbids; NULL when there is none. */
 int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *io);
-/* Starts as many look-ups as are allowed. ERR_* only. */
-int iter_learn_addresses(struct iter *it, struct iter_io *io);
+/* Starts as many look-ups as are allowed. Unless no path is left (last), only for servers
+ * that have no address yet. ERR_* only. */
+int iter_learn_addresses(struct iter *it, struct iter_io *io, bool last);
 /* The sub-question at that place is done: its address, or a failure more. */
 void iter_take_sub(struct iter *it, struct iter_io *io, const struct reply *reply,
 		   int at);

@@ -2,7 +2,7 @@
 #include "resolver/note.h"
 #include "resolver/server.h"
 
-enum { LEARNT_ALL = 3 }; /* of a server: IPv4, IPv6, the last resort */
+enum { LEARNT_FAMILIES = 2, LEARNT_ALL }; /* of a server: IPv4, IPv6, the last resort */
 
 /* ---- paths: the addresses of the cut's servers ---- */
 
@@ -317,25 +317,31 @@ static int last_resort(struct iter *it, struct iter_io *io, int server)
 }
 
 /* IPv4 first; IPv6 only when that gave nothing, to spare the other side packets. */
-static int learn_server(struct iter *it, struct iter_io *io, int server)
+static int learn_server(struct iter *it, struct iter_io *io, int server, bool last)
 {
 	uint8_t *done = &it->families_done[server];
-	while (*done < LEARNT_ALL) {
+	while (*done < (last ? LEARNT_ALL : LEARNT_FAMILIES)) {
 		int r = iter_judge_server(it, io, server, NULL);
 		if (r == 1)
 			*done = LEARNT_ALL;
 		if (r)
 			return r < 0 ? r : 0;
 		int step = (*done)++;
-		r = step == 2 ? last_resort(it, io, server)
-			      : learn_family(it, io, server, step == 0 ? 4 : 6);
+		r = step == LEARNT_FAMILIES
+			    ? last_resort(it, io, server)
+			    : learn_family(it, io, server, step == 0 ? 4 : 6);
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-int iter_learn_addresses(struct iter *it, struct iter_io *io)
+static bool has_path(const struct iter *it, int server)
+{
+	return has_family(it, server, 4) || has_family(it, server, 6);
+}
+
+int iter_learn_addresses(struct iter *it, struct iter_io *io, bool last)
 {
 	int paths = it->path_n;
 	for (int i = 0; i < it->cut.servers_n && it->path_n == paths; i++) {
@@ -343,10 +349,10 @@ int iter_learn_addresses(struct iter *it, struct iter_io *io)
 		if (it->sub_n == ITER_SUBS_MAX ||
 		    it->sub_n + it->sub_failures >= ITER_SUB_FAILURES_MAX)
 			break;
-		bool waits = false;
+		bool waits = !last && has_path(it, i);
 		for (int k = 0; k < it->sub_n; k++)
 			waits |= it->sub[k].server == i;
-		int r = waits ? 0 : learn_server(it, io, i);
+		int r = waits ? 0 : learn_server(it, io, i, last);
 		if (r < 0)
 			return r;
 	}

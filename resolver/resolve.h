@@ -63,7 +63,8 @@ struct resolve_env {
 enum event_kind {
 	EVENT_START,
 	EVENT_REPLY,	/* bytes came on the socket of send id; may be junk */
-	EVENT_TIMEOUT,	/* send id has ended without a reply, see why */
+	EVENT_TIMEOUT,	/* send id has ended without a reply, see why; one over UDP that
+			 * timed out is open until its CANCEL: a late REPLY may come */
 	EVENT_SUB_DONE, /* the sub-question id has its reply */
 	EVENT_RESUME,	/* after YIELD */
 };

@@ -233,7 +233,7 @@ static void on_datagram(uv_poll_t *poll, int status, int events)
 	(void)events;
 	receive(e);
 	/* libuv stops a handle whose socket had an error pending; recv() took it. */
-	if (status < 0 && e->state == EXCHANGE_LIVE)
+	if (status < 0 && exchange_in_table(e))
 		(void)uv_poll_start(poll, UV_READABLE, on_datagram);
 }
 

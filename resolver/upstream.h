@@ -43,7 +43,8 @@ struct upstream_hooks {
 	void (*begin)(void *arg);
 	/* owner is what upstream_send() was given. EVENT_REPLY may come several times,
 	 * from the asked address only but not otherwise checked; the owner cancels when
-	 * it is content. EVENT_TIMEOUT is the exchange's last. */
+	 * it is content. EVENT_TIMEOUT is the exchange's last, but for UDP that timed
+	 * out: late replies are told until it is cancelled or its socket is closed. */
 	void (*event)(void *arg, void *owner, const struct event *ev);
 	void (*end)(void *arg);
 };

@@ -3,11 +3,13 @@
  *          a timer wheel of 10 ms ticks
  *
  *   FREE -> LIVE -> QUIET -> SPARE -> CLOSING -> FREE      UDP
- *   FREE -> LIVE ------------------> CLOSING -> FREE      TCP
+ *   FREE -> LIVE -> LATE --> SPARE -> CLOSING -> FREE      UDP that timed out
+ *   FREE -> LIVE -------------------> CLOSING -> FREE      TCP
  *
  *   LIVE     the owner waits for events; in the table
+ *   LATE     the deadline has passed, the owner would still read a reply; in the table
  *   QUIET    the owner does not; the deadline is to come, the socket unread
- *   SPARE    the deadline has passed too; may be closed early when sockets run short */
+ *   SPARE    both; it and LATE may be closed early when sockets run short */
 #ifndef SINKHOLED_UPSTREAM_EXCHANGE_H
 #define SINKHOLED_UPSTREAM_EXCHANGE_H
 
@@ -26,6 +28,7 @@ _Static_assert(UPSTREAM_TIMEOUT_MAX_MS < TICK_MS * (WHEEL_SLOTS - 1), "wheel too
 enum exchange_state {
 	EXCHANGE_FREE,
 	EXCHANGE_LIVE,
+	EXCHANGE_LATE,
 	EXCHANGE_QUIET,
 	EXCHANGE_SPARE,
 	EXCHANGE_CLOSING
@@ -46,8 +49,12 @@ struct exchange {
 	bool stream;		  /* TCP */
 	struct tcp_exchange *tcp; /* NULL = UDP, or handed over */
 	LIST_ENTRY(exchange) timer, bucket;
-	TAILQ_ENTRY(exchange) spare;
+	TAILQ_ENTRY(exchange) spare; /* LATE too */
 };
+static inline bool exchange_in_table(const struct exchange *e)
+{
+	return e->state == EXCHANGE_LIVE || e->state == EXCHANGE_LATE;
+}
 LIST_HEAD(exchange_list, exchange);
 TAILQ_HEAD(exchange_queue, exchange);
 
@@ -117,7 +124,7 @@ void upstream_pool_free(struct upstream *u);
 /* A free exchange on fd, with its poll handle; NULL when there is none. fd is taken
  * over only on success. */
 struct exchange *exchange_open(struct upstream *u, int fd, bool tcp);
-/* Makes room: the socket that has been past its deadline longest goes. */
+/* Makes room: the socket that has been past its deadline longest goes, with no event. */
 bool exchange_close_spare(struct upstream *u);
 /* Gives it to its owner and starts its deadline. */
 void exchange_live(struct exchange *e, void *owner, uint32_t id, uint32_t timeout_ms);
@@ -127,7 +134,7 @@ void exchange_hand_over(struct exchange *to, struct exchange *from);
 void exchange_close(struct exchange *e);
 /* No more events: UDP falls quiet, TCP closes. */
 void exchange_end(struct exchange *e);
-/* Ends it, then tells the owner. Between begin and end. */
+/* Ends it, then tells the owner, unless that has been told. Between begin and end. */
 void exchange_fail(struct exchange *e, enum send_failure why);
 /* The wheel calls back at when_ms or up to a tick later. */
 void exchange_timer(struct exchange *e, uint64_t when_ms);

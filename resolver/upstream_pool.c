@@ -81,18 +81,32 @@ static bool all_gone(const struct upstream *u)
 }
 
 /* The deadline has passed, but a server may only be slow: while there are other sockets
- * this one stays, so that its answer still draws no ICMP. */
-static void make_spare(struct exchange *e)
+ * this one stays, so that its answer is read, or at least draws no ICMP. */
+static void make_spare(struct exchange *e, enum exchange_state state)
 {
 	struct upstream *u = e->u;
 	uint64_t until = e->sent_ms + u->conf.quiet_ms;
-	if (until <= now_ms(u)) {
+	e->state = state;
+	TAILQ_INSERT_TAIL(&u->spare, e, spare);
+	if (until > now_ms(u))
+		exchange_timer(e, until);
+	else
 		exchange_close(e);
+}
+
+static void time_out(struct exchange *e)
+{
+	struct upstream *u = e->u;
+	struct event ev = {.kind = EVENT_TIMEOUT, .id = e->id, .why = SEND_TIMED_OUT};
+	void *owner = e->owner;
+	stats_count(u->conf.stats, STATS_SEND_TIMEOUT);
+	if (e->stream) {
+		exchange_fail(e, SEND_TIMED_OUT);
 		return;
 	}
-	e->state = EXCHANGE_SPARE;
-	TAILQ_INSERT_TAIL(&u->spare, e, spare);
-	exchange_timer(e, until);
+	u->live--;
+	make_spare(e, EXCHANGE_LATE);
+	u->hooks.event(u->hooks.arg, owner, &ev);
 }
 
 static void expire(struct exchange *e)
@@ -100,16 +114,15 @@ static void expire(struct exchange *e)
 	struct upstream *u = e->u;
 	switch (e->state) {
 	case EXCHANGE_LIVE:
-		if (now_ms(u) < e->deadline_ms) {
+		if (now_ms(u) < e->deadline_ms)
 			upstream_tcp_retry(e);
-			break;
-		}
-		stats_count(u->conf.stats, STATS_SEND_TIMEOUT);
-		exchange_fail(e, SEND_TIMED_OUT);
+		else
+			time_out(e);
 		break;
 	case EXCHANGE_QUIET:
-		make_spare(e);
+		make_spare(e, EXCHANGE_SPARE);
 		break;
+	case EXCHANGE_LATE:
 	case EXCHANGE_SPARE:
 		exchange_close(e);
 		break;
@@ -177,8 +190,10 @@ static void end_by_reset(int fd)
 void exchange_close(struct exchange *e)
 {
 	struct upstream *u = e->u;
-	if (e->state == EXCHANGE_SPARE)
+	if (e->state == EXCHANGE_SPARE || e->state == EXCHANGE_LATE)
 		TAILQ_REMOVE(&u->spare, e, spare);
+	if (exchange_in_table(e))
+		LIST_REMOVE(e, bucket);
 	untime(e);
 	if (e->tcp)
 		upstream_tcp_release(e);
@@ -256,18 +271,19 @@ void exchange_hand_over(struct exchange *to, struct exchange *from)
 void exchange_end(struct exchange *e)
 {
 	struct upstream *u = e->u;
-	if (e->state != EXCHANGE_LIVE)
+	if (!exchange_in_table(e))
 		return;
 	LIST_REMOVE(e, bucket);
-	u->live--;
-	e->state = EXCHANGE_QUIET;
-	if (e->stream) {
-		exchange_close(e);
-		return;
+	if (e->state == EXCHANGE_LATE) {
+		e->state = EXCHANGE_SPARE;
+	} else {
+		u->live--;
+		e->state = EXCHANGE_QUIET;
 	}
-	(void)uv_poll_stop(&e->poll);
-	if (!e->timed) /* its deadline is what ended it */
-		make_spare(e);
+	if (e->stream)
+		exchange_close(e);
+	else
+		(void)uv_poll_stop(&e->poll);
 }
 
 void exchange_fail(struct exchange *e, enum send_failure why)
@@ -275,6 +291,8 @@ void exchange_fail(struct exchange *e, enum send_failure why)
 	struct upstream *u = e->u;
 	struct event ev = {.kind = EVENT_TIMEOUT, .id = e->id, .why = why};
 	void *owner = e->owner;
+	bool told = e->state == EXCHANGE_LATE;
 	exchange_end(e);
-	u->hooks.event(u->hooks.arg, owner, &ev);
+	if (!told)
+		u->hooks.event(u->hooks.arg, owner, &ev);
 }

@@ -8,6 +8,8 @@
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
 
+enum { HEARD_MS = 3000 }; /* a UDP socket stays open so long, as UPSTREAM_QUIET_MS */
+
 struct due { /* an event that will come */
 	struct due *next;
 	uint64_t at_ms;
@@ -292,10 +294,11 @@ static void serve_unknown(struct world *w, struct sent *t)
 static void serve(struct world *w, struct sent *t, uint32_t timeout_ms)
 {
 	struct entry *e = servers_find(w->script, w->step, t);
+	uint32_t heard_ms = t->tcp ? timeout_ms : HEARD_MS;
 	add_timeout_due(w, t, w->env.now_ms + timeout_ms, SEND_TIMED_OUT);
 	if (!e)
 		serve_unknown(w, t);
-	else if (e->sleep_ms < timeout_ms || e->fails)
+	else if (e->sleep_ms < heard_ms || e->fails)
 		world_reply(w, t, e);
 }
 
@@ -419,7 +422,8 @@ bool world_pass_one(struct world *w)
 	w->due = d->next;
 	if (d->at_ms > w->env.now_ms)
 		world_set_clock(w, d->at_ms);
-	if (d->ev.kind == EVENT_TIMEOUT)
+	/* One that timed out may still be answered. */
+	if (d->ev.kind == EVENT_TIMEOUT && d->ev.why != SEND_TIMED_OUT)
 		drop_due(w, d->job, &d->ev.id);
 	run(w, d->job, &d->ev);
 	free(d);

@@ -284,20 +284,45 @@ START_TEST(strangers_and_giants)
 }
 END_TEST
 
-/* After cancel and after the deadline the socket stays: the late answer is not read, and
- * no ICMP tells the server that nobody waits. */
+/* Past its deadline a question may still be answered, until its owner cancels. */
+START_TEST(late_answers_are_told)
+{
+	struct fake *f = fake_open(loopback, 0);
+	struct server s = server_open(SOCK_DGRAM, "127.0.0.1");
+	ck_assert_int_eq(ask(f, 1, &s.addr, TRANSPORT_UDP, 50), UPSTREAM_SENT);
+	ck_assert(server_hears(f, &s, 1000));
+	wait_events(f, 1, 1000);
+	ck_assert_int_eq(f->heard[0].kind, EVENT_TIMEOUT);
+	ck_assert_uint_eq(upstream_live(f->up), 0);
+	server_says(&s, 'J', 20);
+	wait_events(f, 2, 1000);
+	f->cancel_on_reply = true;
+	server_says(&s, 'A', 30);
+	wait_events(f, 3, 1000);
+	ck_assert_int_eq(f->heard[2].kind, EVENT_REPLY);
+	ck_assert_uint_eq(f->heard[2].id, 1);
+	ck_assert_int_eq(f->heard[2].first, 'A');
+	server_says(&s, 'B', 30);
+	net_run(&f->loop, 50);
+	ck_assert_int_eq(f->n, 3);
+	close(s.fd);
+	fake_close(f);
+}
+END_TEST
+
+/* After cancel, before the deadline and behind it, the socket stays: the late answer is
+ * not read, and no ICMP tells the server that nobody waits. */
 START_TEST(late_answers_draw_no_icmp)
 {
-	for (int cancelled = 0; cancelled < 2; cancelled++) {
+	for (int late = 0; late < 2; late++) {
 		struct fake *f = fake_open(loopback, 0);
 		struct server s = server_open(SOCK_DGRAM, "127.0.0.1");
 		struct sockaddr *peer = (struct sockaddr *)&s.peer;
 		ck_assert_int_eq(ask(f, 1, &s.addr, TRANSPORT_UDP, 100), UPSTREAM_SENT);
 		ck_assert(server_hears(f, &s, 1000));
-		if (cancelled)
-			upstream_cancel(f->up, f, 1);
-		else
+		if (late)
 			wait_events(f, 1, 1000);
+		upstream_cancel(f->up, f, 1);
 		int heard = f->n;
 		ck_assert(
 			!connect(s.fd, peer, s.peer_len)); /* so that it hears of ICMP */
@@ -1208,8 +1233,8 @@ START_TEST(leaves_no_descriptor)
 }
 END_TEST
 
-UNIT_SUITE("upstream", asks_over_udp, strangers_and_giants, late_answers_draw_no_icmp,
-	   deadlines, refused, no_route, families_that_are_off,
+UNIT_SUITE("upstream", asks_over_udp, strangers_and_giants, late_answers_are_told,
+	   late_answers_draw_no_icmp, deadlines, refused, no_route, families_that_are_off,
 	   dressed_addresses_go_nowhere, socket_options, strangers_before_connect,
 	   source_address, ports_are_random, sockets_run_short, descriptors_run_short,
 	   owners, listed_is_never_asked, own_questions, private_is_never_asked,
