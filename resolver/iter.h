@@ -27,8 +27,6 @@ enum {
 	ITER_LATE_MAX = 4, /* given up but open; each is a chance more for forgers */
 	ITER_EXPLORE_ONE_IN = 20, /* questions that go to any server, as Knot Resolver */
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
-	ITER_SUB_SENDS_MIN = 3, /* less cannot get from a cold TLD to an answer */
-	ITER_SUB_SENDS_MAX = 24,
 	ITER_PRIME_SENDS = 8,
 };
 

@@ -224,22 +224,6 @@ int iter_allowed_path(struct iter_path **out, struct iter *it, struct iter_io *i
 
 /* ---- addresses of servers that came without ---- */
 
-/* Takes a sub-question's part out of the own budget; false when there is too little.
- * Asking costs one packet, even if it then needs none: loops of names end by that. */
-static bool take_share(struct budget *own, struct budget *share)
-{
-	int32_t sends = (own->sends - 1) / 2;
-	if (own->depth == 0 || sends < ITER_SUB_SENDS_MIN)
-		return false;
-	*share = *own;
-	share->depth--;
-	share->sends = sends < ITER_SUB_SENDS_MAX ? sends : ITER_SUB_SENDS_MAX;
-	share->bytes = own->bytes / 2;
-	own->sends -= share->sends + 1;
-	own->bytes -= share->bytes;
-	return true;
-}
-
 /* Whether asking for the address could ever help: not when only the cut itself could
  * tell, nor when it is the very question that waits for the answer. */
 static bool worth_asking(const struct iter *it, const uint8_t *server, uint16_t type)
@@ -254,7 +238,7 @@ static bool ask_address(struct iter *it, struct iter_io *io, int server, uint16_
 	struct budget share;
 	if (!worth_asking(it, name, type))
 		return false;
-	if (!take_share(io->budget, &share)) {
+	if (!budget_share(io->budget, &share)) {
 		it->starved = true;
 		return false;
 	}

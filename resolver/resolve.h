@@ -13,23 +13,10 @@
 
 #include "include/arena.h"
 #include "include/conf.h"
+#include "resolver/anchor.h"
+#include "resolver/budget.h"
 #include "resolver/policy.h"
 #include "resolver/reply.h"
-
-/* One budget per client question over all its sub-questions, never reset. A sub-question
- * gets a share on the way in; what it left comes back with its reply. */
-struct budget {
-	int32_t sends;	      /* packets that may still be sent */
-	int32_t bytes;	      /* that may still be received */
-	uint64_t deadline_ms; /* monotonic */
-	uint8_t depth;	      /* sub-questions below this one */
-};
-enum {
-	BUDGET_SENDS = 64, /* best peer: 50, Unbound 200 */
-	BUDGET_BYTES = 256 * 1024,
-	BUDGET_MS = 6000,
-	BUDGET_DEPTH = 8,
-};
 
 struct question {
 	uint8_t qname[DNS_NAME_MAX]; /* lower case */
@@ -52,6 +39,7 @@ struct resolve_env {
 	struct server_table *servers;
 	const struct root_hints *hints;
 	const struct conf *conf;
+	const struct anchors *anchors; /* NULL = nothing is validated */
 	bool cached_only; /* the question ends where a packet would be needed: overload */
 	bool prime;	  /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */
