@@ -17,6 +17,7 @@
 #include "include/version.h"
 #include "resolver/control.h"
 #include "resolver/log.h"
+#include "resolver/notify.h"
 #include "resolver/startup.h"
 #include "resolver/trace.h"
 #include "resolver/worker.h"
@@ -42,7 +43,8 @@ struct server {
 	struct blocklist_view *view; /* for status */
 	struct stat store;	     /* the blocklist's file as it was opened */
 	bool store_replaced;
-	struct log_limit replaced_limit;
+	struct log_limit replaced_limit, stuck_limit;
+	struct notify notify;
 	uv_loop_t loop;
 	uv_signal_t on_term, on_int, on_child;
 	uv_timer_t tick;
@@ -51,7 +53,7 @@ struct server {
 	uint64_t started_s;
 	int64_t wall_ahead_ms; /* wall minus monotonic clock at the last tick */
 	int lock_fd, exit_code;
-	bool stopping;
+	bool serving, stopping;
 };
 
 static const char *store_path(char out[STORE_PATH_MAX], const struct server *s,
@@ -111,10 +113,27 @@ static void watch_blocklist(struct server *s)
 			    path);
 }
 
+/* Each loop has to have turned since the last tick, or the manager hears nothing and in
+ * the end starts us anew: a worker that stands loses its share of the questions. */
+static void watch_workers(struct server *s)
+{
+	bool all = true;
+	for (int i = 0; i < s->workers; i++) {
+		if (worker_moved(s->worker[i]))
+			continue;
+		all = false;
+		log_limited(&s->stuck_limit, (uint64_t)clock_ms(CLOCK_MONOTONIC),
+			    LOG_ERROR, "worker %d does not answer: its loop stands", i);
+	}
+	if (all && s->notify.watchdog)
+		notify_send(&s->notify, "WATCHDOG=1");
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	watch_clock(timer->data);
 	watch_blocklist(timer->data);
+	watch_workers(timer->data);
 }
 
 /* ---- the end ---- */
@@ -124,6 +143,7 @@ static void stop(struct server *s)
 	if (s->stopping)
 		return;
 	s->stopping = true;
+	notify_send(&s->notify, "STOPPING=1");
 	for (int i = 0; i < s->workers; i++)
 		worker_stop(s->worker[i]);
 	trace_shutdown(s->trace);
@@ -138,6 +158,14 @@ static void on_stop_signal(uv_signal_t *signal, int number)
 {
 	log_notice("stopping (signal %d)", number);
 	stop(signal->data);
+}
+
+/* The manager waits for both: that we serve, and that the blocklist is known to be whole.
+ * Questions are answered before: the blocklist in force is never less than it was. */
+static void say_ready(struct server *s)
+{
+	if (s->serving && !s->verifier)
+		notify_send(&s->notify, "READY=1");
 }
 
 /* The check of the blocklist that runs beside the first minutes of service. */
@@ -156,6 +184,8 @@ static void on_child(uv_signal_t *signal, int number)
 	} else if (!s->checked) {
 		log_info("the blocklist has been checked: whole");
 	}
+	if (!s->stopping)
+		say_ready(s);
 }
 
 /* ---- control ---- */
@@ -455,8 +485,17 @@ static void start_loop(struct server *s)
 	on_child(&s->on_child, SIGCHLD); /* it may have ended before we listened */
 }
 
+static void open_notify(struct server *s)
+{
+	if (notify_open(&s->notify))
+		log_warning(
+			"NOTIFY_SOCKET: no such socket can be written to; the service "
+			"manager hears nothing from here");
+}
+
 static int start(struct server *s)
 {
+	open_notify(s);
 	int err = prepare(s);
 	if (err)
 		return err;
@@ -507,10 +546,13 @@ static int serve(struct conf *conf)
 		exit(EXIT_FAULT); /* threads may run already: all they use stays */
 	log_notice("sinkholed " SINKHOLED_VERSION " is ready: workers %d, addresses %d",
 		   conf->workers, conf->listen_n);
+	s.serving = true;
+	say_ready(&s);
 	uv_run(&s.loop, UV_RUN_DEFAULT);
 	finish(&s);
 	free(s.sockets.udp);
 	free(s.sockets.tcp);
+	notify_close(&s.notify);
 	log_notice("stopped");
 	return s.exit_code;
 }

@@ -16,7 +16,9 @@ struct worker {
 	int index;
 	pthread_t thread;
 	uv_loop_t loop;
-	uv_async_t stop;
+	uv_async_t stop, beat;
+	_Atomic uint32_t beats; /* the loop's */
+	uint32_t beats_asked;	/* main's */
 	struct serve serve;
 	struct stats stats;
 	struct random_source random;
@@ -99,6 +101,13 @@ static void stop(uv_async_t *async)
 	front_tcp_shutdown(w->tcp);
 	upstream_shutdown(w->upstream);
 	uv_close((uv_handle_t *)async, NULL);
+	uv_close((uv_handle_t *)&w->beat, NULL);
+}
+
+static void beat(uv_async_t *async)
+{
+	struct worker *w = async->data;
+	atomic_fetch_add(&w->beats, 1);
 }
 
 static int open_tasks(struct worker *w)
@@ -167,11 +176,12 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 	w->index = index;
 	const struct front_hooks hooks = {
 		.arg = w, .stats = &w->stats, .begin = begin, .serve = serve, .end = end};
-	if (uv_loop_init(&w->loop) || uv_async_init(&w->loop, &w->stop, stop)) {
+	if (uv_loop_init(&w->loop) || uv_async_init(&w->loop, &w->stop, stop) ||
+	    uv_async_init(&w->loop, &w->beat, beat)) {
 		free(w);
 		return ERR_NOMEM;
 	}
-	w->stop.data = w;
+	w->stop.data = w->beat.data = w;
 	*out = w;
 	int err = open_serve(w);
 	if (!err)
@@ -188,6 +198,9 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 static void *work(void *arg)
 {
 	struct worker *w = arg;
+	char name[16]; /* as many as the kernel keeps */
+	snprintf(name, sizeof name, "worker-%d", w->index);
+	pthread_setname_np(pthread_self(), name);
 	uv_run(&w->loop, UV_RUN_DEFAULT);
 	return NULL;
 }
@@ -201,6 +214,18 @@ int worker_start(struct worker *w)
 	int err = pthread_create(&w->thread, NULL, work, w);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	return err ? ERR_NOMEM : ERR_OK;
+}
+
+/* An async that is pending is not sent twice: a loop that stands gives no beat, however
+ * often it is asked. */
+bool worker_moved(struct worker *w)
+{
+	bool moved = atomic_load(&w->beats) == w->beats_asked;
+	if (moved) {
+		w->beats_asked++;
+		uv_async_send(&w->beat);
+	}
+	return moved;
 }
 
 void worker_stop(struct worker *w)

@@ -2,7 +2,8 @@
  * Shape    open, start, stop, join, close; between start and join only the stats may be
  *          looked at
  * Memory   the sockets' ownership goes to worker_open(), also when it fails
- * Threads  worker_stop() and worker_stats() any; the others main
+ * Threads  worker_stop() and worker_stats() any; the others main; worker I's thread is
+ *          named worker-I
  * Source   DESIGN.md "Threads", "Batch edge" */
 #ifndef SINKHOLED_WORKER_H
 #define SINKHOLED_WORKER_H
@@ -37,6 +38,8 @@ struct worker;
 MUST_CHECK int worker_open(struct worker **out, struct shared *shared, int index,
 			   const int *udp_fds, const int *tcp_fds);
 MUST_CHECK int worker_start(struct worker *w);
+/* Whether its loop has turned since this was asked last; asks it for the next time. */
+bool worker_moved(struct worker *w);
 /* Takes no more questions; returns at once. */
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);

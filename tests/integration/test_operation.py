@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Running it: start and stop, sinkholectl, and everything that can be wrong: one clear line each, nothing lost."""
 import contextlib
+import ctypes
 import glob
 import json
 import os
@@ -164,6 +165,71 @@ def user(r):
     equal(int(caps, 16), 0, "capabilities left")
     equal(other.ask("listed.example").data("A"), [SINK4], "answer")
     equal(other.stop(), 0, "status")
+
+
+# ---- the service manager ----
+
+class Manager:
+    """The side of systemd that NOTIFY_SOCKET leads to."""
+
+    def __init__(self, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(name.replace("@", "\0", 1) if name[0] == "@" else name)
+        self.environment = ("env", "NOTIFY_SOCKET=" + name, "WATCHDOG_USEC=10000000")
+
+    def heard(self, seconds, wanted=None):
+        """What was said in that time, or until it was what is wanted."""
+        lines, end = [], time.monotonic() + seconds
+        while time.monotonic() < end and wanted not in lines:
+            self.socket.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                lines += self.socket.recv(4096).decode().splitlines()
+            except TimeoutError:
+                break
+        return lines
+
+
+def thread_named(pid, name):
+    for path in glob.glob("/proc/%d/task/*/comm" % pid):
+        if open(path).read().strip() == name:
+            return int(path.split("/")[4])
+    raise harness.Failed("no thread %s" % name)
+
+
+@contextlib.contextmanager
+def held(tid):
+    """That one thread stands still."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    attach, detach = 16, 17
+    if libc.ptrace(attach, tid, None, None):
+        raise Skip("ptrace of a child is not allowed: " + os.strerror(ctypes.get_errno()))
+    os.waitpid(tid, 0x40000000)  # __WALL
+    try:
+        yield
+    finally:
+        libc.ptrace(detach, tid, None, None)
+
+
+@test("systemd: READY once the blocklist is whole, WATCHDOG only while each worker moves, STOPPING")
+def notify(r):
+    other = another(r, "notify")
+    for name in (os.path.join(other.folder, "notify"), "@sinkholed-test-%d" % os.getpid()):
+        manager = Manager(name)
+        other.start(manager.environment)
+        said = manager.heard(20, "READY=1")
+        equal(said[-1:], ["READY=1"], "at the start")
+        check("has been checked: whole" in other.said(), "ready before the blocklist was checked", other.said())
+        check("WATCHDOG=1" in manager.heard(5, "WATCHDOG=1"), "no watchdog")
+        for worker in ("worker-0", "worker-1"):
+            with held(thread_named(other.process.pid, worker)):
+                manager.heard(1.5)  # the beat that was on its way
+                equal(manager.heard(2.5), [], worker + " stands, and yet")
+                check(wait_for(lambda: "%s does not answer" % worker.replace("-", " ") in other.said(), 5) or
+                      worker == "worker-1", "it is told", other.said())
+            check("WATCHDOG=1" in manager.heard(5, "WATCHDOG=1"), worker + " goes on")
+        other.stop()
+        equal([x for x in manager.heard(1) if x != "WATCHDOG=1"], ["STOPPING=1"], "at the end")
 
 
 # ---- the store ----
