@@ -91,7 +91,7 @@ static void mix_case(uint8_t *name, struct iter_io *io)
 {
 	uint8_t bits[(DNS_NAME_MAX + 7) / 8];
 	io->env->random(io->env->random_arg, bits, sizeof bits);
-	for (size_t i = 0; i < DNS_NAME_MAX && (name[i] || i == 0); i += name[i] + 1U)
+	for (size_t i = 0; name[i]; i += name[i] + 1U)
 		for (size_t k = i + 1; k <= i + name[i]; k++)
 			if (name[k] >= 'a' && name[k] <= 'z' &&
 			    (bits[k / 8] >> k % 8 & 1))
@@ -143,11 +143,19 @@ static bool with_edns(const struct iter_io *io, const struct iter_path *p,
 	return !p->no_edns && !info->no_edns && !last;
 }
 
-static uint32_t wait_ms(const struct iter_io *io, const struct server_info *info,
-			bool tcp)
+/* Most answers are there by then; later ones are heard while another is asked. So what
+ * others' questions lost does not make this one wait, but for the only try at a server
+ * that may be dead. */
+static uint32_t wait_ms(const struct iter_io *io, const struct iter_path *p,
+			const struct server_info *info, bool tcp)
 {
-	/* TCP takes two round trips; a slow start is no reason to give up. */
-	uint64_t wait = tcp ? SERVER_TIMEOUT_MAX_MS : info->timeout_ms;
+	uint64_t wait;
+	if (tcp) /* takes two round trips; a slow start is no reason to give up */
+		wait = SERVER_TIMEOUT_MAX_MS;
+	else if (info->failures >= ITER_KNOWN_SILENT)
+		wait = info->timeout_ms;
+	else
+		wait = server_patience(info->rto_ms, p->udp_tries - 1U);
 	if (io->env->now_ms + wait > io->budget->deadline_ms)
 		wait = io->budget->deadline_ms - io->env->now_ms;
 	return (uint32_t)wait;
@@ -179,13 +187,13 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		.tcp_works = info.tcp_works};
 	io->budget->sends--;
 	server_probed(io->env->servers, &p->to,
-		      io->env->now_ms + wait_ms(io, &info, tcp));
+		      io->env->now_ms + wait_ms(io, p, &info, tcp));
 	struct step *s = iter_add_step(io, STEP_SEND);
 	s->id = it->now.id;
 	s->send =
 		(struct step_send){.to = p->to,
 				   .transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
-				   .timeout_ms = wait_ms(io, &info, tcp),
+				   .timeout_ms = wait_ms(io, p, &info, tcp),
 				   .server = it->cut.server[p->server].name,
 				   .qname = it->ask,
 				   .own = io->subject->own || iter_qmin_probes(it),

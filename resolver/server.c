@@ -111,12 +111,18 @@ static struct server *place(struct server *set, const struct addr *a, uint64_t n
 	return oldest;
 }
 
-static uint32_t timeout_of(const struct server *s)
+/* RFC 6298 2.3: srtt + 4 var */
+static uint32_t rto_of(const struct server *s)
 {
-	/* RFC 6298 2.3: srtt + 4 var */
 	uint64_t t = s->srtt_ms + 4ULL * s->var_ms;
 	t = t < SERVER_TIMEOUT_MIN_MS ? SERVER_TIMEOUT_MIN_MS : t;
-	for (int i = 0; i < s->failures; i++)
+	return t > SERVER_TIMEOUT_MAX_MS ? SERVER_TIMEOUT_MAX_MS : (uint32_t)t;
+}
+
+uint32_t server_patience(uint32_t rto_ms, unsigned failures)
+{
+	uint64_t t = rto_ms;
+	for (unsigned i = 0; i < failures && t < SERVER_TIMEOUT_MAX_MS; i++)
 		t *= PATIENCE;
 	return t > SERVER_TIMEOUT_MAX_MS ? SERVER_TIMEOUT_MAX_MS : (uint32_t)t;
 }
@@ -143,12 +149,14 @@ void server_get(struct server_table *t, struct server_info *out, const struct ad
 	struct shard *sh;
 	struct server *set = set_of(t, a, &sh);
 	*out = (struct server_info){.timeout_ms = SERVER_RTT_UNKNOWN_MS,
+				    .rto_ms = SERVER_RTT_UNKNOWN_MS,
 				    .srtt_ms = SERVER_RTT_UNKNOWN_MS};
 	pthread_mutex_lock(&sh->lock);
 	const struct server *s = find(set, a, now_ms);
 	if (s)
 		*out = (struct server_info){
-			.timeout_ms = timeout_of(s),
+			.timeout_ms = server_patience(rto_of(s), s->failures),
+			.rto_ms = rto_of(s),
 			.srtt_ms = s->srtt_ms,
 			.failures = s->failures,
 			.known = true,

@@ -25,7 +25,8 @@ enum {
 };
 
 struct server_info {
-	uint32_t timeout_ms; /* to wait for an answer now */
+	uint32_t timeout_ms; /* what it costs to ask: the wait, more after failures */
+	uint32_t rto_ms;     /* by then most of its answers have come */
 	uint32_t srtt_ms;
 	uint8_t failures; /* in a row */
 	bool known;
@@ -40,6 +41,8 @@ MUST_CHECK int server_table_open(struct server_table **out);
 void server_table_close(struct server_table *t);
 void server_get(struct server_table *t, struct server_info *out, const struct addr *a,
 		uint64_t now_ms);
+/* How long to wait after so many failures. */
+uint32_t server_patience(uint32_t rto_ms, unsigned failures);
 void server_replied(struct server_table *t, const struct addr *a, uint32_t rtt_ms,
 		    uint64_t now_ms);
 /* No reply to what was sent then. Questions that were under way together fail together:

@@ -66,6 +66,11 @@ START_TEST(failures_stretch_the_wait)
 	for (int k = 0; k < 300; k++)
 		server_failed(table, &a, 10, 10);
 	ck_assert_uint_eq(timeout_at(&a, 10), SERVER_TIMEOUT_MAX_MS);
+	server_get(table, &i, &a, 10);
+	ck_assert_uint_eq(i.rto_ms, SERVER_RTT_UNKNOWN_MS); /* that is of its answers */
+	ck_assert_uint_eq(server_patience(100, 0), 100);
+	ck_assert_uint_eq(server_patience(100, 2), 900);
+	ck_assert_uint_eq(server_patience(100, 300), SERVER_TIMEOUT_MAX_MS);
 	server_replied(table, &a, 40, 20); /* its first measured time */
 	server_get(table, &i, &a, 20);
 	ck_assert_uint_eq(i.srtt_ms, 40);
