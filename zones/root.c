@@ -1,10 +1,7 @@
-#include <assert.h>
-#include <errno.h>
-#include <ldns/ldns.h>
-#include <stdarg.h>
-#include <sys/stat.h>
-
 #include "zones/root.h"
+
+#include <assert.h>
+#include <stdio.h>
 
 /* As in zones/root.hints, which a test compares with this table. */
 static const struct {
@@ -45,34 +42,8 @@ void root_hints_builtin(struct root_hints *out)
 
 struct loader {
 	struct root_hints *hints;
-	const char *path;
-	char *error;
-	int line;
+	struct zone_file *file;
 };
-
-static int fail(struct loader *l, int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int fail(struct loader *l, int code, const char *fmt, ...)
-{
-	int n = snprintf(l->error, ROOT_ERROR_MAX, "%.120s:%d: ", l->path, l->line);
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(l->error + n, ROOT_ERROR_MAX - (size_t)n, fmt, ap);
-	va_end(ap);
-	return code;
-}
-
-/* The wire form of a name ldns parsed, lower-cased; ldns keeps it so in one RDATA field.
- */
-static int take_name(uint8_t out[DNS_NAME_MAX], const ldns_rdf *rdf)
-{
-	size_t n = rdf ? ldns_rdf_size(rdf) : 0;
-	if (n == 0 || n > DNS_NAME_MAX)
-		return ERR_FORMAT;
-	memcpy(out, ldns_rdf_data(rdf), n);
-	name_lower(out, n);
-	return ERR_OK;
-}
 
 static struct root_server *find_server(struct root_hints *h, const uint8_t *name)
 {
@@ -82,48 +53,49 @@ static struct root_server *find_server(struct root_hints *h, const uint8_t *name
 	return NULL;
 }
 
-static int add_server(struct loader *l, const uint8_t *owner, const ldns_rdf *rdf)
+static int add_server(struct loader *l, struct zone_record *r)
 {
 	struct root_hints *h = l->hints;
-	uint8_t name[DNS_NAME_MAX];
-	if (*owner)
-		return fail(l, ERR_INVAL,
-			    "an NS record of another name than the root; "
-			    "remove it");
-	if (take_name(name, rdf))
-		return fail(l, ERR_FORMAT, "an NS record without a name");
-	if (find_server(h, name)) /* once per address, as some tools write it */
+	if (*r->owner)
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "an NS record of another name than the root; "
+				      "remove it");
+	if (r->len == 0 || r->len > DNS_NAME_MAX)
+		return zone_file_fail(l->file, ERR_FORMAT, "an NS record without a name");
+	name_lower(r->rdata, r->len);
+	if (find_server(h, r->rdata)) /* once per address, as some tools write it */
 		return ERR_OK;
 	if (h->server_n == ROOT_SERVERS_MAX)
-		return fail(l, ERR_INVAL, "more than %d name servers; leave the best",
-			    ROOT_SERVERS_MAX);
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "more than %d name servers; leave the best",
+				      ROOT_SERVERS_MAX);
 	h->server[h->server_n++] = (struct root_server){0};
-	name_copy(h->server[h->server_n - 1].name, name);
+	name_copy(h->server[h->server_n - 1].name, r->rdata);
 	return ERR_OK;
 }
 
-static int add_addr(struct loader *l, const uint8_t *owner, const ldns_rdf *rdf)
+static int add_addr(struct loader *l, const struct zone_record *r)
 {
-	struct root_server *s = find_server(l->hints, owner);
-	size_t n = rdf ? ldns_rdf_size(rdf) : 0;
+	struct root_server *s = find_server(l->hints, r->owner);
 	char text[DNS_NAME_TEXT_MAX];
 	struct addr a;
 	if (!s)
-		return fail(l, ERR_INVAL,
-			    "an address of %.100s, but no NS record of the "
-			    "root names that server; add one or remove this",
-			    name_to_text(text, owner));
-	if (n != 4 && n != 16)
-		return fail(l, ERR_FORMAT, "an address record without an address");
-	a = n == 4 ? addr_v4(ldns_rdf_data(rdf), 0) : addr_v6(ldns_rdf_data(rdf), 0);
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "an address of %.100s, but no NS record of the "
+				      "root names that server; add one or remove this",
+				      name_to_text(text, r->owner));
+	if (r->len != 4 && r->len != 16)
+		return zone_file_fail(l->file, ERR_FORMAT,
+				      "an address record without an address");
+	a = r->len == 4 ? addr_v4(r->rdata, 0) : addr_v6(r->rdata, 0);
 	for (int i = 0; i < s->addr_n; i++)
 		if (addr_equal(&s->addr[i], &a))
 			return ERR_OK;
 	if (s->addr_n == ROOT_ADDRS_MAX)
-		return fail(l, ERR_INVAL,
-			    "more than %d addresses of one server; leave "
-			    "the best",
-			    ROOT_ADDRS_MAX);
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "more than %d addresses of one server; leave "
+				      "the best",
+				      ROOT_ADDRS_MAX);
 	s->addr[s->addr_n++] = a;
 	return ERR_OK;
 }
@@ -132,57 +104,33 @@ static int add_addr(struct loader *l, const uint8_t *owner, const ldns_rdf *rdf)
  */
 enum pass { PASS_SERVERS, PASS_ADDRS };
 
-static int add_record(struct loader *l, const ldns_rr *rr, enum pass pass)
+static int add_record(struct loader *l, struct zone_record *r, enum pass pass)
 {
-	uint8_t owner[DNS_NAME_MAX];
-	ldns_rr_type type = ldns_rr_get_type(rr);
-	if (take_name(owner, ldns_rr_owner(rr)))
-		return fail(l, ERR_FORMAT, "a record without an owner");
-	if (ldns_rr_get_class(rr) != LDNS_RR_CLASS_IN)
-		return fail(l, ERR_INVAL, "a record of another class than IN; remove it");
-	switch (type) {
-	case LDNS_RR_TYPE_NS:
-		return pass == PASS_SERVERS ? add_server(l, owner, ldns_rr_rdf(rr, 0))
-					    : ERR_OK;
-	case LDNS_RR_TYPE_A:
-	case LDNS_RR_TYPE_AAAA:
-		return pass == PASS_ADDRS ? add_addr(l, owner, ldns_rr_rdf(rr, 0))
-					  : ERR_OK;
+	if (r->class != DNS_IN)
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "a record of another class than IN; remove it");
+	switch (r->type) {
+	case DNS_NS:
+		return pass == PASS_SERVERS ? add_server(l, r) : ERR_OK;
+	case DNS_A:
+	case DNS_AAAA:
+		return pass == PASS_ADDRS ? add_addr(l, r) : ERR_OK;
 	default:
-		return fail(l, ERR_INVAL,
-			    "a record of type %u; only NS records of the root "
-			    "and the servers' A and AAAA records belong here",
-			    (unsigned)type);
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "a record of type %u; only NS records of the root "
+				      "and the servers' A and AAAA records belong here",
+				      (unsigned)r->type);
 	}
 }
 
-/* ldns answers empty lines, $ORIGIN and $TTL with a status of their own. */
-static bool is_no_record(ldns_status s)
+static int read_pass(struct loader *l, enum pass pass)
 {
-	return s == LDNS_STATUS_SYNTAX_TTL || s == LDNS_STATUS_SYNTAX_ORIGIN ||
-	       s == LDNS_STATUS_SYNTAX_EMPTY;
-}
-
-static int read_pass(struct loader *l, FILE *f, enum pass pass)
-{
-	ldns_rdf *origin = ldns_dname_new_frm_str("."), *prev = NULL;
-	uint32_t ttl = 3600;
-	int err = origin ? ERR_OK : ERR_NOMEM;
-	l->line = 0;
-	while (!err && !feof(f)) {
-		ldns_rr *rr = NULL;
-		ldns_status s =
-			ldns_rr_new_frm_fp_l(&rr, f, &ttl, &origin, &prev, &l->line);
-		if (s == LDNS_STATUS_OK && rr)
-			err = add_record(l, rr, pass);
-		else if (s != LDNS_STATUS_OK && !is_no_record(s))
-			err = fail(l, ERR_FORMAT, "not a record in zone format: %s",
-				   ldns_get_errorstr_by_id(s));
-		ldns_rr_free(rr);
-	}
-	ldns_rdf_deep_free(origin);
-	ldns_rdf_deep_free(prev);
-	return err;
+	struct zone_record r;
+	int err = ERR_OK, more = ZONE_FILE_RECORD;
+	zone_file_again(l->file);
+	while (!err && (more = zone_file_next(l->file, &r)) == ZONE_FILE_RECORD)
+		err = add_record(l, &r, pass);
+	return err ? err : more;
 }
 
 static int check_whole(struct loader *l)
@@ -190,52 +138,30 @@ static int check_whole(struct loader *l)
 	const struct root_hints *h = l->hints;
 	char text[DNS_NAME_TEXT_MAX];
 	if (h->server_n == 0)
-		return fail(l, ERR_INVAL,
-			    "no NS record of the root in the file; give "
-			    "lines such as: . NS a.root-servers.net.");
+		return zone_file_fail(l->file, ERR_INVAL,
+				      "no NS record of the root in the file; give "
+				      "lines such as: . NS a.root-servers.net.");
 	for (int i = 0; i < h->server_n; i++)
 		if (h->server[i].addr_n == 0)
-			return fail(l, ERR_INVAL,
-				    "no address of server %.100s in the "
-				    "file; add its A or AAAA record",
-				    name_to_text(text, h->server[i].name));
+			return zone_file_fail(l->file, ERR_INVAL,
+					      "no address of server %.100s in the "
+					      "file; add its A or AAAA record",
+					      name_to_text(text, h->server[i].name));
 	return ERR_OK;
-}
-
-static int cannot_read(const char *path, char error[ROOT_ERROR_MAX])
-{
-	int e = errno;
-	snprintf(error, ROOT_ERROR_MAX,
-		 "%.120s: cannot be read: %s; check "
-		 "recursion.root_hints",
-		 path, strerror(e));
-	return e == ENOENT ? ERR_NOENT : e == EACCES ? ERR_ACCESS : ERR_IO;
 }
 
 int root_hints_load(struct root_hints *out, const char *path, char error[ROOT_ERROR_MAX])
 {
-	struct loader l = {.hints = out, .path = path, .error = error};
-	struct stat st;
-	int err = ERR_OK;
+	struct loader l = {.hints = out};
 	*out = (struct root_hints){0};
-	error[0] = 0;
-	FILE *f = fopen(path, "re");
-	if (!f)
-		return cannot_read(path, error);
-	if (fstat(fileno(f), &st) != 0)
-		err = cannot_read(path, error);
-	else if (!S_ISREG(st.st_mode) || st.st_size > ROOT_FILE_MAX)
-		err = fail(&l, ERR_INVAL,
-			   "not a plain file of at most %d bytes; give "
-			   "root hints in zone format",
-			   ROOT_FILE_MAX);
+	int err = zone_file_open(&l.file, path, "recursion.root_hints", error);
+	if (err)
+		return err;
+	err = read_pass(&l, PASS_SERVERS);
 	if (!err)
-		err = read_pass(&l, f, PASS_SERVERS);
-	rewind(f);
-	if (!err)
-		err = read_pass(&l, f, PASS_ADDRS);
+		err = read_pass(&l, PASS_ADDRS);
 	if (!err)
 		err = check_whole(&l);
-	fclose(f);
+	zone_file_close(l.file);
 	return err;
 }

@@ -10,12 +10,11 @@
 #define SINKHOLED_ROOT_H
 
 #include "include/addr.h"
-#include "include/name.h"
+#include "zones/zone_file.h"
 
 enum {
-	ROOT_SERVERS_MAX = 13,	    /* as many as ever were, SECURITY.md 1A */
-	ROOT_ADDRS_MAX = 6,	    /* per server, the same */
-	ROOT_FILE_MAX = 256 * 1024, /* named.root is 3 KB */
+	ROOT_SERVERS_MAX = 13, /* as many as ever were, SECURITY.md 1A */
+	ROOT_ADDRS_MAX = 6,    /* per server, the same */
 };
 
 struct root_server {
@@ -29,7 +28,7 @@ struct root_hints {
 	int server_n; /* at least 1 */
 };
 
-enum { ROOT_ERROR_MAX = 256 };
+enum { ROOT_ERROR_MAX = ZONE_FILE_ERROR_MAX };
 
 void root_hints_builtin(struct root_hints *out);
 /* NS records of the root, and A and AAAA records of these servers; anything else is an

@@ -114,7 +114,7 @@ START_TEST(no_file)
 	ck_assert_int_eq(root_hints_load(&h, unit_dir(), error), ERR_INVAL);
 	ck_assert_ptr_nonnull(strstr(error, "not a plain file"));
 	const char *big = put("");
-	ck_assert_int_eq(truncate(big, ROOT_FILE_MAX + 1), 0);
+	ck_assert_int_eq(truncate(big, ZONE_FILE_MAX + 1), 0);
 	ck_assert_int_eq(root_hints_load(&h, big, error), ERR_INVAL);
 }
 END_TEST
