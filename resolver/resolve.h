@@ -39,7 +39,9 @@ struct resolve_env {
 	struct server_table *servers;
 	const struct root_hints *hints;
 	const struct conf *conf;
-	const struct anchors *anchors; /* NULL = nothing is validated */
+	/* NULL = nothing is validated. May be another set at the next event; the old one
+	 * lives as long as the tasks that have seen it. */
+	const struct anchors *anchors;
 	bool cached_only; /* the question ends where a packet would be needed: overload */
 	bool prime;	  /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */

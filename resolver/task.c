@@ -49,6 +49,7 @@ struct task {
 	uint64_t visit;			/* the last circle search that came by */
 	uint64_t begun_ms, deadline_ms; /* of_clients: of the first who asked */
 	uint32_t serial;		/* for who listens */
+	uint32_t era;			/* of the table, when it began */
 	struct task_queue *queue;	/* of_clients, idle or none */
 	TAILQ_ENTRY(task) in_queue;
 	size_t weight; /* bytes of its arena that are counted */
@@ -75,6 +76,8 @@ struct task_table {
 	struct hash_key key;
 	uint64_t visits;
 	uint32_t count, serials;
+	uint32_t era;	  /* grows with each new set of anchors */
+	uint32_t of_past; /* tasks in the table that began in an earlier era */
 	bool pumping;
 };
 
@@ -136,6 +139,18 @@ void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s)
 {
 	t->conf.env.now_ms = now_ms;
 	t->conf.env.now_s = now_s;
+}
+
+void task_set_anchors(struct task_table *t, const struct anchors *anchors)
+{
+	t->conf.env.anchors = anchors;
+	t->era++;
+	t->of_past = t->count;
+}
+
+bool task_settled(const struct task_table *t)
+{
+	return t->of_past == 0;
 }
 
 uint32_t task_count(const struct task_table *t)
@@ -250,6 +265,7 @@ static struct task *create(struct task_table *t, const struct question *q, uint6
 	k->question = *q;
 	k->hash = h;
 	k->serial = ++t->serials;
+	k->era = t->era;
 	k->resolve = resolve_open(&k->arena, &k->question, budget);
 	if (!k->resolve) {
 		task_free(k);
@@ -271,6 +287,7 @@ static void leave_table(struct task_table *t, struct task *k)
 		p = &(*p)->next_in_bucket;
 	*p = k->next_in_bucket;
 	t->count--;
+	t->of_past -= k->era != t->era;
 	t->memory -= k->weight;
 	leave_queue(t, k);
 	if (k->ready)

@@ -70,6 +70,11 @@ MUST_CHECK int task_open(struct task_table **out, const struct task_conf *conf,
 void task_set_upstream(struct task_table *t, struct upstream *u);
 void task_close(struct task_table *t);
 
+/* The trust anchors from here on, for tasks under way too. */
+void task_set_anchors(struct task_table *t, const struct anchors *anchors);
+/* Whether no task is left that has seen an earlier set. */
+bool task_settled(const struct task_table *t);
+
 /* The time of this batch. */
 void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s);
 

@@ -211,6 +211,7 @@ static int open_tasks(struct trace *t)
 			.cache = t->shared->cache,
 			.servers = t->shared->servers,
 			.hints = &t->shared->hints,
+			.anchors = atomic_load(&t->shared->anchors),
 			.conf = t->shared->conf,
 			.prime = true,
 			.random = random_bytes,

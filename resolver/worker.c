@@ -27,10 +27,23 @@ struct worker {
 	struct front_tcp *tcp;
 	struct upstream *upstream;
 	uint64_t flushes; /* of shared->flushes, seen so far */
+	const struct anchors *anchors;
+	_Atomic(const struct anchors *) anchors_in_use; /* the oldest */
 	struct log_limit view_limit;
 };
 
 /* ---- the batch edge ---- */
+
+static void renew_anchors(struct worker *w)
+{
+	const struct anchors *now =
+		atomic_load_explicit(&w->shared->anchors, memory_order_acquire);
+	if (now != w->anchors)
+		task_set_anchors(w->serve.tasks, now);
+	w->anchors = now;
+	if (task_settled(w->serve.tasks))
+		atomic_store_explicit(&w->anchors_in_use, now, memory_order_release);
+}
 
 static void begin(void *arg)
 {
@@ -45,6 +58,7 @@ static void begin(void *arg)
 	s->clock_synced =
 		atomic_load_explicit(&w->shared->clock_synced, memory_order_relaxed);
 	task_now(s->tasks, s->now_ms, s->policy.now_s);
+	renew_anchors(w);
 	/* Without a snapshot every look-up fails, and with it every answer: SERVFAIL. */
 	int err = blocklist_view_renew(w->view);
 	s->policy.stamp = (struct blocklist_stamp){0};
@@ -104,20 +118,26 @@ static void stop(uv_async_t *async)
 	uv_close((uv_handle_t *)&w->beat, NULL);
 }
 
+/* With an empty batch, so that what is shared is looked at in quiet times too. */
 static void beat(uv_async_t *async)
 {
 	struct worker *w = async->data;
+	begin(w);
+	end(w);
 	atomic_fetch_add(&w->beats, 1);
 }
 
 static int open_tasks(struct worker *w)
 {
 	struct serve *s = &w->serve;
+	w->anchors = atomic_load(&w->shared->anchors);
+	atomic_store(&w->anchors_in_use, w->anchors);
 	const struct task_conf conf = {
 		.env = {.policy = &s->policy,
 			.cache = w->shared->cache,
 			.servers = w->shared->servers,
 			.hints = &w->shared->hints,
+			.anchors = w->anchors,
 			.conf = w->shared->conf,
 			.prime = true,
 			.random = random_bytes,
@@ -249,6 +269,11 @@ void worker_close(struct worker *w)
 	answer_cache_close(w->serve.answers);
 	blocklist_view_close(w->view);
 	free(w);
+}
+
+const struct anchors *worker_anchors(const struct worker *w)
+{
+	return atomic_load_explicit(&w->anchors_in_use, memory_order_acquire);
 }
 
 const struct stats *worker_stats(const struct worker *w)

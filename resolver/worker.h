@@ -2,14 +2,15 @@
  * Shape    open, start, stop, join, close; between start and join only the stats may be
  *          looked at
  * Memory   the sockets' ownership goes to worker_open(), also when it fails
- * Threads  worker_stop() and worker_stats() any; the others main; worker I's thread is
- *          named worker-I
+ * Threads  worker_stop(), worker_anchors() and worker_stats() any; the others main;
+ *          worker I's thread is named worker-I
  * Source   DESIGN.md "Threads", "Batch edge" */
 #ifndef SINKHOLED_WORKER_H
 #define SINKHOLED_WORKER_H
 
 #include <stdatomic.h>
 
+#include "resolver/anchor.h"
 #include "resolver/hit_log.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
@@ -24,6 +25,8 @@ struct shared {
 	struct server_table *servers;
 	struct hit_log *hits;
 	struct root_hints hints;
+	/* Replaced whole; an old set goes when no worker_anchors() is it any more. */
+	_Atomic(const struct anchors *) anchors;
 	_Atomic uint64_t flushes;  /* the answer caches forget everything when it grows */
 	_Atomic bool clock_synced; /* as the kernel says */
 };
@@ -38,12 +41,15 @@ struct worker;
 MUST_CHECK int worker_open(struct worker **out, struct shared *shared, int index,
 			   const int *udp_fds, const int *tcp_fds);
 MUST_CHECK int worker_start(struct worker *w);
-/* Whether its loop has turned since this was asked last; asks it for the next time. */
+/* Whether its loop has turned, and looked at what is shared, since this was asked last;
+ * asks it for the next time. */
 bool worker_moved(struct worker *w);
 /* Takes no more questions; returns at once. */
 void worker_stop(struct worker *w);
 void worker_join(struct worker *w);
 void worker_close(struct worker *w);
+/* The oldest set of anchors that it may still read. */
+const struct anchors *worker_anchors(const struct worker *w);
 const struct stats *worker_stats(const struct worker *w);
 
 #endif
