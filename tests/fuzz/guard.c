@@ -85,14 +85,18 @@ static void walk(const uint8_t *msg, size_t len)
 		     ERR_OK);
 }
 
+/* What the tools do with a message: records as text. EDNS options stay bytes: libldns
+ * 1.8.3 crashes over some as text (option 13 without data). */
 static void ldns_reads(const uint8_t *msg, size_t len)
 {
 	ldns_pkt *pkt = NULL;
-	if (ldns_wire2pkt(&pkt, msg, len) == LDNS_STATUS_OK) {
-		char *text = ldns_pkt2str(pkt);
-		free(text);
-		ldns_pkt_free(pkt);
-	}
+	if (ldns_wire2pkt(&pkt, msg, len) != LDNS_STATUS_OK)
+		return;
+	ldns_rr_list *all = ldns_pkt_all(pkt);
+	for (size_t i = 0; i < ldns_rr_list_rr_count(all); i++)
+		free(ldns_rr2str(ldns_rr_list_rr(all, i)));
+	ldns_rr_list_deep_free(all);
+	ldns_pkt_free(pkt);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
