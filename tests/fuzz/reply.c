@@ -186,23 +186,38 @@ static void write_answer(const struct reply *r, const struct question *question)
 	must(guard_message(out, len, GUARD_RECORDS_TCP) == ERR_OK);
 }
 
+/* data is n records of that type, to its last byte. */
+static void check_records(const uint8_t *data, uint32_t data_len, unsigned n,
+			  unsigned type)
+{
+	const uint8_t *rdata;
+	uint16_t len;
+	uint32_t at = 0;
+	for (; rdata_next(data, data_len, &at, &rdata, &len); n--) {
+		struct wire_reader in = wire_reader(rdata, len);
+		must(n && rdata_check(&in, type, len) == ERR_OK);
+	}
+	must(n == 0 && at == data_len);
+}
+
+static void check_rrset(const struct rrset *s)
+{
+	must(name_len(s->owner) <= DNS_NAME_MAX && s->ttl <= DNS_TTL_MAX);
+	check_records(s->data, s->data_len, s->rr_n,
+		      s->kind == RRSET_DATA ? s->type : DNS_SOA);
+	check_records(s->sigs, s->sigs_len, s->sig_n, DNS_RRSIG);
+	for (int i = 0; i < s->proof_n; i++)
+		check_rrset(s->proof[i]);
+}
+
 /* What every caller relies on. */
 static void check_reply(const struct reply *r)
 {
 	must(r->answer_n >= 0 && r->answer_n <= REPLY_ANSWER_MAX);
-	for (int i = 0; i < r->answer_n; i++) {
-		const struct rrset *s = r->answer[i];
-		const uint8_t *rdata;
-		uint16_t len;
-		uint32_t at = 0, n = 0;
-		for (; rrset_next(s, &at, &rdata, &len); n++) {
-			struct wire_reader in = wire_reader(rdata, len);
-			must(n >= s->rr_n || rdata_check(&in, s->type, len) == ERR_OK);
-		}
-		must(n == s->rr_n + s->sig_n && at == s->data_len);
-		must(name_len(s->owner) <= DNS_NAME_MAX && s->ttl <= DNS_TTL_MAX);
-	}
-	must(!r->negative || r->negative->rr_n == 1);
+	for (int i = 0; i < r->answer_n; i++)
+		check_rrset(r->answer[i]);
+	if (r->negative)
+		check_rrset(r->negative);
 }
 
 static void take_step(struct open *o, const struct step *s, const struct question *q)
