@@ -5,6 +5,7 @@
  *   n  name of an RFC 1035 type: compressed on reading and writing
  *   r  name that only readers expect compressed, RFC 3597 4: the sender was too early
  *   N  name that is never compressed: a pointer is an error
+ *   D  the same, but lower case in canonical form as n and r are, RFC 4034 6.2
  *   s  character-string    o  one or none       S  one or more, to the end
  *   h  length byte and that many bytes          H  the same, at least one
  *   b  type bitmap, may be empty                B  the same, not empty
@@ -48,9 +49,9 @@ static const char *const layouts[] = {
 	[DNS_NXT] = "rx",
 	[DNS_SRV] = "222r",
 	[DNS_NAPTR] = "22sssr",
-	[DNS_KX] = "2N",
+	[DNS_KX] = "2D",
 	[DNS_CERT] = "221X",
-	[DNS_DNAME] = "N",
+	[DNS_DNAME] = "D",
 	[DNS_OPT] = "e",
 	[DNS_APL] = "a",
 	[DNS_DS] = "211X",
@@ -249,6 +250,7 @@ static void field(struct wire_reader *f, char code, const uint8_t *msg_end)
 		field_name(f, msg_end, false);
 		break;
 	case 'N':
+	case 'D':
 		field_name(f, msg_end, true);
 		break;
 	case 's':
@@ -364,4 +366,20 @@ int rdata_names(uint16_t *off, int max, const uint8_t *rdata, uint16_t len, unsi
 			off[n++] = at;
 	}
 	return n;
+}
+
+int rdata_canonical(uint8_t *rdata, uint16_t len, unsigned type)
+{
+	const char *layout = layout_of(type);
+	struct wire_reader f = wire_reader(rdata, len);
+	for (; layout && strpbrk(layout, "nrD") && !f.err; layout++) {
+		uint8_t *start = rdata + (f.at - f.base);
+		if (strchr("nrD", *layout)) {
+			field_name(&f, f.end, true);
+			name_lower(start, (size_t)(f.at - start));
+		} else {
+			field(&f, *layout, f.end);
+		}
+	}
+	return f.err ? ERR_FORMAT : ERR_OK;
 }

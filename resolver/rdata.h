@@ -25,4 +25,9 @@ MUST_CHECK int rdata_expand(uint8_t *out, size_t room, const uint8_t *msg, size_
 int rdata_names(uint16_t *off, int max, const uint8_t *rdata, uint16_t len,
 		unsigned type);
 
+/* Lower-cases in place the names that are lower case in canonical form: those of the
+ * types of RFC 4034 6.2 but NSEC, RFC 6840 5.1. ERR_FORMAT when the fields up to the last
+ * of them are not there. RRSIG and SIG do not come here: nothing signs them. */
+MUST_CHECK int rdata_canonical(uint8_t *rdata, uint16_t len, unsigned type);
+
 #endif

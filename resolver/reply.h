@@ -59,13 +59,16 @@ struct rrset {
 	struct origin from;
 };
 
-/* Steps through records or signatures: start with *at = 0; false at the end. */
+/* Steps through records or signatures: start with *at = 0; false at the end, or where
+ * the lengths do not fit: then *at is not data_len. */
 static inline bool rdata_next(const uint8_t *data, uint32_t data_len, uint32_t *at,
 			      const uint8_t **rdata, uint16_t *len)
 {
-	if (*at + 2 > data_len)
+	if (data_len - *at < 2)
 		return false;
 	*len = wire_get16(data + *at);
+	if (*len > data_len - *at - 2)
+		return false;
 	*rdata = data + *at + 2;
 	*at += 2U + *len;
 	return true;

@@ -1,13 +1,16 @@
 /* val_sig.h: signatures over RRsets and keys; the only file that calls ldns's crypto.
- * Shape    an RRset, its RRSIGs and a zone's keys in; a status, why, and how long it
- * holds Units    s, wall clock; work in signature checks Memory   nothing is kept;
- * pointers in the result point into what came in Threads  any Errors   none: what cannot
- * be checked is not secure Source   RFC 4034, 4035 5.3, 4509, 5702, 6605, 6840, 8080,
- * 8624, 9905; SECURITY.md "ldns" L10 to L16, L23
+ * Shape    an RRset, its RRSIGs and a zone's keys in; a status, why, how long it holds
+ * Units    s, wall clock; work in signature checks
+ * Memory   nothing is kept; pointers in the result point into what came in
+ * Threads  any
+ * Errors   none: what cannot be checked is not secure
+ * Source   RFC 4034, 4035 5.3, 4509, 5702, 6605, 6840, 8080, 8624, 9905; SECURITY.md
+ *          "ldns" L10 to L16, L23
  *
  * Everything about a signature or key that ldns does not look at is looked at here before
  * it is called: owner, signer, labels, class, ZONE and REVOKE flags, protocol, key shape,
- * duplicates. One RRset never costs more than VAL_FAILURES_MAX failed checks. */
+ * duplicates. One RRset never costs more than VAL_FAILURES_MAX failed checks.
+ * sha1, in all of them: algorithms 5 and 7 count as known, RFC 9905. */
 #ifndef SINKHOLED_VAL_SIG_H
 #define SINKHOLED_VAL_SIG_H
 
@@ -28,7 +31,7 @@ struct val_work {
 };
 
 struct val_sig {
-	uint8_t security; /* SECURE, BOGUS, or INDETERMINATE: the work is used up */
+	uint8_t security; /* SECURE, BOGUS, or INDETERMINATE: no work or memory is left */
 	int16_t ede;	  /* why it is not secure */
 	uint32_t ttl_max; /* the signature's original TTL and what is left of its life */
 	/* The data was made from the wildcard *.encloser: an end of the owner; else NULL.
@@ -43,7 +46,8 @@ const uint8_t *val_sig_signer(const struct rrset *s);
 
 /* Whether one of keys, the trusted DNSKEY RRset of zone, signed s (kind RRSET_DATA). */
 void val_sig_check(struct val_sig *out, const struct rrset *s, const uint8_t *zone,
-		   const struct rrset *keys, struct val_work *work, uint32_t now_s);
+		   const struct rrset *keys, bool sha1, struct val_work *work,
+		   uint32_t now_s);
 
 /* Whether keys, the DNSKEY RRset of its owner, is signed by a key that one of ds vouches
  * for. ds is trusted. */
@@ -52,13 +56,14 @@ void val_sig_check_keys(struct val_sig *out, const struct rrset *keys,
 			uint32_t now_s);
 
 /* Whether any DS record of the set has an algorithm and a digest that we know; when not,
- * the zone counts as unsigned, RFC 4035 5.2, and *ede says what is unknown. sha1:
- * algorithms 5 and 7 count as known, RFC 9905. */
+ * the zone counts as unsigned, RFC 4035 5.2, and *ede says what is unknown. A set that is
+ * empty or damaged is usable, so that it ends as bogus. */
 bool val_sig_usable(const struct rrset *ds, bool sha1, int16_t *ede);
 
 /* RFC 4034 Appendix B. */
 uint16_t val_sig_key_tag(const uint8_t *dnskey, uint16_t len);
-/* The DS RDATA, digest type 2, of a DNSKEY of owner; returns its length. */
+/* The DS RDATA, digest type 2, of a DNSKEY of owner, which has at least the 4 bytes of
+ * its fixed part. */
 enum { VAL_DS_LEN = 4 + 32 };
 void val_sig_ds(uint8_t out[VAL_DS_LEN], const uint8_t *owner, const uint8_t *dnskey,
 		uint16_t len);
