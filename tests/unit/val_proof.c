@@ -1,0 +1,1174 @@
+/* Rows of records and a question; then random small zones, all questions, and a model
+ * that knows the answers without looking at a proof. */
+#include "resolver/val_proof.h"
+
+#include <ldns/ldns.h>
+#include <stdio.h>
+
+#include "include/wire.h"
+#include "tests/unit/unit.h"
+
+enum { SETS = 40, TYPES = 65536 };
+
+struct sets {
+	int n;
+	struct rrset set[SETS];
+	const struct rrset *at[SETS];
+	uint8_t owner[SETS][DNS_NAME_MAX];
+	uint8_t data[SETS][1200];
+};
+
+/* Parameters of an NSEC3 and what may be wrong with a record. */
+struct shape {
+	unsigned alg, flags, iterations, salt_len, next_len, records;
+	const char *map; /* hex */
+	uint8_t salt[UINT8_MAX];
+	uint8_t zone[DNS_NAME_MAX];
+};
+
+static const struct shape plain = {.alg = 1, .next_len = 20, .records = 1};
+
+static void name_put(uint8_t out[DNS_NAME_MAX], const char *text)
+{
+	ck_assert_msg(name_from_str(out, text) == ERR_OK, "%s", text);
+}
+
+static size_t put_map(uint8_t *out, const bool *types)
+{
+	size_t n = 0;
+	for (int window = 0; window < 256; window++) {
+		uint8_t bits[32] = {0}, len = 0;
+		for (int i = 0; i < 256; i++)
+			if (types[window * 256 + i]) {
+				bits[i / 8] |= (uint8_t)(0x80 >> i % 8);
+				len = (uint8_t)(i / 8 + 1);
+			}
+		if (!len)
+			continue;
+		out[n++] = (uint8_t)window;
+		out[n++] = len;
+		memcpy(out + n, bits, len);
+		n += len;
+	}
+	return n;
+}
+
+static size_t put_hex(uint8_t *out, const char *hex)
+{
+	size_t n = 0;
+	for (unsigned v; sscanf(hex, "%2x", &v) == 1; hex += 2)
+		out[n++] = (uint8_t)v;
+	return n;
+}
+
+static void hash_label(uint8_t out[33], const uint8_t hash[20])
+{
+	*out++ = 32;
+	for (int i = 0; i < 32; i++) {
+		unsigned v = 0;
+		for (int bit = i * 5; bit < i * 5 + 5; bit++)
+			v = v << 1 | (hash[bit / 8] >> (7 - bit % 8) & 1);
+		*out++ = (uint8_t) "0123456789abcdefghijklmnopqrstuv"[v];
+	}
+}
+
+/* The record that begins with that much RDATA, then has the types. */
+static void add(struct sets *s, uint16_t type, const uint8_t *owner, const uint8_t *head,
+		size_t len, const bool *types, const struct shape *shape)
+{
+	ck_assert_int_lt(s->n, SETS);
+	uint8_t *data = s->data[s->n];
+	memcpy(data + 2, head, len);
+	len += shape->map ? put_hex(data + 2 + len, shape->map)
+			  : put_map(data + 2 + len, types);
+	wire_set16(data, (unsigned)len);
+	len += 2;
+	if (shape->records == 2) {
+		memcpy(data + len, data, len);
+		len *= 2;
+	}
+	name_copy(s->owner[s->n], owner);
+	s->set[s->n] = (struct rrset){.owner = s->owner[s->n],
+				      .type = type,
+				      .rr_n = (uint16_t)shape->records,
+				      .data = data,
+				      .data_len = (uint32_t)len,
+				      .security = SECURITY_SECURE};
+	s->at[s->n] = &s->set[s->n];
+	s->n++;
+}
+
+static void add_nsec3(struct sets *s, const uint8_t hash[20], const uint8_t next[20],
+		      const bool *types, const struct shape *shape)
+{
+	uint8_t owner[DNS_NAME_MAX], head[600];
+	struct wire_writer w = wire_writer(head, sizeof head);
+	hash_label(owner, hash);
+	memcpy(owner + 33, shape->zone, name_len(shape->zone));
+	wire_put8(&w, shape->alg);
+	wire_put8(&w, shape->flags);
+	wire_put16(&w, shape->iterations);
+	wire_put8(&w, shape->salt_len);
+	wire_put(&w, shape->salt, shape->salt_len);
+	wire_put8(&w, shape->next_len);
+	wire_put(&w, next, 20);
+	if (shape->next_len > 20)
+		wire_put(&w, next, shape->next_len - 20);
+	add(s, DNS_NSEC3, owner, head,
+	    wire_written(&w) - (shape->next_len < 20 ? 20 - shape->next_len : 0), types,
+	    shape);
+}
+
+static void hash_of(uint8_t out[20], const uint8_t *name, const struct shape *shape)
+{
+	struct val_work work = {.hashes = 1 << 20};
+	ck_assert(proof_hash(out, name, shape->iterations, shape->salt,
+			     (uint8_t)shape->salt_len, &work));
+}
+
+/* "=name" is its hash, "-name" and "+name" one below and above. */
+static void hash_word(uint8_t out[20], const char *word, const struct shape *shape)
+{
+	uint8_t name[DNS_NAME_MAX];
+	name_put(name, word + 1);
+	hash_of(out, name, shape);
+	for (int i = 19; *word == '+' && i >= 0 && ++out[i] == 0; i--)
+		;
+	for (int i = 19; *word == '-' && i >= 0 && out[i]-- == 0; i--)
+		;
+}
+
+static void shape_word(struct shape *shape, const char *word)
+{
+	unsigned v = 0;
+	if (sscanf(word, "alg=%u", &v) == 1)
+		shape->alg = v;
+	else if (sscanf(word, "f=%u", &v) == 1)
+		shape->flags = v;
+	else if (sscanf(word, "i=%u", &v) == 1)
+		shape->iterations = v;
+	else if (sscanf(word, "next=%u", &v) == 1)
+		shape->next_len = v;
+	else if (sscanf(word, "n=%u", &v) == 1)
+		shape->records = v;
+	else if (strncmp(word, "s=", 2) == 0)
+		shape->salt_len = (unsigned)put_hex(shape->salt, word + 2);
+	else if (strncmp(word, "map=", 4) == 0)
+		shape->map = word + 4;
+	else if (strncmp(word, "zone=", 5) == 0)
+		name_put(shape->zone, word + 5);
+	else
+		ck_abort_msg("%s", word);
+}
+
+/* "owner next TYPE ... key=value ..." */
+static void add_text(struct sets *s, char *text, const uint8_t *zone)
+{
+	static bool types[TYPES];
+	struct shape shape = plain;
+	char *save, *owner = strtok_r(text, " ", &save),
+		    *next = strtok_r(NULL, " ", &save);
+	memset(types, 0, sizeof types);
+	name_copy(shape.zone, zone);
+	for (char *word; (word = strtok_r(NULL, " ", &save));) {
+		if (strchr(word, '='))
+			shape_word(&shape, word);
+		else
+			types[ldns_get_rr_type_by_name(word)] = true;
+	}
+	if (strchr("=+-", *owner)) {
+		uint8_t from[20], to[20];
+		hash_word(from, owner, &shape);
+		hash_word(to, next, &shape);
+		add_nsec3(s, from, to, types, &shape);
+	} else {
+		uint8_t from[DNS_NAME_MAX], to[DNS_NAME_MAX];
+		name_put(from, owner);
+		name_put(to, next);
+		add(s, DNS_NSEC, from, to, name_len(to), types, &shape);
+	}
+}
+
+/* S secure, C secure and a cut, I insecure, P spent, - nothing. */
+static char verdict(enum proof_result r, bool cut)
+{
+	return r == PROOF_SECURE ? (cut ? 'C' : 'S') : "-SIP"[r];
+}
+
+static char ask(const struct proof *p, const char *question)
+{
+	char kind, name[300], arg[300] = "";
+	uint8_t qname[DNS_NAME_MAX], encloser[DNS_NAME_MAX];
+	bool cut = false;
+	ck_assert_int_ge(sscanf(question, "%c %299s %299s", &kind, name, arg), 2);
+	name_put(qname, name);
+	if (kind == 'X')
+		return verdict(proof_nxdomain(p, qname), false);
+	if (kind == 'D') {
+		enum proof_result r = proof_nodata(
+			p, qname, (uint16_t)ldns_get_rr_type_by_name(arg), &cut);
+		return verdict(r, cut);
+	}
+	name_put(encloser, arg);
+	return verdict(proof_wildcard(p, qname, encloser), false);
+}
+
+struct row {
+	const char *what, *sets, *question;
+	char want;
+};
+
+static void run(const struct row *row, const char *zone_text)
+{
+	static struct sets s;
+	uint8_t zone[DNS_NAME_MAX];
+	char text[2000], *save;
+	struct val_work work = {.hashes = VAL_HASHES_MAX};
+	s.n = 0;
+	name_put(zone, zone_text);
+	snprintf(text, sizeof text, "%s", row->sets);
+	for (char *one = strtok_r(text, ";", &save); one;
+	     one = strtok_r(NULL, ";", &save))
+		add_text(&s, one, zone);
+	struct proof p = {.zone = zone, .set = s.at, .n = s.n, .work = &work};
+	char got = ask(&p, row->question);
+	ck_assert_msg(got == row->want, "%s: %s of %s gave %c", row->what, row->question,
+		      row->sets, got);
+}
+
+#define RUN(rows, zone)                                           \
+	for (size_t i = 0; i < sizeof rows / sizeof *(rows); i++) \
+	run(&(rows)[i], zone)
+
+/* The zone test with a.test, c.test, ... as each row's records say. */
+#define APEX "test a.test NS SOA RRSIG NSEC DNSKEY;"
+
+START_TEST(nsec_proves)
+{
+	static const struct row row[] = {
+		{"between two names", APEX "a.test c.test A", "X b.test", 'S'},
+		{"two records", "b.test d.test A;test a.test NS SOA", "X c.test", 'S'},
+		{"last name, back to the apex", APEX "m.test test A", "X n.test", 'S'},
+		{"a zone of one name", "test test NS SOA", "X n.test", 'S'},
+		{"a zone of one name, deep", "test test NS SOA", "X a.b.n.test", 'S'},
+		{"wildcard itself asked", APEX, "X *.test", 'S'},
+		{"below an existing name", APEX "a.test c.test A", "X x.a.test", 'S'},
+		{"closest encloser by next", "a.test x.b.test A;a.test x.b.test A",
+		 "X a.b.test", 'S'},
+		{"closest encloser by owner", "b.test d.test A", "X a.b.test", 'S'},
+		{"deep", APEX "a.test c.test A", "X q.w.e.r.t.b.test", 'S'},
+		{"white lies, RFC 4470",
+		 "a\\255.test b\\000.test RRSIG NSEC;"
+		 "\\041.test \\043.test RRSIG NSEC",
+		 "X b.test", 'S'},
+		{"next name in capitals", APEX "A.test C.TEST A", "X B.test", 'S'},
+		{"longer label is behind", APEX "a.test aaa.test A", "X aa.test", 'S'},
+		{"bytes over 127", APEX "a.test \\255.test A", "X \\254.test", 'S'},
+		{"DS of a name that is not", APEX "a.test c.test NS", "X b.test", 'S'},
+		{"no such type", "a.test c.test A", "D a.test MX", 'S'},
+		{"no such type at the apex", APEX, "D test MX", 'S'},
+		{"type in another window", "a.test c.test A CAA", "D a.test TYPE258",
+		 'S'},
+		{"type behind the window's end", "a.test c.test A", "D a.test TYPE254",
+		 'S'},
+		{"type in a window not there", "a.test c.test A", "D a.test TYPE65280",
+		 'S'},
+		{"type between windows", "a.test c.test A TYPE1024", "D a.test CAA", 'S'},
+		{"no CNAME", "a.test c.test A", "D a.test CNAME", 'S'},
+		{"DS of a cut", "a.test c.test NS", "D a.test DS", 'C'},
+		{"DS of a name that is no cut", "a.test c.test A", "D a.test DS", 'S'},
+		{"DS of a DNAME", "a.test c.test DNAME", "D a.test DS", 'S'},
+		{"type at a DNAME", "a.test c.test DNAME", "D a.test A", 'S'},
+		{"empty non-terminal", "a.test c.b.test A", "D b.test A", 'S'},
+		{"deep empty non-terminal", "a.test e.d.c.b.test A", "D c.b.test MX",
+		 'S'},
+		{"DS of an empty non-terminal", "a.test c.b.test A", "D b.test DS", 'S'},
+		{"ANY of an empty non-terminal", "a.test c.b.test A", "D b.test ANY",
+		 'S'},
+		{"wildcard NODATA", "*.test c.test A", "D b.test MX", 'S'},
+		{"wildcard NODATA, two records", "*.test a.test A;b.test test A",
+		 "D c.test MX", 'S'},
+		{"wildcard NODATA, deep", "*.test a.test A;b.test test A",
+		 "D x.c.test MX", 'S'},
+		{"wildcard NODATA, DS", "*.test c.test A", "D b.test DS", 'S'},
+		{"wildcard is an empty non-terminal",
+		 "test x.*.test NS SOA;b.test test A", "D c.test A", 'S'},
+		{"RFC 9824, no such name", "a.test \\000.a.test RRSIG NSEC TYPE128",
+		 "D a.test A", 'S'},
+		{"RFC 9824, no such name, DS", "a.test \\000.a.test RRSIG NSEC TYPE128",
+		 "D a.test DS", 'S'},
+		{"RFC 9824, no such name, ANY", "a.test \\000.a.test RRSIG NSEC TYPE128",
+		 "D a.test ANY", 'S'},
+		{"RFC 9824, no such type", "a.test \\000.a.test A RRSIG NSEC",
+		 "D a.test MX", 'S'},
+		{"wildcard may answer", "a.test c.test A", "W b.test test", 'S'},
+		{"wildcard may answer, last", "a.test test A", "W b.test test", 'S'},
+		{"wildcard may answer, deep", "a.test c.test A", "W x.y.b.test test",
+		 'S'},
+		{"wildcard may answer, below", "b.test d.b.test A", "W c.b.test b.test",
+		 'S'},
+		{"wildcard's own NSEC", "*.test c.test A", "W b.test test", 'S'},
+		{"row 20: an expanded NSEC as it was signed", "*.w.test z.test A",
+		 "D c.b.w.test MX", 'S'},
+		{"others beside",
+		 "o.example p.example A;test a.test NS SOA;a.test c.test A", "X b.test",
+		 'S'},
+		{"NSEC3 beside", APEX "=b.test +b.test A;a.test c.test A", "X b.test",
+		 'S'},
+	};
+	RUN(row, "test");
+	static const struct row root[] = {
+		{"below the root", ". a NS SOA;a c NS DS", "X b", 'S'},
+		{"last of the root", ". a NS SOA;y . NS DS", "X z.z", 'S'},
+		{"DS of the root", ". a NS SOA", "D . DS", 'S'},
+	};
+	RUN(root, ".");
+}
+END_TEST
+
+START_TEST(nsec_does_not)
+{
+	static const struct row row[] = {
+		{"nothing", "", "X b.test", '-'},
+		{"L10: covers its owner", APEX "b.test c.test A", "X b.test", '-'},
+		{"covers its next name", APEX "a.test b.test A", "X b.test", '-'},
+		{"L10: the last covers all, even what is before it", "b.test test A",
+		 "X a.test", '-'},
+		{"L10: the last covers other zones", "m.test test NS SOA", "X n.example",
+		 '-'},
+		{"L10: ancestor delegation", "a.test c.test NS;test a.test NS SOA",
+		 "X x.a.test", '-'},
+		{"ancestor delegation with DS", "a.test c.test NS DS;test a.test NS SOA",
+		 "X x.a.test", '-'},
+		{"ancestor delegation far above", APEX "a.test c.test NS", "X x.y.a.test",
+		 '-'},
+		{"ancestor DNAME", APEX "a.test c.test DNAME", "X x.a.test", '-'},
+		{"DNAME at the apex", "test test NS SOA DNAME", "X a.test", '-'},
+		{"DNAME at the apex, NODATA", "test x.a.test NS SOA DNAME", "D a.test A",
+		 '-'},
+		{"ancestor delegation, NODATA by ENT", "a.test c.b.a.test NS",
+		 "D b.a.test A", '-'},
+		{"ancestor delegation, DS", "a.test c.test NS", "D x.a.test DS", '-'},
+		{"ancestor delegation covers the wildcard",
+		 "a.a.test test A;a.test a.a.test NS", "X b.a.test", '-'},
+		{"delegation's A", "a.test c.test NS", "D a.test A", '-'},
+		{"delegation's NS", "a.test c.test NS DS", "D a.test TXT", '-'},
+		{"delegation's DS is there", "a.test c.test NS DS", "D a.test DS", '-'},
+		{"DS by the child's apex", "a.test x.a.test NS SOA", "D a.test DS", '-'},
+		{"DS of the zone itself", APEX, "D test DS", '-'},
+		{"L10: CNAME", "a.test c.test CNAME", "D a.test A", '-'},
+		{"CNAME asked", "a.test c.test CNAME", "D a.test CNAME", '-'},
+		{"CNAME, DS asked", "a.test c.test CNAME", "D a.test DS", '-'},
+		{"L10: NODATA is not NXDOMAIN", "a.test c.test A", "X a.test", '-'},
+		{"L10: NXDOMAIN is not NODATA", APEX "a.test c.test A", "D b.test A",
+		 '-'},
+		{"the type is there", "a.test c.test A MX", "D a.test MX", '-'},
+		{"the type is there, window 1", "a.test c.test A CAA", "D a.test CAA",
+		 '-'},
+		{"the type is there, last window", "a.test c.test A TYPE65535",
+		 "D a.test TYPE65535", '-'},
+		{"ANY", "a.test c.test A RRSIG NSEC", "D a.test ANY", '-'},
+		{"RRSIG", "a.test c.test A RRSIG NSEC", "D a.test RRSIG", '-'},
+		{"wildcard not denied", "a.test c.test A", "X b.test", '-'},
+		{"the wildcard is there", "*.test c.test A", "X b.test", '-'},
+		{"L10: wildcard of the parent, not of the closest encloser",
+		 APEX "a.test c.test A;b.c.test d.c.test A", "X x.y.c.test", '-'},
+		{"wildcard of a longer name", "b.a.test test A;a.test b.a.test A",
+		 "X c.test", '-'},
+		{"the wildcard is an empty non-terminal",
+		 "test x.*.test NS SOA;a.test c.test A", "X b.test", '-'},
+		{"an empty non-terminal", APEX "a.test c.b.test A", "X b.test", '-'},
+		{"the apex", APEX "z.test test A", "X test", '-'},
+		{"wildcard has the type", "*.test c.test A", "D b.test A", '-'},
+		{"wildcard has a CNAME", "*.test c.test CNAME", "D b.test A", '-'},
+		{"wildcard has NS", "*.test c.test NS", "D b.test A", '-'},
+		{"wildcard has NS, DS asked", "*.test c.test NS", "D b.test DS", '-'},
+		{"wildcard without cover", "*.test a.test A", "D b.test MX", '-'},
+		{"wildcard of a longer name", "*.test a.test A;a.b.test test A",
+		 "D c.b.test MX", '-'},
+		{"wildcard, ANY", "*.test c.test A", "D b.test ANY", '-'},
+		{"RFC 9824, no NXDOMAIN", APEX "a.test \\000.a.test RRSIG NSEC TYPE128",
+		 "X a.test", '-'},
+		{"row 21: next name outside the zone",
+		 "a.test c.example A;test a.test NS SOA", "X b.test", '-'},
+		{"row 21: next name above", "z.test . A;test a.test NS SOA", "X zz.test",
+		 '-'},
+		{"row 21: owner outside", "a.tesla zz.test A;test a.test NS SOA",
+		 "X b.test", '-'},
+		{"row 21: owner above", ". zz.test NS SOA;test a.test NS SOA", "X b.test",
+		 '-'},
+		{"row 21: owner and next of another zone", "example test A", "X b.test",
+		 '-'},
+		{"row 21: a type of another zone", "a.example c.example A",
+		 "D a.example MX", '-'},
+		{"next before owner", APEX "d.test a.test A", "X e.test", '-'},
+		{"next before owner, below", "d.test a.test A", "X 0.test", '-'},
+		{"row 20: an expanded NSEC as it was signed", "*.w.test z.test A",
+		 "X c.b.w.test", '-'},
+		{"wildcard, a closer name by owner", "a.b.test z.test A",
+		 "W c.b.test test", '-'},
+		{"wildcard, a closer name by next", "a.test z.b.test A",
+		 "W c.b.test test", '-'},
+		{"wildcard, an ENT", "a.test c.b.test A", "W b.test test", '-'},
+		{"wildcard, the name is there", "b.test c.test A", "W b.test test", '-'},
+		{"wildcard, not covered", "c.test d.test A", "W b.test test", '-'},
+		{"wildcard, ancestor delegation", "a.test c.test NS", "W b.a.test a.test",
+		 '-'},
+		{"wildcard, encloser too deep", "a.test c.test A", "W x.b.test b.test",
+		 '-'},
+		{"wildcard, encloser is the name", "a.test c.test A", "W b.test b.test",
+		 '-'},
+		{"wildcard, encloser elsewhere", "a.test c.test A", "W b.test a.test",
+		 '-'},
+		{"wildcard, encloser above the zone", "a.test c.test A", "W b.test .",
+		 '-'},
+		{"two records in one", APEX "a.test c.test A n=2", "X b.test", '-'},
+		{"bitmap empty", "a.test c.test map=", "D a.test MX", '-'},
+		{"bitmap cut short", "a.test c.test map=000240", "D a.test MX", '-'},
+		{"bitmap header alone", "a.test c.test map=00", "D a.test MX", '-'},
+		{"bitmap of length 0", "a.test c.test map=0000", "D a.test MX", '-'},
+		{"bitmap of length 33",
+		 "a.test c.test map=0021"
+		 "0101010101010101010101010101010101"
+		 "01010101010101010101010101010101",
+		 "D a.test MX", '-'},
+		{"bitmap windows descend", "a.test c.test map=010140000140",
+		 "D a.test MX", '-'},
+		{"bitmap window twice", "a.test c.test map=000140000140", "D a.test MX",
+		 '-'},
+		{"bitmap too long", "a.test c.test map=00014001", "D a.test MX", '-'},
+		{"row 17: no more than 16",
+		 "0.test 1.test A;1.test 2.test A;2.test 3.test A;3.test 4.test A;"
+		 "4.test 5.test A;5.test 6.test A;6.test 7.test A;7.test 8.test A;"
+		 "8.test 9.test A;9.test a.test A;c.test d.test A;d.test e.test A;"
+		 "e.test f.test A;f.test g.test A;g.test h.test A;h.test i.test A;"
+		 "test a.test NS SOA;a.test c.test A",
+		 "X b.test", '-'},
+		{"NSEC covers, NSEC3 has the wildcard",
+		 "a.test c.test A;-*.test +*.test A", "X b.test", '-'},
+		{"NSEC covers, NSEC3 the rest",
+		 "a.test c.test A;=test +test NS SOA;-*.test +*.test A", "X b.test", '-'},
+	};
+	RUN(row, "test");
+}
+END_TEST
+
+#define CE "=test +test NS SOA;" /* the closest encloser */
+#define NC "-b.test +b.test A;"	 /* covers the next closer name */
+#define WC "-*.test +*.test A;"	 /* covers the wildcard */
+
+START_TEST(nsec3_proves)
+{
+	static const struct row row[] = {
+		{"8.4", CE NC WC, "X b.test", 'S'},
+		{"8.4, deep", CE NC WC, "X x.y.z.b.test", 'S'},
+		{"8.4, any order", WC NC CE, "X b.test", 'S'},
+		{"8.4, one record for two", "=test -test NS SOA", "X b.test", 'S'},
+		{"8.4, a zone of one name", "=test =test NS SOA", "X x.b.test", 'S'},
+		{"8.4, encloser below",
+		 "=a.test +a.test A;-b.a.test +b.a.test A;"
+		 "-*.a.test +*.a.test A",
+		 "X b.a.test", 'S'},
+		{"8.4, encloser empty",
+		 "=a.test +a.test;-b.a.test +b.a.test A;"
+		 "-*.a.test +*.a.test A",
+		 "X b.a.test", 'S'},
+		{"8.4, opt-out", CE "-b.test +b.test A f=1;" WC, "X b.test", 'I'},
+		{"8.4, opt-out over the wildcard alone", CE NC "-*.test +*.test A f=1",
+		 "X b.test", 'S'},
+		{"8.4, salt",
+		 "=test +test NS SOA s=aabb;-b.test +b.test A s=aabb;"
+		 "-*.test +*.test A s=aabb",
+		 "X b.test", 'S'},
+		{"8.4, 50 iterations",
+		 "=test +test NS SOA i=50;-b.test +b.test A i=50;"
+		 "-*.test +*.test A i=50",
+		 "X b.test", 'S'},
+		{"8.4, last record wraps", "=test -test NS SOA;-b.test +b.test A",
+		 "X b.test", 'S'},
+		{"8.5", "=a.test +a.test A", "D a.test MX", 'S'},
+		{"8.5, apex", CE, "D test MX", 'S'},
+		{"8.5, empty non-terminal", "=a.test +a.test", "D a.test MX", 'S'},
+		{"8.5, empty non-terminal, DS", "=a.test +a.test", "D a.test DS", 'S'},
+		{"8.5, empty non-terminal, ANY", "=a.test +a.test", "D a.test ANY", 'S'},
+		{"8.5, CNAME", "=a.test +a.test A", "D a.test CNAME", 'S'},
+		{"8.5, opt-out matters not", "=a.test +a.test A f=1", "D a.test MX", 'S'},
+		{"8.5, at a DNAME", "=a.test +a.test DNAME", "D a.test A", 'S'},
+		{"8.5, another window", "=a.test +a.test A CAA", "D a.test TYPE258", 'S'},
+		{"8.6, cut", "=a.test +a.test NS", "D a.test DS", 'C'},
+		{"8.6, cut, opt-out matters not", "=a.test +a.test NS f=1", "D a.test DS",
+		 'C'},
+		{"8.6, no cut", "=a.test +a.test A", "D a.test DS", 'S'},
+		{"8.6, opt-out", CE "-b.test +b.test A f=1", "D b.test DS", 'I'},
+		{"8.6, opt-out, deep", CE "-b.test +b.test A f=1", "D x.b.test DS", 'I'},
+		{"opt-out, empty non-terminal above unsigned cuts",
+		 CE "-b.test +b.test A f=1", "D b.test A", 'I'},
+		{"8.7", CE NC "=*.test +*.test A", "D b.test MX", 'S'},
+		{"8.7, deep", CE NC "=*.test +*.test A", "D x.y.b.test MX", 'S'},
+		{"8.7, DS", CE NC "=*.test +*.test A", "D b.test DS", 'S'},
+		{"8.7, wildcard empty", CE NC "=*.test +*.test", "D b.test A", 'S'},
+		{"8.6, opt-out, whatever a wildcard has",
+		 CE "-b.test +b.test A f=1;=*.test +*.test A DS", "D b.test DS", 'I'},
+		{"8.7, opt-out", CE "-b.test +b.test A f=1;=*.test +*.test A",
+		 "D b.test MX", 'I'},
+		{"8.8", NC, "W b.test test", 'S'},
+		{"8.8, deep", NC, "W x.y.b.test test", 'S'},
+		{"8.8, below", "-b.a.test +b.a.test A", "W x.b.a.test a.test", 'S'},
+		{"8.8, opt-out", "-b.test +b.test A f=1", "W b.test test", 'I'},
+		{"row 18: 51 iterations, NXDOMAIN", "=a.test +a.test A i=51", "X b.test",
+		 'I'},
+		{"row 18: 151 iterations, DS", "=a.test +a.test NS i=151", "D a.test DS",
+		 'I'},
+		{"row 18: 2500 iterations, NODATA", "=a.test +a.test NS i=2500",
+		 "D b.test A", 'I'},
+		{"row 18: 65535 iterations, wildcard", "=a.test +a.test NS i=65535",
+		 "W b.test test", 'I'},
+		{"unknown hash beside", "=x.test +x.test A alg=2;" CE NC WC, "X b.test",
+		 'S'},
+		{"unknown flag beside", "=b.test +b.test A f=3;" CE NC WC, "X b.test",
+		 'S'},
+		{"another zone beside", "=b.test +b.test A zone=b.test i=7;" CE NC WC,
+		 "X b.test", 'S'},
+		{"long next hash beside", "=b.test +b.test A next=21;" CE NC WC,
+		 "X b.test", 'S'},
+		{"NSEC beside that does not prove", "a.test c.test A;" CE NC WC,
+		 "X b.test", 'S'},
+	};
+	RUN(row, "test");
+	static const struct row root[] = {
+		{"below the root", "=. =. NS SOA", "X b", 'S'},
+		{"DS of the root", "=. =. NS SOA", "D . DS", 'S'},
+	};
+	RUN(root, ".");
+}
+END_TEST
+
+START_TEST(nsec3_does_not)
+{
+	static const struct row row[] = {
+		{"no closest encloser", NC WC, "X b.test", '-'},
+		{"next closer not covered", CE WC, "X b.test", '-'},
+		{"wildcard not covered", CE NC, "X b.test", '-'},
+		{"the wildcard is there", CE NC "=*.test +*.test A", "X b.test", '-'},
+		{"the name is there", CE "=b.test +b.test A;" WC, "X b.test", '-'},
+		{"the name is there, uncovered child", "=b.test +b.test A;" CE WC,
+		 "X x.b.test", '-'},
+		{"the name, not the next closer name, covered",
+		 CE "-x.b.test +x.b.test A;" WC, "X x.b.test", '-'},
+		{"ancestor delegation",
+		 "=a.test +a.test NS;-b.a.test +b.a.test A;"
+		 "-*.a.test +*.a.test A",
+		 "X b.a.test", '-'},
+		{"ancestor delegation with DS",
+		 "=a.test +a.test NS DS;-b.a.test +b.a.test A;"
+		 "-*.a.test +*.a.test A",
+		 "X b.a.test", '-'},
+		{"ancestor DNAME",
+		 "=a.test +a.test DNAME;-b.a.test +b.a.test A;"
+		 "-*.a.test +*.a.test A",
+		 "X b.a.test", '-'},
+		{"ancestor DNAME at the apex", "=test +test NS SOA DNAME;" NC WC,
+		 "X b.test", '-'},
+		{"ancestor delegation, wildcard NODATA",
+		 "=a.test +a.test NS;-b.a.test +b.a.test A;=*.a.test +*.a.test A",
+		 "D b.a.test MX", '-'},
+		{"ancestor delegation, opt-out",
+		 "=a.test +a.test NS;-b.a.test +b.a.test A f=1", "D b.a.test DS", '-'},
+		{"ancestor delegation, opt-out, NXDOMAIN",
+		 "=a.test +a.test NS;-b.a.test +b.a.test A f=1;-*.a.test +*.a.test A",
+		 "X b.a.test", '-'},
+		{"L11: opt-out without the wildcard", CE "-b.test +b.test A f=1",
+		 "X b.test", '-'},
+		{"wildcard of a longer name", CE NC "-*.b.test +*.b.test A", "X x.b.test",
+		 '-'},
+		{"L11: other salt", CE NC "-*.test +*.test A s=aa", "X b.test", '-'},
+		{"L11: other iterations", CE NC "-*.test +*.test A i=1", "X b.test", '-'},
+		{"L11: other iterations, over the limit", CE NC "-*.test +*.test A i=51",
+		 "X b.test", '-'},
+		{"L11: other salt length",
+		 "=test +test NS SOA s=aabb;-b.test +b.test A s=aabb;"
+		 "-*.test +*.test A s=aa",
+		 "X b.test", '-'},
+		{"L11: zone of the first record", "=b.test +b.test A zone=b.test;" NC WC,
+		 "X b.test", '-'},
+		{"row 21: of another zone", "=test +test NS SOA zone=example;" NC WC,
+		 "X b.test", '-'},
+		{"row 21: of the zone above", "=test +test NS SOA zone=.;" NC WC,
+		 "X b.test", '-'},
+		{"row 21: of a zone below", "=a.test +a.test A zone=a.test",
+		 "D a.test MX", '-'},
+		{"row 21: a name of another zone", CE NC WC, "X b.example", '-'},
+		{"row 21: a type of another zone", "=a.example +a.example A",
+		 "D a.example MX", '-'},
+		{"L7: unknown hash", "=a.test +a.test A alg=2", "D a.test MX", '-'},
+		{"L7: hash 0", "=a.test +a.test A alg=0", "D a.test MX", '-'},
+		{"unknown flag", "=a.test +a.test A f=2", "D a.test MX", '-'},
+		{"unknown flag and opt-out", "=a.test +a.test A f=129", "D a.test MX",
+		 '-'},
+		{"row 18: iterations of an unknown hash", "=a.test +a.test A alg=2 i=51",
+		 "D a.test MX", '-'},
+		{"row 18: iterations of another zone",
+		 "=a.test +a.test A i=51 zone=example", "D a.test MX", '-'},
+		{"next hash short", "=a.test +a.test A next=19", "D a.test MX", '-'},
+		{"next hash long", "=a.test +a.test A next=21", "D a.test MX", '-'},
+		{"next hash empty", "=a.test +a.test A next=0", "D a.test MX", '-'},
+		{"two records in one", "=a.test +a.test A n=2", "D a.test MX", '-'},
+		{"L5: bitmap cut short", "=a.test +a.test map=0002", "D a.test MX", '-'},
+		{"bitmap windows descend", "=a.test +a.test map=010140000140",
+		 "D a.test MX", '-'},
+		{"L8: nothing", "", "D a.test MX", '-'},
+		{"the type is there", "=a.test +a.test A MX", "D a.test MX", '-'},
+		{"a CNAME is there", "=a.test +a.test CNAME", "D a.test MX", '-'},
+		{"delegation's A", "=a.test +a.test NS", "D a.test A", '-'},
+		{"delegation's DS is there", "=a.test +a.test NS DS", "D a.test DS", '-'},
+		{"DS by the child's apex", "=a.test +a.test NS SOA", "D a.test DS", '-'},
+		{"DS of the zone itself", CE, "D test DS", '-'},
+		{"DS not covered by opt-out", CE NC, "D b.test DS", '-'},
+		{"DS without an encloser", "-b.test +b.test A f=1", "D b.test DS", '-'},
+		{"ANY", "=a.test +a.test A RRSIG", "D a.test ANY", '-'},
+		{"NODATA without opt-out", CE NC, "D b.test A", '-'},
+		{"NODATA of NXDOMAIN", CE NC WC, "D b.test A", '-'},
+		{"wildcard has the type", CE NC "=*.test +*.test A", "D b.test A", '-'},
+		{"wildcard has a CNAME", CE NC "=*.test +*.test CNAME", "D b.test A",
+		 '-'},
+		{"wildcard has NS", CE NC "=*.test +*.test NS", "D b.test DS", '-'},
+		{"8.8, not covered", CE WC, "W b.test test", '-'},
+		{"8.8, the next closer name is there",
+		 "=b.test +b.test A;-x.b.test +x.b.test A", "W x.b.test test", '-'},
+		{"8.8, the name is covered, not the next closer", "-x.b.test +x.b.test A",
+		 "W x.b.test test", '-'},
+		{"8.8, encloser above the zone", NC, "W b.test .", '-'},
+		{"8.8, encloser is the name", NC, "W b.test b.test", '-'},
+		{"NSEC has the wildcard", CE NC "test a.test NS SOA", "X b.test", '-'},
+		{"NSEC has the encloser", "test a.test NS SOA;" NC WC, "X b.test", '-'},
+		{"row 17: no more than 16",
+		 "=1.test +1.test A;=2.test +2.test A;=3.test +3.test A;=4.test +4.test "
+		 "A;"
+		 "=5.test +5.test A;=6.test +6.test A;=7.test +7.test A;=8.test +8.test "
+		 "A;"
+		 "=9.test +9.test A;=a.test +a.test A;=c.test +c.test A;=d.test +d.test "
+		 "A;"
+		 "=e.test +e.test A;=f.test +f.test A;=g.test +g.test A;" CE NC WC,
+		 "X b.test", '-'},
+	};
+	RUN(row, "test");
+}
+END_TEST
+
+/* Random zones. All names of up to three of four labels below the apex, in canonical
+ * order: a name, then what is below it, labels ascending. */
+enum {
+	LABELS = 4,
+	DEPTH = 3,
+	NAMES = 1 + LABELS + LABELS * LABELS + LABELS * LABELS * LABELS
+};
+
+static const uint16_t asked[] = {DNS_A,	 DNS_MX,    DNS_CNAME, DNS_NS,
+				 DNS_DS, DNS_DNAME, DNS_SOA,   DNS_ANY};
+enum { ASKED = sizeof asked / sizeof *asked };
+
+struct node {
+	uint8_t name[DNS_NAME_MAX];
+	int parent, star; /* -1: none */
+	bool types[256];
+	bool here, empty; /* has records; only descendants have */
+	bool dark;	  /* below a cut or a DNAME: not of this zone */
+	bool left_out;	  /* not in a chain with opt-out */
+	uint8_t hash[20];
+};
+
+struct zone {
+	struct node node[NAMES];
+	struct shape shape;
+	int chain[NAMES]; /* the names of its records in their order */
+	int n;
+	struct sets sets; /* the records */
+};
+
+static uint32_t seed;
+
+static uint32_t draw(uint32_t n)
+{
+	seed = seed * 1664525 + 1013904223;
+	return (seed >> 8) % n;
+}
+
+static void grow(struct zone *z, int *n, int parent, int depth)
+{
+	static const char label[LABELS] = {'*', 'a', 'b', 'c'};
+	int me = (*n)++;
+	z->node[me].parent = parent;
+	z->node[me].star = -1;
+	for (int i = 0; depth < DEPTH && i < LABELS; i++) {
+		struct node *below = &z->node[*n];
+		below->name[0] = 1;
+		below->name[1] = (uint8_t)label[i];
+		memcpy(below->name + 2, z->node[me].name, name_len(z->node[me].name));
+		if (i == 0)
+			z->node[me].star = *n;
+		grow(z, n, me, depth + 1);
+	}
+}
+
+static bool node_is(const struct zone *z, int i)
+{
+	return z->node[i].here || z->node[i].empty;
+}
+
+static bool node_cut(const struct node *n)
+{
+	return n->types[DNS_NS] && !n->types[DNS_SOA];
+}
+
+/* Parents come before their children. */
+static void fill(struct zone *z)
+{
+	for (int i = 0; i < NAMES; i++) {
+		struct node *n = &z->node[i];
+		const struct node *up = i ? &z->node[n->parent] : NULL;
+		n->dark = up && (up->dark || node_cut(up) || up->types[DNS_DNAME]);
+		n->here = i == 0 || (!n->dark && draw(8) == 0);
+		if (!n->here)
+			continue;
+		uint32_t kind = n->name[1] == '*' ? draw(3) : draw(7);
+		if (i == 0) {
+			n->types[DNS_NS] = n->types[DNS_SOA] = true;
+			n->types[DNS_A] = draw(2);
+			n->types[DNS_DNAME] = draw(16) == 0;
+		} else {
+			n->types[DNS_A] = kind == 0 || kind == 1 || kind == 6;
+			n->types[DNS_MX] = kind == 1;
+			n->types[DNS_CNAME] = kind == 2;
+			n->types[DNS_NS] = kind >= 3 && kind <= 5;
+			n->types[DNS_DS] = kind == 3;
+			n->types[DNS_DNAME] = kind == 6;
+		}
+	}
+	for (int i = NAMES - 1; i > 0; i--)
+		if (node_is(z, i) && !z->node[z->node[i].parent].here)
+			z->node[z->node[i].parent].empty = true;
+}
+
+static const struct zone *by_hash_of;
+
+static int by_hash(const void *a, const void *b)
+{
+	const struct node *n = by_hash_of->node;
+	return memcmp(n[*(const int *)a].hash, n[*(const int *)b].hash, 20);
+}
+
+/* A cut that is not signed, and what is empty but for such cuts, RFC 5155 7.1. */
+static void leave_out(struct zone *z)
+{
+	for (int i = 0; i < NAMES; i++)
+		z->node[i].left_out = z->node[i].empty || (node_cut(&z->node[i]) &&
+							   !z->node[i].types[DNS_DS]);
+	for (int i = NAMES - 1; i > 0; i--)
+		if (node_is(z, i) && !z->node[i].left_out &&
+		    z->node[z->node[i].parent].empty)
+			z->node[z->node[i].parent].left_out = false;
+}
+
+/* Record k of the chain. */
+static void add_link(struct zone *z, int k, bool hashed)
+{
+	static bool types[TYPES];
+	const struct node *n = &z->node[z->chain[k]];
+	const struct node *next = &z->node[z->chain[(k + 1) % z->n]];
+	memcpy(types, n->types, sizeof n->types);
+	types[DNS_RRSIG] = !n->empty;
+	types[DNS_NSEC] = !hashed;
+	if (hashed)
+		add_nsec3(&z->sets, n->hash, next->hash, types, &z->shape);
+	else
+		add(&z->sets, DNS_NSEC, n->name, next->name, name_len(next->name), types,
+		    &z->shape);
+}
+
+static bool make_zone(struct zone *z, bool hashed, bool opt_out)
+{
+	int n = 0;
+	memset(z, 0, sizeof *z);
+	z->shape = plain;
+	z->shape.iterations = draw(3);
+	z->shape.salt_len = draw(3);
+	name_put(z->node[0].name, draw(4) ? "z.test" : ".");
+	name_copy(z->shape.zone, z->node[0].name);
+	grow(z, &n, -1, 0);
+	ck_assert_int_eq(n, NAMES);
+	fill(z);
+	if (opt_out) {
+		z->shape.flags = 1;
+		leave_out(z);
+	}
+	for (int i = 0; i < NAMES; i++) {
+		if (hashed)
+			hash_of(z->node[i].hash, z->node[i].name, &z->shape);
+		if (hashed ? node_is(z, i) && !z->node[i].left_out : z->node[i].here)
+			z->chain[z->n++] = i;
+	}
+	by_hash_of = z;
+	if (hashed)
+		qsort(z->chain, (size_t)z->n, sizeof *z->chain, by_hash);
+	for (int k = 0; k < z->n && k < VAL_SIGS_RESPONSE; k++)
+		add_link(z, k, hashed);
+	return z->n <= VAL_SIGS_RESPONSE;
+}
+
+/* The model: what is so in the zone. */
+
+static int encloser_of(const struct zone *z, int i)
+{
+	while (!node_is(z, i))
+		i = z->node[i].parent;
+	return i;
+}
+
+static bool types_say_no(const struct zone *z, int i, uint16_t type)
+{
+	const struct node *n = &z->node[i];
+	if (n->empty)
+		return true;
+	if (type == DNS_DS ? n->types[DNS_SOA] && *n->name : node_cut(n))
+		return false;
+	return type != DNS_ANY && !n->types[type] && !n->types[DNS_CNAME];
+}
+
+static bool is_nxdomain(const struct zone *z, int i)
+{
+	if (z->node[i].dark || node_is(z, i))
+		return false;
+	return !node_is(z, z->node[encloser_of(z, i)].star);
+}
+
+static bool is_nodata(const struct zone *z, int i, uint16_t type)
+{
+	if (z->node[i].dark)
+		return false;
+	if (node_is(z, i))
+		return types_say_no(z, i, type);
+	int star = z->node[encloser_of(z, i)].star;
+	return node_is(z, star) && types_say_no(z, star, type);
+}
+
+/* encloser has a wildcard, and it stands for i. */
+static bool is_wildcard(const struct zone *z, int i, int encloser)
+{
+	return !z->node[i].dark && !node_is(z, i) && encloser_of(z, i) == encloser;
+}
+
+/* The records that a proof about i cannot do without, as a bit set over the chain. */
+
+static uint32_t link_at(const struct zone *z, int i)
+{
+	for (int k = 0; k < z->n; k++)
+		if (z->chain[k] == i)
+			return 1U << k;
+	return 0;
+}
+
+static uint32_t link_over(const struct zone *z, int i, bool hashed)
+{
+	int k = z->n - 1;
+	for (; k >= 0; k--)
+		if (hashed ? memcmp(z->node[z->chain[k]].hash, z->node[i].hash, 20) < 0
+			   : z->chain[k] < i)
+			break;
+	return 1U << (k < 0 ? z->n - 1 : k);
+}
+
+static uint32_t needs(const struct zone *z, int i, char kind, bool hashed)
+{
+	if (node_is(z, i))
+		return link_at(z, i) ? link_at(z, i) : link_over(z, i, hashed);
+	int closest = encloser_of(z, i), star = z->node[closest].star, over = i;
+	while (hashed && z->node[over].parent != closest)
+		over = z->node[over].parent;
+	uint32_t set = link_over(z, over, hashed);
+	if (kind != 'W')
+		set |= link_at(z, star) ? link_at(z, star) : link_over(z, star, hashed);
+	if (kind != 'W' && hashed)
+		set |= link_at(z, closest);
+	return set;
+}
+
+struct question {
+	char kind;
+	int i, encloser;
+	uint16_t type;
+};
+
+static enum proof_result put_question(const struct zone *z, const struct question *q,
+				      uint32_t links)
+{
+	const struct rrset *set[VAL_SIGS_RESPONSE];
+	struct val_work work = {.hashes = VAL_HASHES_MAX};
+	struct proof p = {.zone = z->shape.zone, .set = set, .work = &work};
+	bool cut;
+	for (int k = 0; k < z->n; k++)
+		if (links >> k & 1)
+			set[p.n++] = &z->sets.set[k];
+	const uint8_t *name = z->node[q->i].name;
+	if (q->kind == 'X')
+		return proof_nxdomain(&p, name);
+	if (q->kind == 'W')
+		return proof_wildcard(&p, name, z->node[q->encloser].name);
+	enum proof_result r = proof_nodata(&p, name, q->type, &cut);
+	if (r == PROOF_SECURE)
+		ck_assert(cut == (node_is(z, q->i) && node_cut(&z->node[q->i])));
+	return r;
+}
+
+static bool is_so(const struct zone *z, const struct question *q)
+{
+	return q->kind == 'X'	? is_nxdomain(z, q->i)
+	       : q->kind == 'D' ? is_nodata(z, q->i, q->type)
+				: is_wildcard(z, q->i, q->encloser);
+}
+
+/* The whole chain proves what is so and nothing else; the needed records do, too, and
+ * none of them can be missing. */
+static void check_plain(const struct zone *z, const struct question *q, bool hashed)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	uint32_t all = (uint32_t)((1ULL << z->n) - 1);
+	bool so = is_so(z, q);
+	enum proof_result got = put_question(z, q, all);
+	ck_assert_msg(got == (so ? PROOF_SECURE : PROOF_NOTHING), "%c %s %u: %d", q->kind,
+		      name_to_text(text, z->node[q->i].name), q->type, got);
+	if (!so)
+		return;
+	uint32_t need = needs(z, q->i, q->kind, hashed);
+	ck_assert_int_eq(put_question(z, q, need), PROOF_SECURE);
+	for (int k = 0; k < z->n; k++)
+		ck_assert_int_eq(put_question(z, q, all & ~(1U << k)),
+				 need >> k & 1 ? PROOF_NOTHING : PROOF_SECURE);
+}
+
+/* With opt-out what is not so is never secure and what is so never bogus, but for names
+ * below an empty one that was left out: there the wildcard above stands in the way. */
+static void check_opt_out(const struct zone *z, const struct question *q)
+{
+	uint32_t all = (uint32_t)((1ULL << z->n) - 1);
+	char text[DNS_NAME_TEXT_MAX];
+	enum proof_result got = put_question(z, q, all);
+	if (!is_so(z, q))
+		ck_assert_int_ne(got, PROOF_SECURE);
+	else if (q->kind != 'X' || !z->node[encloser_of(z, q->i)].left_out)
+		ck_assert_msg(got != PROOF_NOTHING, "%c %s %u", q->kind,
+			      name_to_text(text, z->node[q->i].name), q->type);
+}
+
+/* Any part of a chain: what is not so is not proved. */
+static void check_part(const struct zone *z, const struct question *q)
+{
+	if (put_question(z, q, draw(1U << z->n)) == PROOF_SECURE)
+		ck_assert(is_so(z, q));
+}
+
+static void check_question(const struct zone *z, const struct question *q, bool hashed,
+			   bool opt_out)
+{
+	check_part(z, q);
+	if (opt_out)
+		check_opt_out(z, q);
+	else
+		check_plain(z, q, hashed);
+}
+
+static void check_zone(const struct zone *z, bool hashed, bool opt_out)
+{
+	for (int i = 0; i < NAMES; i++) {
+		struct question q = {.kind = 'X', .i = i};
+		check_question(z, &q, hashed, opt_out);
+		q.kind = 'D';
+		for (int t = 0; t < ASKED; t++) {
+			q.type = asked[t];
+			check_question(z, &q, hashed, opt_out);
+		}
+		q.kind = 'W'; /* of enclosers whose wildcard the zone can sign for */
+		for (int e = z->node[i].parent; e >= 0; e = z->node[e].parent) {
+			q.encloser = e;
+			if (node_is(z, e) && z->node[z->node[e].star].here)
+				check_question(z, &q, hashed, opt_out);
+		}
+	}
+}
+
+static void check_zones(bool hashed, bool opt_out, int n)
+{
+	static struct zone z;
+	seed = 20351;
+	while (n)
+		if (make_zone(&z, hashed, opt_out)) {
+			check_zone(&z, hashed, opt_out);
+			n--;
+		}
+}
+
+START_TEST(nsec_model)
+{
+	check_zones(false, false, 30);
+}
+END_TEST
+
+START_TEST(nsec3_model)
+{
+	check_zones(true, false, 20);
+}
+END_TEST
+
+START_TEST(opt_out_model)
+{
+	check_zones(true, true, 30);
+}
+END_TEST
+
+/* RFC 5155 Appendix A. */
+START_TEST(hashes)
+{
+	static const struct {
+		const char *name, *label;
+	} row[] = {
+		{"example", "0p9mhaveqvm6t7vbl5lop2u3t2rp3tom"},
+		{"a.example", "35mthgpgcu1qg68fab165klnsnk3dpvl"},
+		{"ai.example", "gjeqe526plbf1g8mklp59enfd789njgi"},
+		{"ns1.example", "2t7b4g4vsa5smi47k61mv5bv1a22bojr"},
+		{"w.example", "k8udemvp1j2f7eg6jebps17vp3n8i58h"},
+		{"*.w.example", "r53bq7cc2uvmubfu5ocmm6pers9tk9en"},
+		{"x.y.w.example", "2vptu5timamqttgl4luu9kg21e0aor3s"},
+		{"xx.example", "t644ebqk9bibcna874givr6joj62mlhv"},
+	};
+	uint8_t hash[VAL_SHA1_LEN], name[DNS_NAME_MAX], label[33];
+	struct shape shape = {
+		.iterations = 12, .salt_len = 4, .salt = "\xaa\xbb\xcc\xdd"};
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		name_put(name, row[i].name);
+		hash_of(hash, name, &shape);
+		hash_label(label, hash);
+		ck_assert_mem_eq(label + 1, row[i].label, 32);
+	}
+}
+END_TEST
+
+/* The price counts iterations, salt and name; what does not reach is not begun. */
+START_TEST(prices)
+{
+	static const struct {
+		unsigned iterations;
+		uint8_t salt;
+		int32_t price;
+	} row[] = {{0, 0, 1},	  {0, 255, 1},	    {50, 0, 1},	       {50, 35, 1},
+		   {50, 36, 2},	  {50, 255, 4},	    {63, 0, 1},	       {64, 0, 2},
+		   {2500, 0, 40}, {65535, 0, 1024}, {65535, 255, 5120}};
+	static const uint8_t salt[UINT8_MAX];
+	uint8_t hash[VAL_SHA1_LEN];
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		struct val_work work = {.hashes = row[i].price};
+		ck_assert(proof_hash(hash, (const uint8_t *)"\4test", row[i].iterations,
+				     salt, row[i].salt, &work));
+		ck_assert_int_eq(work.hashes, 0);
+		work.hashes = row[i].price - 1;
+		ck_assert(!proof_hash(hash, (const uint8_t *)"\4test", row[i].iterations,
+				      salt, row[i].salt, &work));
+		ck_assert_int_eq(work.hashes, row[i].price - 1);
+	}
+}
+END_TEST
+
+/* Row 18: one name of 20 labels, each name hashed once, is within or without the work. */
+START_TEST(spent)
+{
+	static const struct {
+		const char *sets;
+		int32_t hashes, left;
+		char want;
+	} row[] = {
+		{"=test +test NS SOA;-b.test +b.test A;-*.test +*.test A", 21, 0, 'S'},
+		{"=test +test NS SOA;-b.test +b.test A;-*.test +*.test A", 20, 0, 'P'},
+		{"=test +test NS SOA;-b.test +b.test A;-*.test +*.test A", 0, 0, 'P'},
+		{"=test +test NS SOA i=50;-b.test +b.test A i=50;-*.test +*.test A i=50",
+		 64, 43, 'S'},
+		{"=test +test NS SOA i=51", 64, 64, 'I'},
+		{"=test +test NS SOA i=65535", 0, 0, 'I'},
+		{"test a.test NS SOA;a.test c.test A", 0, 0, 'S'},
+	};
+	static const char *const name =
+		"1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.17.18.b.test";
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		static struct sets s;
+		uint8_t zone[DNS_NAME_MAX], qname[DNS_NAME_MAX];
+		char text[300], *save;
+		struct val_work work = {.hashes = row[i].hashes};
+		s.n = 0;
+		name_put(zone, "test");
+		name_put(qname, name);
+		snprintf(text, sizeof text, "%s", row[i].sets);
+		for (char *one = strtok_r(text, ";", &save); one;
+		     one = strtok_r(NULL, ";", &save))
+			add_text(&s, one, zone);
+		struct proof p = {.zone = zone, .set = s.at, .n = s.n, .work = &work};
+		ck_assert_int_eq(verdict(proof_nxdomain(&p, qname), false), row[i].want);
+		ck_assert_int_eq(work.hashes, row[i].left);
+	}
+}
+END_TEST
+
+/* RFC 4034 6.1 and what is special in ours: bytes over 127, prefixes, zero bytes. */
+START_TEST(order)
+{
+	static const char *const row[] = {".",
+					  "example",
+					  "a.example",
+					  "yljkjljk.a.example",
+					  "z.a.example",
+					  "zabc.a.example",
+					  "z.example",
+					  "\\001.z.example",
+					  "*.z.example",
+					  "\\200.z.example",
+					  "zz.example",
+					  "zz\\000.example",
+					  "zz\\000a.example",
+					  "test"};
+	uint8_t a[DNS_NAME_MAX], b[DNS_NAME_MAX];
+	for (int i = 0; i < (int)(sizeof row / sizeof *row); i++)
+		for (int k = 0; k < (int)(sizeof row / sizeof *row); k++) {
+			name_put(a, row[i]);
+			name_put(b, row[k]);
+			int c = proof_order(a, b);
+			ck_assert_int_eq((c > 0) - (c < 0), (i > k) - (i < k));
+		}
+}
+END_TEST
+
+/* Row 20: what the caller makes of an expanded NSEC, and what it would prove as it came.
+ */
+START_TEST(expanded_owner)
+{
+	static struct sets s;
+	bool types[TYPES] = {[DNS_A] = true};
+	uint8_t zone[DNS_NAME_MAX], came[DNS_NAME_MAX], next[DNS_NAME_MAX],
+		q[DNS_NAME_MAX];
+	uint8_t owner[DNS_NAME_MAX];
+	struct val_work work = {0};
+	name_put(zone, "test");
+	name_put(came, "!.b.w.test"); /* encloser w.test */
+	name_put(next, "z.test");
+	name_put(q, "c.b.w.test");
+	s.n = 0;
+	add(&s, DNS_NSEC, came, next, name_len(next), types, &plain);
+	struct proof p = {.zone = zone, .set = s.at, .n = 1, .work = &work};
+	s.set[0].owner = name_parent(name_parent(came));
+	proof_wildcard_name(owner, s.set[0].owner);
+	s.set[0].owner = owner;
+	ck_assert(name_equal(owner, (const uint8_t *)"\1*\1w\4test"));
+	ck_assert_int_eq(proof_nxdomain(&p, q), PROOF_NOTHING);
+	s.set[0].owner = came;
+	ck_assert_int_eq(proof_nxdomain(&p, q), PROOF_SECURE);
+}
+END_TEST
+
+UNIT_SUITE("val_proof", nsec_proves, nsec_does_not, nsec3_proves, nsec3_does_not,
+	   nsec_model, nsec3_model, opt_out_model, hashes, prices, spent, order,
+	   expanded_owner)
