@@ -47,6 +47,7 @@
 #include "include/arena.h"
 #include "include/conf.h"
 #include "include/wire.h"
+#include "resolver/anchor.h"
 #include "resolver/resolve.h"
 #include "resolver/wire_guard.h"
 #include "zones/root.h"
@@ -168,7 +169,10 @@ struct script {
 	const char *file;
 	char title[256], error[512], skip[128];
 	enum script_dialect dialect;
-	bool unchecked; /* plays what needs validation as though it did not */
+	bool unchecked; /* plays what needs validation without it */
+	struct anchor_records trusted;
+	struct anchor_negative insecure[SCRIPT_ZONES_MAX];
+	int insecure_n;
 	struct root_hints hints;
 	struct conf conf;
 	struct conf_zone stub[SCRIPT_ZONES_MAX], forward[SCRIPT_ZONES_MAX];

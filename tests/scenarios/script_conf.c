@@ -6,6 +6,9 @@
  *   qmin off|relaxed|strict            default off
  *   stub|forward ZONE ADDRESS...
  *   stale yes|no                       default no
+ *   trust-anchor ZONE DS|DNSKEY ...    one or more; none: nothing is validated
+ *   negative-anchor ZONE
+ *   date YYYYMMDDHHMMSS                at the first step
  *   rule name NAME exact|subtree ACTION [expires SECONDS]
  *   rule address PREFIX server|answer ACTION
  * Unbound's: sections server:, stub-zone:, forward-zone:; the stub of "." is the root.
@@ -55,6 +58,40 @@ static void add_server(struct script *s, struct conf_zone *z, const char *addr)
 	z->servers[z->servers_n++].port = DNS_PORT;
 }
 
+/* "20070916134226", or "-1" for any time. */
+static void read_date(struct script *s, const char *text)
+{
+	struct tm tm = {0};
+	char *end = strptime(text, "%Y%m%d%H%M%S", &tm);
+	if (end && !*end)
+		s->start_s = (uint32_t)timegm(&tm);
+}
+
+static void add_anchor(struct script *s, const char *line)
+{
+	char error[ZONE_FILE_ERROR_MAX];
+	struct anchor_records r;
+	int err = 0;
+	if (s->unchecked)
+		return;
+	if (anchor_records_parse(&r, "trust-anchor", line, strlen(line), error))
+		script_fail(s, s->line, "%s", error);
+	for (int i = 0; i < r.n && !err; i++)
+		err = anchor_records_add(&s->trusted, r.record[i].zone, r.record[i].type,
+					 r.record[i].rdata, r.record[i].len);
+	if (err)
+		script_fail(s, s->line, "too many trust anchors");
+	anchor_records_fini(&r);
+}
+
+static void add_insecure(struct script *s, const char *zone)
+{
+	if (s->insecure_n == SCRIPT_ZONES_MAX)
+		script_fail(s, s->line, "more than %d zones", SCRIPT_ZONES_MAX);
+	else
+		script_name(s, s->insecure[s->insecure_n++].zone, zone);
+}
+
 /* ---- ours ---- */
 
 static void read_root(struct script *s)
@@ -93,6 +130,12 @@ static void read_own_key(struct script *s)
 		c->recursion.ipv6 = yes;
 	else if (is_word(w->w[0], "case"))
 		c->recursion.case_randomisation = yes;
+	else if (is_word(w->w[0], "trust-anchor"))
+		add_anchor(s, s->line_text + strcspn(s->line_text, " \t"));
+	else if (is_word(w->w[0], "negative-anchor") && w->n == 2)
+		add_insecure(s, w->w[1]);
+	else if (is_word(w->w[0], "date") && w->n == 2)
+		read_date(s, w->w[1]);
 	else if (is_word(w->w[0], "stale"))
 		c->serve_stale.enabled = yes;
 	else if (is_word(w->w[0], "qmin") && w->n == 2)
@@ -127,7 +170,7 @@ struct reader {
 	struct script *s;
 	enum { SECTION_SERVER, SECTION_STUB, SECTION_FORWARD, SECTION_OTHER } section;
 	struct conf_zone *zone; /* of the section; NULL before its name */
-	char key[64], value[512];
+	char key[64], value[2048];
 };
 
 /* What steers the insides or the log of one product, or what is asserted by our own
@@ -138,7 +181,6 @@ static const char *const ignored[] = {"access-control",
 				      "discard-timeout",
 				      "do-daemonize",
 				      "do-not-query-localhost",
-				      "domain-insecure",
 				      "ede",
 				      "ede-serve-expired",
 				      "edns-buffer-size",
@@ -233,15 +275,6 @@ static bool cut_key(struct reader *r, char **line)
 	}
 	snprintf(r->value, sizeof r->value, "%.*s", (int)n, v);
 	return true;
-}
-
-/* "20070916134226", or "-1" for any time. */
-static void read_date(struct reader *r)
-{
-	struct tm tm = {0};
-	char *end = strptime(r->value, "%Y%m%d%H%M%S", &tm);
-	if (end && !*end)
-		r->s->start_s = (uint32_t)timegm(&tm);
 }
 
 /* A section's word with or without the keys behind it; the rest of the line is read by
@@ -362,15 +395,16 @@ static void read_server_key(struct reader *r)
 	else if (is_word(r->key, "serve-expired"))
 		c->serve_stale.enabled = is_yes(r->value);
 	else if (is_word(r->key, "val-override-date"))
-		read_date(r);
+		read_date(s, r->value);
 	else if (is_word(r->key, "features") || is_word(r->key, "feature-list"))
 		read_features(r);
-	else if (is_word(r->key, "trust-anchor") && !s->unchecked)
-		script_skip(s, "needs validation: has a trust anchor");
+	else if (is_word(r->key, "trust-anchor"))
+		add_anchor(s, r->value);
+	else if (is_word(r->key, "domain-insecure"))
+		add_insecure(s, r->value);
 	else if (is_word(r->key, "module-config") && is_plain_module_config(r->value))
 		return;
-	else if (is_word(r->key, "trust-anchor") || read_number(r) ||
-		 is_one_of(r->key, ignored, COUNT(ignored)))
+	else if (read_number(r) || is_one_of(r->key, ignored, COUNT(ignored)))
 		return;
 	else {
 		snprintf(why, sizeof why, "sets %s", r->key);

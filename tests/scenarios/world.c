@@ -136,6 +136,9 @@ void world_open(struct world *w, struct script *s)
 				      .conf = &s->conf,
 				      .random = fake_random,
 				      .random_arg = &w->random};
+	must(anchors_new(&w->anchors, &s->trusted, s->insecure, s->insecure_n),
+	     "trust anchors");
+	w->env.anchors = w->anchors;
 	struct rrset_cache_conf cache = {4 << 20, s->conf.cache.min_ttl_s,
 					 s->conf.cache.max_ttl_s};
 	must(rrset_cache_open(&w->env.cache, &cache), "a cache");
@@ -175,6 +178,7 @@ void world_close(struct world *w)
 		arena_fini(&j->arena);
 		free(j);
 	}
+	anchors_free(w->anchors);
 	rrset_cache_close(w->env.cache);
 	server_table_close(w->env.servers);
 	blocklist_view_close(w->policy.view);

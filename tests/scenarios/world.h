@@ -32,6 +32,7 @@ struct world {
 	struct resolve_env env;
 	struct policy policy;
 	struct blocklist *store;
+	struct anchors *anchors;
 	char dir[64];
 	struct job *jobs, *asked;
 	struct due *due;
