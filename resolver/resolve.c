@@ -380,26 +380,38 @@ static int from_cache(struct call *c, struct rrset *out)
 
 /* ---- the walk ---- */
 
+/* The question as it stands, under the rules that hold for it now. */
+static struct failure failure_of(const struct call *c)
+{
+	const struct resolve *r = c->r;
+	const struct blocklist_stamp *stamp = &c->io.env->policy->stamp;
+	return (struct failure){.name = r->name[r->links],
+				.type = r->q.qtype,
+				.rules = stamp->epoch ^
+					 (stamp->generation << 9 | r->subject.class << 1 |
+					  r->subject.passthru),
+				.until_s = r->judged.change};
+}
+
 /* RFC 9520. Not what rules caused: they may change at once; nor what a sub-question could
  * not find out with its share of a budget. */
 static void remember_failure(struct call *c)
 {
 	const struct resolve *r = c->r;
+	struct failure f = failure_of(c);
+	f.text = r->iter.ede_text;
 	if (!r->iter.restricted && !(r->iter.starved && r->q.subject.own))
-		rrset_cache_put_failure(c->io.env->cache, r->name[r->links], r->q.qtype,
-					r->iter.ede_text, c->io.env->now_s);
+		rrset_cache_put_failure(c->io.env->cache, &f, c->io.env->now_s);
 }
 
 /* 1 when the name is known to have failed lately: the question has ended. */
 static int failed_lately(struct call *c)
 {
-	struct resolve *r = c->r;
-	const char *text;
-	int got =
-		rrset_cache_get_failure(c->io.env->cache, &text, r->arena,
-					r->name[r->links], r->q.qtype, c->io.env->now_s);
+	struct failure f = failure_of(c);
+	int got = rrset_cache_get_failure(c->io.env->cache, &f, c->r->arena,
+					  c->io.env->now_s);
 	if (got == RRSET_CACHE_HIT)
-		done_failed(c, DNS_EDE_CACHED_ERROR, text);
+		done_failed(c, DNS_EDE_CACHED_ERROR, f.text);
 	return got;
 }
 

@@ -538,38 +538,45 @@ static uint32_t failure_ttl(struct key *k, uint16_t type, uint32_t now_s)
 	return ttl > FAILURE_TTL_MAX_S / 2 ? FAILURE_TTL_MAX_S : 2 * ttl;
 }
 
-void rrset_cache_put_failure(struct rrset_cache *c, const uint8_t *name, uint16_t type,
-			     const char *text, uint32_t now_s)
+/* The rules stand before the text. */
+void rrset_cache_put_failure(struct rrset_cache *c, const struct failure *f,
+			     uint32_t now_s)
 {
-	size_t len = strnlen(text, FAILURE_TEXT_MAX);
+	enum { RULES = sizeof f->rules };
+	uint8_t data[RULES + FAILURE_TEXT_MAX];
+	size_t len = strnlen(f->text, FAILURE_TEXT_MAX);
 	struct key k;
-	key_failure(c, &k, name);
+	memcpy(data, &f->rules, RULES);
+	memcpy(data + RULES, f->text, len);
+	key_failure(c, &k, f->name);
 	pthread_mutex_lock(&k.shard->lock);
 	struct stored st = {.stored_s = now_s,
-			    .expires_s = now_s + failure_ttl(&k, type, now_s),
-			    .data_len = (uint16_t)len};
-	write_entry(&k, type, &st, &(struct rrset){.data = (const uint8_t *)text});
+			    .expires_s = now_s + failure_ttl(&k, f->type, now_s),
+			    .data_len = (uint16_t)(RULES + len)};
+	if (f->until_s && f->until_s < st.expires_s)
+		st.expires_s = f->until_s;
+	write_entry(&k, f->type, &st, &(struct rrset){.data = data});
 	pthread_mutex_unlock(&k.shard->lock);
 }
 
-int rrset_cache_get_failure(struct rrset_cache *c, const char **text, struct arena *arena,
-			    const uint8_t *name, uint16_t type, uint32_t now_s)
+int rrset_cache_get_failure(struct rrset_cache *c, struct failure *f, struct arena *arena,
+			    uint32_t now_s)
 {
+	enum { RULES = sizeof f->rules };
 	int r = RRSET_CACHE_MISS;
 	struct key k;
-	key_failure(c, &k, name);
+	key_failure(c, &k, f->name);
 	pthread_mutex_lock(&k.shard->lock);
-	struct cache_entry *e = find(&k, type);
+	struct cache_entry *e = find(&k, f->type);
+	const uint8_t *data = e ? e->bytes + sizeof(struct stored) : NULL;
 	/* What has expired stays, so that its time can be doubled. */
-	if (e && is_live(entry_stored(e), now_s)) {
-		size_t len = entry_stored(e)->data_len;
-		char *p = arena_get(arena, len + 1);
-		r = p ? RRSET_CACHE_HIT : ERR_NOMEM;
-		if (p) {
-			memcpy(p, e->bytes + sizeof(struct stored), len);
-			p[len] = 0;
-		}
-		*text = p;
+	if (e && is_live(entry_stored(e), now_s) && !memcmp(data, &f->rules, RULES)) {
+		size_t len = entry_stored(e)->data_len - (size_t)RULES;
+		char *text = arena_zero(arena, len + 1);
+		r = text ? RRSET_CACHE_HIT : ERR_NOMEM;
+		if (text)
+			memcpy(text, data + RULES, len);
+		f->text = text;
 	}
 	pthread_mutex_unlock(&k.shard->lock);
 	return r;

@@ -74,13 +74,19 @@ MUST_CHECK int rrset_cache_get_delegation(struct rrset_cache *c, struct delegati
 /* That a question could not be answered, RFC 9520: for FAILURE_TTL_MIN_S, doubled each
  * time it is found out again, up to FAILURE_TTL_MAX_S. */
 enum { FAILURE_TTL_MIN_S = 5, FAILURE_TTL_MAX_S = 300, FAILURE_TEXT_MAX = 255 };
+struct failure {
+	const uint8_t *name;
+	uint16_t type;
+	uint64_t rules;	  /* a number for those it was found under: others may differ */
+	uint32_t until_s; /* those change by themselves then; 0 = never */
+	const char *text; /* why */
+};
 /* Not for what rules caused. */
-void rrset_cache_put_failure(struct rrset_cache *c, const uint8_t *name, uint16_t type,
-			     const char *text, uint32_t now_s);
-/* On a hit *text tells why, in the arena. */
-MUST_CHECK int rrset_cache_get_failure(struct rrset_cache *c, const char **text,
-				       struct arena *arena, const uint8_t *name,
-				       uint16_t type, uint32_t now_s);
+void rrset_cache_put_failure(struct rrset_cache *c, const struct failure *f,
+			     uint32_t now_s);
+/* Of f->name, type and rules. On a hit f->text is in the arena. */
+MUST_CHECK int rrset_cache_get_failure(struct rrset_cache *c, struct failure *f,
+				       struct arena *arena, uint32_t now_s);
 /* It was answered after all: the next failure begins anew. */
 void rrset_cache_forgive(struct rrset_cache *c, const uint8_t *name, uint16_t type);
 

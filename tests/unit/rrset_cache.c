@@ -453,12 +453,14 @@ END_TEST
 
 static uint32_t fails_until(uint32_t now)
 {
-	const char *text;
+	struct failure f = {.name = name("www.example.com"),
+			    .type = DNS_A,
+			    .rules = 7,
+			    .text = "why"};
 	uint32_t t = now;
-	rrset_cache_put_failure(cache, name("www.example.com"), DNS_A, "why", now);
-	while (rrset_cache_get_failure(cache, &text, &arena, name("www.example.com"),
-				       DNS_A, t) == RRSET_CACHE_HIT) {
-		ck_assert_str_eq(text, "why");
+	rrset_cache_put_failure(cache, &f, now);
+	while (rrset_cache_get_failure(cache, &f, &arena, t) == RRSET_CACHE_HIT) {
+		ck_assert_str_eq(f.text, "why");
 		t++;
 	}
 	return t - now;
@@ -468,7 +470,8 @@ START_TEST(failures_last_longer_each_time)
 {
 	static const uint32_t want[] = {5, 10, 20, 40, 80, 160, 300, 300};
 	uint32_t now = NOW;
-	const char *text;
+	struct failure f = {
+		.name = name("www.example.com"), .type = DNS_AAAA, .rules = 7};
 	struct rrset got;
 	open_cache(4 * MIB);
 	for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
@@ -477,9 +480,7 @@ START_TEST(failures_last_longer_each_time)
 		now += lasts;
 	}
 	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, now), RRSET_CACHE_MISS);
-	ck_assert_int_eq(rrset_cache_get_failure(cache, &text, &arena,
-						 name("www.example.com"), DNS_AAAA,
-						 now - 1),
+	ck_assert_int_eq(rrset_cache_get_failure(cache, &f, &arena, now - 1),
 			 RRSET_CACHE_MISS);
 	now += 301; /* long past: anew */
 	ck_assert_uint_eq(fails_until(now), 5);
@@ -487,6 +488,28 @@ START_TEST(failures_last_longer_each_time)
 	ck_assert_uint_eq(fails_until(now + 5), 5);
 	ck_assert_uint_eq(rrset_cache_flush(cache, name("example.com"), true), 1);
 	ck_assert_uint_eq(fails_until(now + 10), 5);
+	close_cache();
+}
+END_TEST
+
+/* Another rule may lead to an answer, and some begin or end by themselves. */
+START_TEST(failures_hold_under_their_rules)
+{
+	struct failure f = {.name = name("www.example.com"),
+			    .type = DNS_A,
+			    .rules = 7,
+			    .until_s = NOW + 2,
+			    .text = "why"};
+	open_cache(4 * MIB);
+	rrset_cache_put_failure(cache, &f, NOW);
+	f.rules = 8;
+	ck_assert_int_eq(rrset_cache_get_failure(cache, &f, &arena, NOW),
+			 RRSET_CACHE_MISS);
+	f.rules = 7;
+	ck_assert_int_eq(rrset_cache_get_failure(cache, &f, &arena, NOW + 1),
+			 RRSET_CACHE_HIT);
+	ck_assert_int_eq(rrset_cache_get_failure(cache, &f, &arena, NOW + 2),
+			 RRSET_CACHE_MISS);
 	close_cache();
 }
 END_TEST
@@ -688,9 +711,9 @@ END_TEST
 
 UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, signatures_and_proofs_stay_with_it,
 	   secure_gives_way_to_secure_only, failures_last_longer_each_time,
-	   failure_told_twice, names_above_speak_for_those_below, ttl_is_clipped_and_ends,
-	   time_wraps_round, lower_rank_never_replaces_higher,
-	   nxdomain_answers_every_type, odd_types_and_sizes_stay_out,
-	   deepest_living_cut_is_found, living_cut_is_not_renewed,
-	   flush_forgets_what_it_says, future_is_dropped, flood_of_names_asked_once,
-	   random_work_is_never_wrong, threads_share_it)
+	   failures_hold_under_their_rules, failure_told_twice,
+	   names_above_speak_for_those_below, ttl_is_clipped_and_ends, time_wraps_round,
+	   lower_rank_never_replaces_higher, nxdomain_answers_every_type,
+	   odd_types_and_sizes_stay_out, deepest_living_cut_is_found,
+	   living_cut_is_not_renewed, flush_forgets_what_it_says, future_is_dropped,
+	   flood_of_names_asked_once, random_work_is_never_wrong, threads_share_it)
