@@ -90,11 +90,13 @@ static unsigned check_question(const struct query *q)
 		return DNS_FORMERR;
 	case DNS_TKEY:
 	case DNS_TSIG:
-	case DNS_IXFR:
-	case DNS_AXFR:
 	case DNS_MAILA:
 	case DNS_MAILB:
 		return DNS_NOTIMP;
+	case DNS_IXFR: /* we know what it is: there are no zones to be had, RFC 5936 2.2.1
+			*/
+	case DNS_AXFR:
+		return DNS_REFUSED;
 	default:
 		return q->qclass == DNS_IN ? DNS_NOERROR : DNS_REFUSED;
 	}
@@ -129,7 +131,7 @@ enum query_result query_read(struct query *q, const uint8_t *msg, size_t len)
 	}
 	unsigned rcode = check_question(q);
 	if (answers || authority) /* IXFR brings an SOA along, RFC 1995 3 */
-		return error(q, rcode == DNS_NOTIMP ? DNS_NOTIMP : DNS_FORMERR);
+		return error(q, q->qtype == DNS_IXFR ? rcode : DNS_FORMERR);
 	unsigned bad = read_additional(q, &r, additional);
 	rcode = bad ? bad : rcode;
 	return rcode ? error(q, rcode) : QUERY_OK;
