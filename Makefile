@@ -52,7 +52,9 @@ SUB = --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(she
 .PHONY: all everything help deps run lab lab-down check check-full unit integration fuzz-replay fuzz \
 	asan tsan bench bench-packets layers lint format format-check install uninstall clean
 all: $(BIN)  ## build the programs
+	@:
 everything: $(BIN) $(UNIT) $(FUZZ) $(HELPERS) $(SCENARIO)  ## and all test programs
+	@:
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## /{sub(/:.*/,"",$$1); printf "  %-14s %s\n",$$1,$$2}' $(MAKEFILE_LIST)

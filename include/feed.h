@@ -61,12 +61,15 @@ enum {
 	FEED_WIDE_6 = 19,     /* the largest IPv6 allocations are /19 */
 };
 
+#define FEED_FORCE(why) (1U << (why))
+
 struct feed_options {
 	enum feed_format format;
 	const char *origin; /* RPZ: zone name when the file does not say it, or NULL */
 	const char *family; /* for items without one, or NULL */
 	bool exact;	    /* domains and CSV: rules cover only the name itself */
-	bool force;	    /* take what feed_skip_forcible() names */
+	unsigned force;	    /* take what is left out for these reasons: bits
+			     * FEED_FORCE(why) of which feed_skip_forcible() is true */
 };
 
 /* Where the reader is, for progress bars. total_bytes 0 = unknown (a pipe). */

@@ -54,7 +54,7 @@ static inline void *pool_take(struct pool *p)
 {
 	void *slot = p->given_back;
 	if (slot)
-		memcpy(&p->given_back, slot, sizeof slot);
+		memcpy(&p->given_back, slot, sizeof p->given_back);
 	else if (p->fresh < p->n)
 		slot = pool_at(p, p->fresh++);
 	else
@@ -65,7 +65,7 @@ static inline void *pool_take(struct pool *p)
 
 static inline void pool_give(struct pool *p, void *slot)
 {
-	memcpy(slot, &p->given_back, sizeof slot);
+	memcpy(slot, &p->given_back, sizeof p->given_back);
 	p->given_back = slot;
 	p->left++;
 }

@@ -574,7 +574,8 @@ static const char usage[] =
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
-	"SIGTERM and SIGINT end it in order. See sinkholed(8), sinkholed.yaml(5).\n";
+	"SIGTERM and SIGINT end it in order. See sinkholed(8), sinkholed.yaml(5).\n"
+	"Exit status: 0 done, 1 no or a check failed, 2 wrong usage or a fault.\n";
 
 static int check(const struct conf *conf, const char *path)
 {

@@ -145,7 +145,8 @@ int startup_lock(int *out, const struct conf *conf, const struct startup_user *u
 	if (flock(fd, LOCK_EX | LOCK_NB)) {
 		log_error(
 			"state: %s is in use by another sinkholed (process %ld); stop it "
-			"(sinkholectl stop) or set another state folder",
+			"(sinkholectl stop -c FILE, with its configuration) or set "
+			"another state folder",
 			conf->state, read_pid(fd));
 		close(fd);
 		return ERR_BUSY;

@@ -79,14 +79,33 @@ static json_t *edit_json(const struct edit *e)
 			 "forced", e->force);
 }
 
-/* What was asked for is not what holds when the list's lease ends before. */
-static bool ended_by_lease(uint32_t *until, struct edit *e)
+/* What was asked for is not what holds when the list's lease ends before. *imported: the
+ * next import brings what it brings, and the entry is gone. */
+static bool ended_by_lease(uint32_t *until, bool *imported, struct edit *e)
 {
 	const struct rule r = {.expires = e->item.expires};
+	const struct blocklist_list *l = NULL;
 	*until = r.expires;
 	if (blocklist_view_renew(e->tool.view) == ERR_OK)
-		*until = tool_until(&r, blocklist_list_named(e->tool.view, e->list));
+		l = blocklist_list_named(e->tool.view, e->list);
+	*imported = l && l->loaded;
+	*until = tool_until(&r, l);
 	return *until != r.expires;
+}
+
+static void print_listed(const struct edit *e, const char *rule, const char *until,
+			 bool by_lease, bool imported)
+{
+	const struct blocklist_item *i = &e->item;
+	printf("listed %s (%s) on list %s, action %s, %s%s%s\n", rule,
+	       tool_kind_text(&i->key, i->kind), e->list,
+	       rule_action_text((enum rule_action)i->action),
+	       *until ? "until " : "for ever", until,
+	       by_lease ? ", when the list's lease ends, unless that is renewed" : "");
+	if (imported)
+		printf("list %s is imported: its next import takes the entry out, unless "
+		       "the file has it; list " MANUAL " keeps what is added\n",
+		       e->list);
 }
 
 static int say_edit(struct edit *e, const char *did)
@@ -94,7 +113,7 @@ static int say_edit(struct edit *e, const char *did)
 	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
 	const struct blocklist_item *i = &e->item;
 	uint32_t ends;
-	bool by_lease = ended_by_lease(&ends, e);
+	bool imported, by_lease = ended_by_lease(&ends, &imported, e);
 	tool_rule_text(rule, &i->key, i->kind);
 	tool_time(until, ends);
 	if (e->cli.json) {
@@ -105,12 +124,7 @@ static int say_edit(struct edit *e, const char *did)
 	} else if (strcmp(did, "removed") == 0) {
 		printf("removed %s from list %s\n", rule, e->list);
 	} else {
-		printf("listed %s (%s) on list %s, action %s, %s%s%s\n", rule,
-		       tool_kind_text(&i->key, i->kind), e->list,
-		       rule_action_text((enum rule_action)i->action),
-		       *until ? "until " : "for ever", until,
-		       by_lease ? ", when the list's lease ends, unless that is renewed"
-				: "");
+		print_listed(e, rule, until, by_lease, imported);
 	}
 	return CLI_DONE;
 }
@@ -228,10 +242,10 @@ static int client_set(const struct cli *c, const char *text, bool out)
 	struct prefix p;
 	struct tool t;
 	int err = prefix_from_text(&p, text, strlen(text));
+	if (err == ERR_INVAL)
+		return tool_host_bits(text, &p);
 	if (err)
-		return cli_fail("\"%s\" is no address or prefix%s", text,
-				err == ERR_INVAL ? ": bits behind the prefix are set"
-						 : "");
+		return cli_fail("\"%s\" is no address or prefix", text);
 	int status = tool_open(&t, c, BLOCKLIST_WRITE);
 	if (status != CLI_GO)
 		return status;

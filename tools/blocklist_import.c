@@ -30,7 +30,9 @@ struct job {
 	const char *format, *action, *origin, *family, *reason, *public_text;
 	long precedence;
 	int64_t lease_s;
-	bool exact, force, family_from_file;
+	const char *force_text; /* NULL: not given */
+	bool exact, family_from_file;
+	bool force_shrink, force_empty;
 	struct feed_options feed;
 	struct blocklist_list_set set;
 	/* what is going on */
@@ -72,12 +74,14 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 		return ERR_STOPPED;
 	bool marker = item->kind == RULE_ENT && !item->key.prefix.addr.family;
 	enum seen_as as = seen_put(&j->seen, item);
-	if ((as == SEEN_DUPLICATE || as == SEEN_BESIDE) && !marker) {
+	bool left_out = as == SEEN_DUPLICATE || as == SEEN_BESIDE;
+	if (left_out && !marker) {
 		char text[TOOL_RULE_TEXT_MAX];
 		note_skip(j, as == SEEN_BESIDE ? FEED_SKIP_BESIDE : FEED_SKIP_DUPLICATE,
 			  line, tool_rule_text(text, &item->key, item->kind));
 	}
-	j->data += item->action == RULE_LOCAL_DATA;
+	j->accepted += !left_out && !marker;
+	j->data += !left_out && item->action == RULE_LOCAL_DATA;
 	if (j->im)
 		j->put_err = blocklist_import_put(j->im, item);
 	return j->put_err;
@@ -161,7 +165,6 @@ static int read_file(struct job *j, const char *path, bool first)
 	j->bytes_before += j->file_bytes;
 	j->lines += r.lines;
 	j->ignored += r.ignored;
-	j->accepted += r.items;
 	j->serial = r.serial ? r.serial : j->serial;
 	j->mixed = j->mixed || (!first && r.format != j->found);
 	j->found = r.format;
@@ -207,6 +210,9 @@ static void print_skips(const struct job *j)
 		if (!s->count)
 			continue;
 		print_count(feed_skip_text((enum feed_skip)why), s->count);
+		if (feed_skip_forcible((enum feed_skip)why))
+			printf("      --force=%s takes them nevertheless\n",
+			       feed_skip_key((enum feed_skip)why));
 		for (uint64_t i = 0; i < s->count && i < EXAMPLES; i++) {
 			char text[FEED_TEXT_MAX];
 			cli_clean(text, sizeof text, s->example[i].text);
@@ -309,23 +315,65 @@ static int gate(struct job *j)
 {
 	char from[CLI_COUNT_TEXT_MAX], to[CLI_COUNT_TEXT_MAX];
 	uint64_t now = rules_now(j), then = j->seen.distinct;
-	if (j->force)
-		return CLI_GO;
-	if (j->accepted == 0)
+	if (j->accepted == 0 && !j->force_empty)
 		return cli_no(
 			"nothing in the input can be listed: list %s was left as it "
-			"was; is this the right file, and the right --format?",
+			"was; is this the right file, and the right --format? To empty "
+			"the list, add --force=empty --reason TEXT",
 			j->list);
-	if (then * 100 >= now * (100 - SHRINK_PERCENT))
+	if (j->accepted == 0 || j->force_shrink ||
+	    then * 100 >= now * (100 - SHRINK_PERCENT))
 		return CLI_GO;
 	return cli_no(
 		"list %s would shrink from %s to %s rules, by more than %d %%: it was "
-		"left as it was; when this is right, add --force --reason TEXT",
+		"left as it was; when this is right, add --force=shrink --reason TEXT",
 		j->list, cli_count_text(from, now), cli_count_text(to, then),
 		SHRINK_PERCENT);
 }
 
 /* ---- options ---- */
+
+/* One word of --force: a check of the whole list, or a reason to leave lines out. */
+static bool force_word(struct job *j, const char *word, size_t len)
+{
+	if (len == strlen("shrink") && !memcmp(word, "shrink", len))
+		return j->force_shrink = true;
+	if (len == strlen("empty") && !memcmp(word, "empty", len))
+		return j->force_empty = true;
+	for (int why = 0; why < FEED_SKIP_N; why++) {
+		const char *key = feed_skip_key((enum feed_skip)why);
+		if (!feed_skip_forcible((enum feed_skip)why) || strlen(key) != len ||
+		    memcmp(word, key, len) != 0)
+			continue;
+		j->feed.force |= FEED_FORCE(why);
+		return true;
+	}
+	return false;
+}
+
+/* Alone it answers what refuses an import as a whole; what lines are left out for has to
+ * be named, or who wants a shorter list would list top-level domains with it. */
+static int read_force(struct job *j)
+{
+	const char *text = j->force_text;
+	if (!text)
+		return CLI_GO;
+	if (!j->reason || !*j->reason)
+		return cli_fail("--force needs --reason TEXT: it is recorded with the "
+				"change");
+	j->force_shrink = j->force_empty = !*text;
+	while (*text) {
+		size_t len = strcspn(text, ",");
+		if (!force_word(j, text, len))
+			return cli_fail(
+				"--force takes shrink, empty, single-label, arpa, "
+				"wide and reserved, with commas between, not "
+				"\"%.*s\"",
+				(int)len, text);
+		text += len + (text[len] == ',');
+	}
+	return CLI_GO;
+}
 
 static int check_options(struct job *j, bool need_list)
 {
@@ -339,9 +387,6 @@ static int check_options(struct job *j, bool need_list)
 		return cli_fail("%s needs --list NAME", j->cli.command);
 	if (j->origin && name_from_str(origin, j->origin))
 		return cli_fail("--origin takes a zone's name, not \"%s\"", j->origin);
-	if (j->force && (!j->reason || !*j->reason))
-		return cli_fail("--force needs --reason TEXT: it is recorded with the "
-				"change");
 	if (j->public_text && strlen(j->public_text) >= BLOCKLIST_PUBLIC_MAX)
 		return cli_fail("--public takes at most %d bytes of text",
 				BLOCKLIST_PUBLIC_MAX - 1);
@@ -352,9 +397,10 @@ static int check_options(struct job *j, bool need_list)
 		.origin = j->origin,
 		.family = j->family,
 		.exact = j->exact,
-		.force = j->force,
 	};
-	int status = tool_list_action(&j->set, j->action);
+	int status = read_force(j);
+	if (status == CLI_GO)
+		status = tool_list_action(&j->set, j->action);
 	j->set.public_text = j->public_text;
 	j->set.precedence = (int)j->precedence;
 	j->set.ede = -1;
@@ -389,7 +435,9 @@ static int check_options(struct job *j, bool need_list)
 		 0,                                                                     \
 		 0},                                                                    \
 	{                                                                               \
-		"force", CLI_FLAG, &j->force, NULL, "do what the safety checks refuse", \
+		"force", CLI_MAYBE, &j->force_text, "WHAT",                             \
+			"shrink, empty, single-label, arpa, wide, reserved; alone: "    \
+			"shrink, empty",                                                \
 			0, 0                                                            \
 	}
 
@@ -512,7 +560,9 @@ static int commit(struct job *j)
 	json_t *what = changes_json(j);
 	json_object_set_new(what, "list", json_string(j->list));
 	json_object_set_new(what, "file", cli_json_text(j->cli.operands[0]));
-	json_object_set_new(what, "forced", json_boolean(j->force));
+	json_object_set_new(what, "forced", json_boolean(j->force_text));
+	if (j->force_text && *j->force_text)
+		json_object_set_new(what, "force", cli_json_text(j->force_text));
 	json_object_set_new(what, "reason",
 			    cli_json_text_or_null(j->reason ? j->reason : ""));
 	return tool_record(&j->tool, "import", what);
@@ -542,8 +592,8 @@ int tool_import(const struct cli_command *self, int argc, char **argv)
 		{"list", CLI_TEXT, &j->list, "NAME", "list that the input replaces", 0,
 		 0},
 		PARSE_OPTIONS,
-		{"reason", CLI_TEXT, &j->reason, "TEXT", "why; needed with --force", 0,
-		 0},
+		{"reason", CLI_TEXT, &j->reason, "TEXT",
+		 "why; must be given with --force", 0, 0},
 		{"precedence", CLI_NUMBER, &j->precedence, "N",
 		 "the lower number wins (new lists: 100)", 0, UINT16_MAX},
 		{"action", CLI_TEXT, &j->action, "ACTION",

@@ -159,14 +159,24 @@ int tool_key(struct blocklist_key *key, uint8_t *kind, const char *text, bool sa
 	/* A person who lists a private address means it: labs and split horizons do. */
 	if (why == FEED_WORD || why == FEED_SKIP_RESERVED)
 		return CLI_GO;
-	if (!feed_skip_forcible((enum feed_skip)why))
-		return cli_fail("\"%s\" is no domain name, address or prefix (%s)", text,
-				feed_skip_text((enum feed_skip)why));
-	if (!safe)
-		return CLI_GO;
-	return cli_fail("\"%s\" would cover too much (%s); with --force it is listed "
-			"nevertheless",
-			text, feed_skip_text((enum feed_skip)why));
+	if (feed_skip_forcible((enum feed_skip)why))
+		return !safe ? CLI_GO
+			     : cli_no("\"%s\" would cover too much (%s): it was not "
+				      "listed; with --force it is nevertheless",
+				      text, feed_skip_text((enum feed_skip)why));
+	struct prefix p;
+	if (prefix_from_text(&p, text, strlen(text)) == ERR_INVAL)
+		return tool_host_bits(text, &p);
+	return cli_fail("\"%s\" is no domain name, address or prefix (%s)", text,
+			feed_skip_text((enum feed_skip)why));
+}
+
+int tool_host_bits(const char *text, const struct prefix *net)
+{
+	char whole[PREFIX_TEXT_MAX];
+	return cli_fail("\"%s\" has bits set behind its length; write %s for all of that "
+			"network, or %.*s for the one address",
+			text, prefix_to_text(whole, net), (int)strcspn(text, "/"), text);
 }
 
 static int bad_action(const char *text)

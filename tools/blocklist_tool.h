@@ -37,6 +37,8 @@ MUST_CHECK int tool_record(struct tool *t, const char *command, json_t *what);
  * about; force has been given when it is false. */
 MUST_CHECK int tool_key(struct blocklist_key *key, uint8_t *kind, const char *text,
 			bool safe);
+/* Says that of a prefix which prefix_from_text() refused with ERR_INVAL. CLI_FAULT. */
+int tool_host_bits(const char *text, const struct prefix *net);
 /* Of --action; for a list also monitor and disabled, which are modes. NULL text keeps -1.
  */
 MUST_CHECK int tool_list_action(struct blocklist_list_set *set, const char *text);

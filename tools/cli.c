@@ -132,6 +132,7 @@ static int read_value(const struct cli_option *o, const char *text)
 		*(bool *)o->to = true;
 		return CLI_GO;
 	case CLI_TEXT:
+	case CLI_MAYBE:
 		*(const char **)o->to = text;
 		return CLI_GO;
 	case CLI_NUMBER:
@@ -155,8 +156,8 @@ static int read_value(const struct cli_option *o, const char *text)
 static void print_option(const struct cli_option *o)
 {
 	char left[64];
-	snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "",
-		 o->value ? o->value : "");
+	snprintf(left, sizeof left, o->kind == CLI_MAYBE ? "--%s[=%s]" : "--%s %s",
+		 o->name, o->value ? o->value : "");
 	printf("  %-24s %s\n", left, o->help);
 }
 
@@ -164,12 +165,12 @@ static void print_command_help(const struct cli_command *self,
 			       const struct cli_option *options,
 			       const struct cli_option *common)
 {
-	printf("usage: %s %s [options] %s\n\n%s.\n\n", program_invocation_short_name,
-	       self->name, self->operands, self->help);
+	printf("usage: %s %s [options]%s%s\n\n%s.\n\n", program_invocation_short_name,
+	       self->name, *self->operands ? " " : "", self->operands, self->help);
 	for (const struct cli_option *o = options; o && o->name; o++)
 		print_option(o);
 	printf("  %-24s %s\n", "-c, --config FILE",
-	       "configuration that names the state folder");
+	       "configuration that names the folders");
 	for (const struct cli_option *o = common; o->name; o++)
 		if (o->help)
 			print_option(o);
@@ -204,6 +205,8 @@ static int parse_long(const struct cli_command *self, const struct cli_option *o
 	}
 	if (equals)
 		return read_value(o, equals + 1);
+	if (o->kind == CLI_MAYBE)
+		return read_value(o, "");
 	if (*at + 1 >= argc)
 		return cli_fail("--%s needs %s", o->name, kind_of_value(o->kind));
 	return read_value(o, argv[++*at]);
@@ -229,8 +232,10 @@ int cli_parse(struct cli *out, const struct cli_command *self,
 	*out = (struct cli){.command = self->name, .operands = argv};
 	const struct cli_option common[] = {
 		{"config", CLI_TEXT, &out->conf_file, NULL, NULL, 0, 0}, /* as -c */
-		{"state", CLI_TEXT, &out->state, "DIR", "state folder", 0, 0},
-		{"json", CLI_FLAG, &out->json, NULL, "JSON for programs", 0, 0},
+		{"state", CLI_TEXT, &out->state, "DIR",
+		 "state folder, instead of a configuration", 0, 0},
+		{"json", CLI_FLAG, &out->json, NULL,
+		 "JSON for programs, instead of a table", 0, 0},
 		{0},
 	};
 	bool only_operands = false;
@@ -269,10 +274,13 @@ static void print_program_help(const struct cli_program *p)
 {
 	printf("usage: %s COMMAND [options] ...\n\n%s.\n\n", p->name, p->help);
 	for (const struct cli_command *c = p->commands; c->name; c++)
-		printf("  %-12s %s\n", c->name, c->help);
-	printf("\n\"%s COMMAND --help\" tells the options of a command.\n", p->name);
+		printf("  %-14s %s\n", c->name, c->help);
+	printf("\n  %-14s %s\n  %-14s %s\n\n", "-h, --help",
+	       "This text; behind a COMMAND, its options", "-V, --version",
+	       "The version");
 	if (p->more)
 		printf("%s\n", p->more);
+	puts("Exit status: 0 done, 1 no or a check failed, 2 wrong usage or a fault.");
 }
 
 static const struct cli_command *find_command(const struct cli_program *p,

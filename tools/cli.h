@@ -49,6 +49,7 @@ struct cli {
 enum cli_kind {
 	CLI_FLAG,   /* bool *: set to true */
 	CLI_TEXT,   /* const char **: the value itself */
+	CLI_MAYBE,  /* const char **: what follows "=", "" where nothing does */
 	CLI_NUMBER, /* long *: between min and max */
 	CLI_SPAN,   /* int64_t *: "30d" as seconds */
 	CLI_PAST,   /* int64_t *: a moment: "2h" ago, or RFC 3339 */

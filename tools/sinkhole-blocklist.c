@@ -31,8 +31,6 @@ int main(int argc, char **argv)
 		.name = "sinkhole-blocklist",
 		.help = "Keeps the blocklist of sinkholed",
 		.commands = commands,
-		.more = "Exit status: 0 done, 1 no or a check failed, 2 wrong usage or a "
-			"fault.",
 	};
 	return cli_main(&program, argc, argv);
 }

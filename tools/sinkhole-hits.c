@@ -4,7 +4,7 @@
 static const struct cli_command commands[] = {
 	{"summary", "", "The log in a dozen numbers", hits_summary},
 	{"top", "[entries|clients|families|names|lists]", "What was hit most", hits_top},
-	{"client", "ADDR|PREFIX", "Hits of a client or of all clients in a prefix",
+	{"client", "ADDRESS|PREFIX", "Hits of a client or of all clients in a prefix",
 	 hits_client},
 	{"name", "NAME", "Hits on a name; with --subtree also below it", hits_name},
 	{"timeline", "", "Hits and clients by hour or day", hits_timeline},
@@ -18,11 +18,11 @@ int main(int argc, char **argv)
 {
 	static const struct cli_program program = {
 		.name = "sinkhole-hits",
-		.help = "Review who asked for listed names",
+		.help = "Shows who asked for listed names",
 		.commands = commands,
-		.more = "Each takes --since and --until (2h, 7d, today, yesterday, "
-			"2026-01-31T12:00:00Z), --limit, --json,\n--list, --family, "
-			"--client, --name. Times are UTC.",
+		.more = "Each takes --since and --until (2h, 7d, today, yesterday,\n"
+			"2026-01-31T12:00:00Z), --limit, --list, --family, --client and "
+			"--name.\nTimes are UTC.",
 	};
 	return cli_main(&program, argc, argv);
 }

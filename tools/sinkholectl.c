@@ -394,7 +394,7 @@ static int trace_command(const struct cli_command *self, int argc, char **argv)
 		{.name = "client",
 		 .kind = CLI_TEXT,
 		 .to = &client,
-		 .value = "ADDR",
+		 .value = "ADDRESS",
 		 .help = "as for the client at this address"},
 		{.name = NULL}};
 	struct cli c;
@@ -427,22 +427,23 @@ static int stop_command(const struct cli_command *self, int argc, char **argv)
 }
 
 static const struct cli_command commands[] = {
-	{"status", "", "what is running, and how it does", status_command},
-	{"stats", "", "all counters since the start", stats_command},
-	{"flush", "[NAME]", "forget what is cached: of a name, or everything",
+	{"status", "", "What is running, and how it does", status_command},
+	{"stats", "", "All counters since the start", stats_command},
+	{"flush", "[NAME]", "Forgets what is cached: of a name, or everything",
 	 flush_command},
-	{"trace", "NAME [TYPE]", "resolve a name now and show each step", trace_command},
-	{"stop", "", "end sinkholed as SIGTERM does", stop_command},
+	{"trace", "NAME [TYPE]", "Resolves a name now and shows each step",
+	 trace_command},
+	{"stop", "", "Ends sinkholed as SIGTERM does", stop_command},
 	{NULL, NULL, NULL, NULL},
 };
 
 static const struct cli_program program = {
 	.name = "sinkholectl",
-	.help = "talks to a running sinkholed",
+	.help = "Talks to a running sinkholed",
 	.commands = commands,
 	.more = "The socket is control.sock in the runtime folder of the configuration:\n"
 		"of -c FILE, else of " CLI_CONF_FILE ".\n"
-		"With --state DIR it is looked for there.\n",
+		"With --state DIR it is looked for there.",
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,8 @@
 #include <fcntl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "zones/blocklist_store.h"
@@ -33,6 +34,9 @@ static const char *const why_no_parent = "the folder above the blocklist does no
 					 "right --state";
 static const char *const why_access = "no permission for data.mdb or its folder: run as "
 				      "a member of the group that owns it";
+static const char *const why_read_only =
+	"its file system is mounted read-only: mount it for writing, or look into the "
+	"kernel's log for why it is not";
 static const char *const why_lock_access =
 	"lock.mdb cannot be written, which even readers must: run as a member of the "
 	"group "
@@ -193,6 +197,13 @@ static int dir_check(const char *dir, const char **why)
 		return ERR_REFUSED;
 	}
 	return links_check(dir, why);
+}
+
+/* A folder that is not there yet is its parent's business. */
+static bool is_read_only(const char *dir)
+{
+	struct statvfs fs;
+	return statvfs(dir, &fs) == 0 && (fs.f_flag & ST_RDONLY);
 }
 
 static int env_make(MDB_env **out, const char *dir, size_t size, unsigned flags)
@@ -430,6 +441,8 @@ int blocklist_open(struct blocklist **out, const char *dir, enum blocklist_open_
 	}
 	if (!err)
 		err = store_open(bl, &reason);
+	if (err == ERR_ACCESS && bl->writable && is_read_only(dir))
+		reason = why_read_only;
 	if (why)
 		*why = err && reason ? reason : why_of(err);
 	if (err)

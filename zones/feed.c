@@ -109,11 +109,16 @@ int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len)
 	return f->cb->skip(f->cb->arg, why, f->line, shown);
 }
 
+bool feed_takes(const struct feed *f, int why)
+{
+	return why == FEED_WORD || (feed_skip_forcible((enum feed_skip)why) &&
+				    (f->options->force & FEED_FORCE(why)));
+}
+
 int feed_put_word(struct feed *f, const char *text, size_t len, bool exact)
 {
 	int why = feed_word(&f->item.key, &f->item.kind, text, len);
-	if (why != FEED_WORD &&
-	    !(f->options->force && feed_skip_forcible((enum feed_skip)why)))
+	if (!feed_takes(f, why))
 		return feed_skip(f, (enum feed_skip)why, text, len);
 	if ((exact || f->options->exact) && f->item.kind == RULE_SUBTREE &&
 	    !f->item.key.prefix.addr.family)

@@ -28,7 +28,7 @@ static int one_name(struct feed *f, struct feed_span word)
 	if (why == FEED_WORD &&
 	    (item->key.prefix.addr.family || item->kind != RULE_SUBTREE))
 		why = FEED_SKIP_SYNTAX;
-	if (why != FEED_WORD && !(f->options->force && why == FEED_SKIP_ARPA))
+	if (why != FEED_WORD && !(why == FEED_SKIP_ARPA && feed_takes(f, why)))
 		return feed_skip(f, (enum feed_skip)why, word.text, word.len);
 	item->kind = RULE_EXACT;
 	return feed_put(f);

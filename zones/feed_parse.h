@@ -42,6 +42,8 @@ struct blocklist_item *feed_item_new(struct feed *f);
 /* Hands out f->item as it is. */
 int feed_put(struct feed *f);
 int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len);
+/* Whether what feed_word() said is no reason to leave the line out. */
+bool feed_takes(const struct feed *f, int why);
 /* feed_word() into f->item, with the options' exact (or its own) and force: hands it out
  * or skips it. */
 int feed_put_word(struct feed *f, const char *text, size_t len, bool exact);

@@ -189,12 +189,10 @@ static bool is_special_trigger(const uint8_t *trigger)
 }
 
 /* A trigger that no list line may be about, unless forced. */
-static int check_trigger(const struct feed *f, const uint8_t *name)
+static int check_trigger(const uint8_t *name)
 {
 	static const uint8_t arpa[] = "\x04"
 				      "arpa";
-	if (f->options->force)
-		return FEED_WORD;
 	if (name_labels(name) < 2)
 		return FEED_SKIP_SINGLE;
 	return name_within(name, arpa) ? FEED_SKIP_ARPA : FEED_WORD;
@@ -207,8 +205,8 @@ static int put_rule(struct feed *f, const struct record *r, const uint8_t *trigg
 	struct rpz *z = f->state;
 	bool wildcard = trigger[0] == 1 && trigger[1] == '*';
 	const uint8_t *name = wildcard ? name_parent(trigger) : trigger;
-	int why = check_trigger(f, name);
-	if (why != FEED_WORD)
+	int why = check_trigger(name);
+	if (!feed_takes(f, why))
 		return feed_skip(f, (enum feed_skip)why, r->text, r->len);
 	struct blocklist_item *item = feed_item_new(f);
 	name_copy(item->key.name, name);

@@ -94,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct feed_options o = {
 		.format = (enum feed_format)((data[0] & 0x0f) % FEED_FORMAT_N),
 		.exact = data[0] & 0x10,
-		.force = data[0] & 0x20,
+		.force = data[0] & 0x20 ? ~0U : 0,
 		.origin = data[0] & 0x40 ? "rpz.example" : NULL,
 		.family = data[0] & 0x80 ? "family" : NULL,
 	};

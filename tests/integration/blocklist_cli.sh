@@ -71,12 +71,15 @@ refuse 2 "not supported" import --list x --action cname=a.example.net "$sample"
 refuse 2 "not \"soon\"" import --list x --expires soon "$sample"
 refuse 2 "0 to 65535" import --list x --precedence 65536 "$sample"
 refuse 2 "needs --reason" import --list x --force "$sample"
+refuse 2 "not \"tld\"" import --list x --force=shrink,tld --reason t "$sample"
 refuse 2 "zone's name" import --list x --origin a..b "$sample"
 refuse 2 "unknown option --lits" import --lits x "$sample"
 refuse 2 "needs --reason" add a.example.net
 refuse 2 "no domain name" add --reason t http://a.example.net/
-refuse 2 "--force" add --reason t com
-refuse 2 "--force" add --reason t 0.0.0.0/0
+refuse 1 "--force" add --reason t com
+refuse 1 "--force" add --reason t 0.0.0.0/0
+refuse 2 "write 192.0.2.0/24 for all of that network, or 192.0.2.5 for the one address" add --reason t 192.0.2.5/24
+refuse 2 "write 2001:db8::/32" client add 2001:db8::1/32
 refuse 2 "is over" add --reason t --expires 2020-01-01 a.example.net
 refuse 2 "for ever" add --reason t --expires never a.example.net
 refuse 2 "one operand too many" add --reason t a.example.net b.example.net
@@ -140,8 +143,19 @@ is "$(rules)" "$before" "the list after refused imports"
 expect 0 "$(printf -- '-\tc2.test')" diff --list sample half
 is "$(rules)" "$before" "the list after a diff"
 expect 0 "removed" import --list sample smaller
+expect 1 "--force=shrink" import --list sample --force=wide,empty --reason "wrong words" half
 expect 0 "removed" import --list sample --force --reason "half is right" half
 if grep -q '"forced":true,"reason":"half is right"' state/blocklist/changes.jsonl; then ok; else bad "what is forced is recorded"; fi
+# Each gate by its name: who forces a shorter list does not list a top-level domain with it.
+printf 'com\n0.0.0.0/0\nc2.test\n' >top
+expect 0 "--force=single-label takes them" import --list top --force --reason t top
+is "$(rules --list top | cut -f 1)" c2.test "what --force alone takes"
+expect 0 "accepted" import --list top --force=single-label --reason t top
+is "$(rules --list top | cut -f 1 | tr '\n' ' ')" "c2.test com " "what --force=single-label takes"
+if grep -q '"forced":true,"force":"single-label","reason":"t"' state/blocklist/changes.jsonl; then ok; else bad "what is forced is named"; fi
+expect 1 "--force=empty" import --list top empty
+expect 0 "removed" import --list top --force=empty --reason t empty
+is "$(rules --list top)" "" "the list that was emptied"
 expect 0 "accepted" import --list sample "$sample"
 is "$(rules)" "$before" "the whole sample again"
 
@@ -153,6 +167,10 @@ expect 0 "(exact)" add single.example.net --reason t --exact --action nxdomain
 expect 0 "nxdomain" explain single.example.net
 expect 1 "on no list" explain x.single.example.net
 expect 0 "(address)" add 127.0.0.66 --reason "a lab may"
+expect 0 "lease ends" add extra.example.net --list sample --reason t --expires 60d
+expect 0 "its next import takes the entry out" add extra.example.net --list sample --reason t
+expect 0 "accepted" import --list sample "$sample"
+expect 1 "on no list" explain extra.example.net
 expect 0 "when the list's lease ends" add free.c2.example.net --list allowed --reason t --action passthru --expires never
 expect 1 "is not on list" remove other.example.net --reason t
 expect 1 "no list \"absent\"" remove other.example.net --list absent --reason t
@@ -179,7 +197,7 @@ counted() { # WORDS NUMBER: a line of the summary
 	if grep -qE "^ *$1 +$2\$" "$out"; then ok; else bad "summary: $1 $2"; fi
 }
 expect 0 "accepted" import --list data data.rpz
-counted "of these, local data" 5
+counted "of these, local data" 4
 counted duplicate 1
 counted "local data beside CNAME" 1
 counted "type is never local data" 1
@@ -226,6 +244,9 @@ run import --list duplicates --json duplicates
 is "$(python3 -c 'import json,sys
 d = json.load(sys.stdin)["skipped"]["duplicate"]
 print(d["count"], d["examples"][0]["line"])' <"$out")" "1 2" "duplicates"
+is "$(python3 -c 'import json,sys
+d = json.load(sys.stdin)
+print(d["accepted"], d["added"])' <"$out")" "3 3" "what is accepted is what is stored"
 expect 0 "two" explain a.dup.example.net
 
 # ---- opt-outs
@@ -235,7 +256,7 @@ expect 1 "opted out" explain c2.example.net --client 192.0.2.7
 expect 0 "by list" explain c2.example.net --client 192.0.3.7
 expect 0 "all lists" client 192.0.2.0/24 --opt-in
 expect 1 "had not opted out" client remove 192.0.2.0/24
-refuse 2 "bits behind" client add 192.0.2.1/24
+refuse 2 "bits set behind" client add 192.0.2.1/24
 if grep -q '192\.0\.2' state/blocklist/changes.jsonl; then bad "an opt-out leaves a trace"; else ok; fi
 
 # ---- interrupted while it reads: a fifo keeps it waiting

@@ -126,7 +126,7 @@ END_TEST
 static struct {
 	struct cli cli;
 	bool force;
-	const char *reason;
+	const char *reason, *maybe;
 	long precedence;
 	int64_t expires_s, since, until;
 	int runs;
@@ -137,6 +137,7 @@ static int run_probe(const struct cli_command *self, int argc, char **argv)
 	const struct cli_option options[] = {
 		{"force", CLI_FLAG, &got.force, NULL, "go on", 0, 0},
 		{"reason", CLI_TEXT, &got.reason, "TEXT", "why", 0, 0},
+		{"maybe", CLI_MAYBE, &got.maybe, "WHAT", "what", 0, 0},
 		{"precedence", CLI_NUMBER, &got.precedence, "N", "order", 0, 65535},
 		{"expires", CLI_SPAN, &got.expires_s, "SPAN", "lease", 0, 0},
 		{"since", CLI_PAST, &got.since, "TIME", "from", 0, 0},
@@ -212,6 +213,14 @@ END_TEST
 
 START_TEST(options_values)
 {
+	/* The value only behind "=": what follows is an operand. */
+	ck_assert_int_eq(run_line("tester probe --maybe a"), 0);
+	ck_assert_str_eq(got.maybe, "");
+	ck_assert_int_eq(got.cli.operands_n, 1);
+	ck_assert_int_eq(run_line("tester probe --maybe=b,c a"), 0);
+	ck_assert_str_eq(got.maybe, "b,c");
+	ck_assert_int_eq(run_line("tester probe a"), 0);
+	ck_assert_ptr_null(got.maybe);
 	ck_assert_int_eq(run_line("tester probe a --force --reason=because -c conf.yaml "
 				  "--precedence 7 b --expires 2d --state /tmp/s --json"),
 			 0);

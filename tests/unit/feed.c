@@ -195,12 +195,18 @@ START_TEST(force_takes_what_is_left_out_for_safety)
 {
 	static const char text[] =
 		"com\n.\n2.0.192.in-addr.arpa\n0.0.0.0/0\n127.0.0.1\n/x\n";
-	struct feed_options options = {.format = FEED_DOMAINS, .force = true};
+	struct feed_options options = {.format = FEED_DOMAINS, .force = ~0U};
 	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_OK);
 	ck_assert_str_eq(seen.text,
 			 "1 subtree com; 2 subtree .; "
 			 "3 subtree 2.0.192.in-addr.arpa; 4 address 0.0.0.0/0; "
 			 "5 address 127.0.0.1/32; 6 !url");
+	/* One reason at a time. */
+	options.force = FEED_FORCE(FEED_SKIP_ARPA);
+	ck_assert_int_eq(read_bytes(text, strlen(text), options), ERR_OK);
+	ck_assert_str_eq(seen.text, "1 !single-label; 2 !single-label; "
+				    "3 subtree 2.0.192.in-addr.arpa; 4 !wide; "
+				    "5 !reserved; 6 !url");
 }
 END_TEST
 
@@ -625,7 +631,8 @@ START_TEST(rpz_empty_non_terminals)
 	       "5 !action; 6 exact a.x.test; nxdomain");
 	/* forced to the top */
 	static const char top[] = ZONE "* CNAME .\na.test CNAME .\n";
-	struct feed_options options = {.format = FEED_RPZ, .force = true};
+	struct feed_options options = {.format = FEED_RPZ,
+				       .force = FEED_FORCE(FEED_SKIP_SINGLE)};
 	ck_assert_int_eq(read_bytes(top, strlen(top), options), ERR_OK);
 	ck_assert_str_eq(seen.text, "5 wildcard .; nxdomain; 6 exact a.test; nxdomain; "
 				    "6 ent test; 6 ent a.test");
