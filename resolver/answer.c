@@ -144,6 +144,38 @@ static void put_rrset(struct writer *a, int section, const uint8_t *owner, unsig
 		put_record(a, section, owner, type, s->ttl, rdata, len);
 }
 
+static void put_signed(struct writer *a, int section, const uint8_t *owner, unsigned type,
+		       const struct rrset *s)
+{
+	const uint8_t *rdata;
+	uint16_t len;
+	uint32_t at = 0;
+	put_rrset(a, section, owner, type, s);
+	while (rrset_next_sig(s, &at, &rdata, &len))
+		put_record(a, section, owner, DNS_RRSIG, s->ttl, rdata, len);
+}
+
+/* The proofs of several parts of a chain may be the same ones. */
+static bool was_put(const struct rrset *const *before, int n, const struct rrset *p)
+{
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < before[i]->proof_n; k++)
+			if (before[i]->proof[k]->type == p->type &&
+			    name_equal(before[i]->proof[k]->owner, p->owner))
+				return true;
+	return false;
+}
+
+static void put_proofs(struct writer *a, const struct rrset *const *set, int n)
+{
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < set[i]->proof_n; k++) {
+			const struct rrset *p = set[i]->proof[k];
+			if (!was_put(set, i, p))
+				put_signed(a, 2, p->owner, p->type, p);
+		}
+}
+
 static void put_soa(struct writer *a, const uint8_t *owner, uint32_t serial, uint32_t ttl)
 {
 	put_owner(a, 2, owner, DNS_SOA, ttl);
@@ -223,17 +255,28 @@ static size_t finish(struct writer *a, const struct query *q, unsigned rcode, in
 }
 
 int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *ttl_at,
-		const uint8_t *qname, uint16_t qtype, const struct reply *reply)
+		const uint8_t *qname, uint16_t qtype, const struct reply *reply,
+		bool dnssec)
 {
+	void (*put)(struct writer *, int, const uint8_t *, unsigned,
+		    const struct rrset *) = dnssec ? put_signed : put_rrset;
+	const struct rrset *set[REPLY_ANSWER_MAX + 1];
+	int n = reply->answer_n;
 	struct writer a;
 	start(&a, buf, room, 0, DNS_QR | DNS_RA | (reply->rcode & DNS_RCODE_MASK));
 	a.ttl_at = ttl_at;
 	put_question(&a, qname, qtype, DNS_IN);
-	for (int i = 0; i < reply->answer_n; i++)
-		put_rrset(&a, 1, reply->answer[i]->owner, reply->answer[i]->type,
-			  reply->answer[i]);
-	if (reply->negative && reply->negative->soa_owner)
-		put_rrset(&a, 2, reply->negative->soa_owner, DNS_SOA, reply->negative);
+	for (int i = 0; i < n; i++) {
+		set[i] = reply->answer[i];
+		put(&a, 1, set[i]->owner, set[i]->type, set[i]);
+	}
+	if (reply->negative) {
+		set[n++] = reply->negative;
+		if (reply->negative->soa_owner)
+			put(&a, 2, reply->negative->soa_owner, DNS_SOA, reply->negative);
+	}
+	if (dnssec)
+		put_proofs(&a, set, n);
 	put_counts(&a);
 	*out = (struct answer_body){
 		.wire = buf,
@@ -242,6 +285,7 @@ int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *tt
 		.ttl_n = (uint16_t)(a.ttl_n < 0 ? 0 : a.ttl_n),
 		.ede = reply->ede,
 		.countable = a.ttl_n >= 0,
+		.secure = reply->security == SECURITY_SECURE,
 	};
 	return a.w.err;
 }
@@ -263,7 +307,8 @@ size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
 		return truncated(out, room, q, rcode);
 	memcpy(out, body->wire, body->len);
 	wire_set16(out, q->id);
-	wire_set16(out + 2, answer_flags(q, rcode));
+	bool ad = body->secure && (q->dnssec_ok || q->flags & DNS_AD);
+	wire_set16(out + 2, answer_flags(q, rcode) | (ad ? DNS_AD : 0));
 	memcpy(out + DNS_HEADER_LEN, q->qname_raw, q->qname_len);
 	for (int i = 0; i < body->ttl_n; i++) {
 		uint8_t *p = out + body->ttl_at[i];

@@ -35,6 +35,7 @@ struct answer_body {
 	uint16_t len, ttl_n;
 	int16_t ede;	/* enum dns_ede, without text: what can be cached */
 	bool countable; /* ttl_at has them all: the body may be kept and grow older */
+	bool secure;	/* AD for who wants to know, RFC 6840 5.8 */
 };
 
 /* What an answer by policy needs to know beside the verdict. */
@@ -50,10 +51,11 @@ struct answer_policy {
 };
 
 /* Writes the answer for a finished reply (VERDICT_PASS or _PASSTHRU) into buf. ttl_at has
- * room for ANSWER_TTLS_MAX. ERR_RANGE: it is longer than buf. */
+ * room for ANSWER_TTLS_MAX. dnssec: with signatures and proofs, for DO. ERR_RANGE: it is
+ * longer than buf. */
 MUST_CHECK int answer_body(struct answer_body *out, uint8_t *buf, size_t room,
 			   uint16_t *ttl_at, const uint8_t *qname, uint16_t qtype,
-			   const struct reply *reply);
+			   const struct reply *reply, bool dnssec);
 
 /* Copies a body into out as the answer to q, TTLs lowered by age_s. room: q->room over
  * UDP, DNS_MESSAGE_MAX over TCP. Returns the length. */

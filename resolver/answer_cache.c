@@ -31,9 +31,9 @@ struct entry {
 	uint32_t stored, expires;
 	uint16_t qtype, len, ttl_n, name_len;
 	int16_t ede;
-	uint8_t class;
-	bool told_due;
-	uint8_t pad[4];
+	uint8_t variant;
+	bool told_due, secure;
+	uint8_t pad[3];
 	/* then: uint16_t ttl_at[ttl_n]; the wire, whose question holds the name */
 };
 
@@ -84,11 +84,17 @@ void answer_cache_flush(struct answer_cache *c)
 	c->head = 0;
 }
 
+/* Of the answers to one question: whose policy, and whether it has signatures. */
+static uint8_t variant_of(uint8_t class, bool dnssec)
+{
+	return (uint8_t)(class << 1 | dnssec);
+}
+
 static uint64_t hash(const struct answer_cache *c, const uint8_t *qname, size_t len,
-		     unsigned qtype, unsigned class)
+		     unsigned qtype, unsigned variant)
 {
 	uint64_t h = hash_bytes(&c->key, qname, len);
-	return h ^ (qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t) class << 57);
+	return h ^ (qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)variant << 56);
 }
 
 static struct slot *set_of(const struct answer_cache *c, uint64_t h)
@@ -115,9 +121,9 @@ static const uint8_t *wire(const struct entry *e)
 }
 
 static bool matches(const struct entry *e, const uint8_t *qname, size_t len,
-		    unsigned qtype, unsigned class)
+		    unsigned qtype, unsigned variant)
 {
-	return e->qtype == qtype && e->class == class && e->name_len == len &&
+	return e->qtype == qtype && e->variant == variant && e->name_len == len &&
 	       memcmp(wire(e) + DNS_HEADER_LEN, qname, len) == 0;
 }
 
@@ -131,14 +137,15 @@ static struct answer_age age_of(struct entry *e, uint32_t now_s)
 
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
-		      uint16_t qtype, uint8_t class, const struct policy *p)
+		      uint16_t qtype, uint8_t class, bool dnssec, const struct policy *p)
 {
-	uint64_t h = hash(c, qname, qname_len, qtype, class);
+	uint8_t variant = variant_of(class, dnssec);
+	uint64_t h = hash(c, qname, qname_len, qtype, variant);
 	struct slot *s = set_of(c, h);
 	for (int i = 0; i < SET_WAYS; i++) {
 		struct entry *e = live(c, &s[i]);
 		if (!e || s[i].tag != h >> 32 ||
-		    !matches(e, qname, qname_len, qtype, class))
+		    !matches(e, qname, qname_len, qtype, variant))
 			continue;
 		/* A clock set back makes stored > now: not to be trusted either. */
 		if (p->now_s >= e->expires || p->now_s < e->stored ||
@@ -147,8 +154,8 @@ bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 		    (e->memory.change && p->now_s >= e->memory.change))
 			return false;
 		*age = age_of(e, p->now_s);
-		*out = (struct answer_body){wire(e),  ttls(e), e->len,
-					    e->ttl_n, e->ede,  true};
+		*out = (struct answer_body){wire(e), ttls(e), e->len,	e->ttl_n,
+					    e->ede,  true,    e->secure};
 		return true;
 	}
 	return false;
@@ -167,12 +174,12 @@ static struct entry *append(struct answer_cache *c, size_t n, uint64_t *pos)
 
 /* The slot for a new entry: its own old one, a free one, or the oldest. */
 static struct slot *choose(const struct answer_cache *c, uint64_t h, const uint8_t *qname,
-			   size_t len, unsigned qtype, unsigned class)
+			   size_t len, unsigned qtype, unsigned variant)
 {
 	struct slot *s = set_of(c, h), *best = s;
 	for (int i = 0; i < SET_WAYS; i++) {
 		const struct entry *e = live(c, &s[i]);
-		if (e && s[i].tag == h >> 32 && matches(e, qname, len, qtype, class))
+		if (e && s[i].tag == h >> 32 && matches(e, qname, len, qtype, variant))
 			return &s[i];
 		if (s[i].pos < best->pos)
 			best = &s[i];
@@ -181,26 +188,28 @@ static struct slot *choose(const struct answer_cache *c, uint64_t h, const uint8
 }
 
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
-		      const uint8_t *qname, uint16_t qtype, uint8_t class,
+		      const uint8_t *qname, uint16_t qtype, uint8_t class, bool dnssec,
 		      const struct answer_memory *memory, uint32_t ttl_s, uint32_t now_s)
 {
+	uint8_t variant = variant_of(class, dnssec);
 	size_t name = name_len(qname), ttl_len = body->ttl_n * sizeof *body->ttl_at;
 	size_t n = sizeof(struct entry) + ttl_len + body->len;
-	uint64_t pos, h = hash(c, qname, name, qtype, class);
+	uint64_t pos, h = hash(c, qname, name, qtype, variant);
 	if (!body->countable || n > ANSWER_CACHE_ENTRY_MAX || ttl_s == 0)
 		return;
-	struct slot *s = choose(c, h, qname, name, qtype, class);
+	struct slot *s = choose(c, h, qname, name, qtype, variant);
 	struct entry *e = append(c, n, &pos);
 	*e = (struct entry){
 		.memory = *memory,
 		.stored = now_s,
 		.expires = now_s + ttl_s,
 		.qtype = qtype,
-		.class = class,
+		.variant = variant,
 		.len = body->len,
 		.ttl_n = body->ttl_n,
 		.name_len = (uint16_t)name,
 		.ede = body->ede,
+		.secure = body->secure,
 	};
 	memcpy(e + 1, body->ttl_at, ttl_len);
 	memcpy((uint8_t *)(e + 1) + ttl_len, body->wire, body->len);

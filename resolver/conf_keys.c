@@ -164,9 +164,16 @@ const struct conf_key conf_keys[] = {
 		.max = CONF_PATH_MAX - 1,
 		.def_note = "built in",
 		.restart = true,
-		.later = "validation is not built yet; answers are not validated",
 		.help = "File of DS or DNSKEY lines of any zones; \"\" for no "
 			"validation.",
+	},
+	{
+		.path = "recursion.validate_sha1",
+		.type = CONF_BOOL,
+		FIELD(recursion.validate_sha1),
+		.def = "false",
+		.help = "Signatures of algorithms 5 and 7 count, too; by default a zone "
+			"that has no others counts as unsigned, RFC 9905.",
 	},
 	{
 		.path = "recursion.negative_trust_anchors",
@@ -175,7 +182,6 @@ const struct conf_key conf_keys[] = {
 		COUNT(recursion.negative_trust_anchors_n),
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
-		.later = "validation is not built yet; answers are not validated",
 		.help = "Zones that are not validated.",
 	},
 	{

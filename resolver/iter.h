@@ -115,6 +115,9 @@ struct iter {
 /* The deepest stub or forward zone that name lies in, or the root: what is known of names
  * above it does not count. */
 const uint8_t *iter_given_zone(const struct conf *conf, const uint8_t *name);
+/* Asks a question of our own: STEP_SUB with a share of the budget. Its id, or 0 when
+ * there is too little left. */
+uint32_t iter_ask_own(struct iter_io *io, const uint8_t *name, uint16_t type);
 /* name is lower case and lives as long as the arena. */
 enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *name,
 			    uint16_t type);

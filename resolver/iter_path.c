@@ -232,16 +232,11 @@ static bool worth_asking(const struct iter *it, const uint8_t *server, uint16_t 
 	       !(type == it->type && name_equal(server, it->name));
 }
 
-static bool ask_address(struct iter *it, struct iter_io *io, int server, uint16_t type)
+uint32_t iter_ask_own(struct iter_io *io, const uint8_t *name, uint16_t type)
 {
-	const uint8_t *name = it->cut.server[server].name;
 	struct budget share;
-	if (!worth_asking(it, name, type))
-		return false;
-	if (!budget_share(io->budget, &share)) {
-		it->starved = true;
-		return false;
-	}
+	if (!budget_share(io->budget, &share))
+		return 0;
 	struct step *s = iter_add_step(io, STEP_SUB);
 	s->id = ++*io->last_id;
 	s->share = share;
@@ -249,7 +244,20 @@ static bool ask_address(struct iter *it, struct iter_io *io, int server, uint16_
 	s->sub.qtype = type;
 	s->sub.subject = *io->subject;
 	s->sub.subject.own = true;
-	it->sub[it->sub_n].id = s->id;
+	return s->id;
+}
+
+static bool ask_address(struct iter *it, struct iter_io *io, int server, uint16_t type)
+{
+	const uint8_t *name = it->cut.server[server].name;
+	if (!worth_asking(it, name, type))
+		return false;
+	uint32_t id = iter_ask_own(io, name, type);
+	if (!id) {
+		it->starved = true;
+		return false;
+	}
+	it->sub[it->sub_n].id = id;
 	it->sub[it->sub_n].type = type;
 	it->sub[it->sub_n++].server = (uint8_t)server;
 	return true;

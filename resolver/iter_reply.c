@@ -223,14 +223,12 @@ static int make_denial(struct rrset **out, const struct iter_message *m,
 	return ERR_OK;
 }
 
-/* soa may be NULL: then proofs alone say it, or nothing that could be kept does. */
+/* soa may be NULL: then proofs alone say it, or nothing that could be kept. */
 static int deny(struct iter_reply *out, const struct iter_message *m, const uint8_t *name,
 		const struct rrset *soa, uint8_t kind)
 {
 	struct rrset *s;
 	out->class = kind == RRSET_NXDOMAIN ? ITER_NXDOMAIN : ITER_NODATA;
-	if (!soa && !m->proof_n)
-		return ERR_OK;
 	int err = make_denial(&s, m, name, m->asked->type, kind,
 			      soa ? negative_ttl(soa) : RRSET_NEGATIVE_TTL_MAX);
 	if (!err && soa) {
@@ -242,6 +240,8 @@ static int deny(struct iter_reply *out, const struct iter_message *m, const uint
 		s->sigs = soa->sigs;
 		s->sigs_len = soa->sigs_len;
 	}
+	if (!err && !soa && !s->proof_n)
+		s->ttl = 0;
 	out->negative = s;
 	return err;
 }
@@ -442,7 +442,8 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 {
 	uint8_t copy[DNS_UDP_MAX];
 	out->answer_n = 0;
-	out->negative = out->ds = NULL;
+	out->negative = NULL;
+	out->ds = NULL;
 	out->has_opt = false;
 	out->referral.servers_n = 0;
 	out->class = iter_message_match(asked, msg, len);

@@ -48,10 +48,10 @@ struct iter_reply {
 	bool has_opt;
 	/* CNAMEs and DNAMEs in order, then the end of the chain; for ANY all RRsets of
 	 * the name. The CNAMEs that DNAMEs make are not among them. */
-	const struct rrset *answer[REPLY_ANSWER_MAX];
+	struct rrset *answer[REPLY_ANSWER_MAX];
 	int answer_n;
-	/* NODATA, NXDOMAIN: of the last name; NULL when it came without a usable SOA. */
-	const struct rrset *negative;
+	/* NODATA, NXDOMAIN: of the last name. Without SOA and proofs it has TTL 0. */
+	struct rrset *negative;
 	struct delegation referral; /* also of the root itself, when its NS were asked
 				     * for */
 	/* What came with a referral about its DS: records, or a denial without SOA;

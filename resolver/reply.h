@@ -6,6 +6,7 @@
 #ifndef SINKHOLED_REPLY_H
 #define SINKHOLED_REPLY_H
 
+#include "include/arena.h"
 #include "include/rule.h"
 #include "include/wire.h"
 
@@ -46,6 +47,7 @@ struct rrset {
 	const uint8_t *owner; /* lower case */
 	uint16_t type;	      /* the type asked for; negative kinds too */
 	uint8_t kind, rank, security;
+	bool cut;    /* SECURE denial of a DS: there is a delegation */
 	int16_t why; /* BOGUS: enum dns_ede */
 	uint16_t rr_n, sig_n;
 	uint32_t ttl;
@@ -86,6 +88,9 @@ static inline bool rrset_next_sig(const struct rrset *s, uint32_t *at,
 	return rdata_next(s->sigs, s->sigs_len, at, rdata, len);
 }
 
+/* A deep copy into the arena; ERR_NOMEM. */
+MUST_CHECK int rrset_copy(struct rrset *out, const struct rrset *s, struct arena *arena);
+
 enum {
 	RRSET_SIGS_MAX = 8,   /* kept per RRset, as Unbound */
 	RRSET_PROOF_MAX = 16, /* sets kept of one message; a denial needs up to 3 */
@@ -96,8 +101,9 @@ enum {
 
 struct reply {
 	uint16_t rcode;
+	/* The worst of its parts. BOGUS: who does not say CD gets SERVFAIL with .ede; for
+	 * who does, everything else here is as if nobody had looked. */
 	uint8_t security;
-	bool authenticated_denial;
 	int16_t ede;	      /* enum dns_ede */
 	const char *ede_text; /* static or in the arena; NULL = none */
 	const struct rrset *answer[REPLY_ANSWER_MAX]; /* chain in order, then the end */
@@ -116,5 +122,11 @@ struct reply {
 	bool cacheable; /* may stand in the answer cache, under the stamp it was judged by
 			 */
 };
+
+/* Bogus is for those alone who want to judge for themselves. */
+static inline bool reply_is_hidden(const struct reply *r, unsigned client_flags)
+{
+	return r->security == SECURITY_BOGUS && !(client_flags & DNS_CD);
+}
 
 #endif

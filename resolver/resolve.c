@@ -4,6 +4,7 @@
 
 #include "resolver/iter.h"
 #include "resolver/note.h"
+#include "resolver/val.h"
 
 /* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, each
  * behind the DNAME that made it, then the end. Whatever is in it has been judged; at
@@ -15,17 +16,24 @@ struct resolve {
 	struct budget budget;
 	uint32_t last_id;
 	enum { RESOLVE_NEW, RESOLVE_ASKING, RESOLVE_DONE } state;
-	const struct rrset *chain[REPLY_ANSWER_MAX];
+	struct rrset *chain[REPLY_ANSWER_MAX];
 	int chain_n, links;			  /* links: targets followed */
 	const uint8_t *name[REPLY_CHAIN_MAX + 1]; /* the question, then each target */
 	int upto[REPLY_CHAIN_MAX + 1];		  /* how much of the chain leads there */
-	const struct rrset *negative;		  /* NULL also without a SOA */
+	struct rrset *negative;
 	uint8_t end;		 /* enum rrset_kind of the chain's end, once complete */
 	bool complete, too_long; /* too_long: a DNAME made more than a name can hold */
 	struct judged judged;
 	struct verdict verdict;	     /* passthru that was found, or pass */
 	int noted_names, noted_sets; /* of name and chain: what a listener knows */
 	struct iter iter;
+	struct val val;
+	uint8_t security; /* of what has been judged so far; UNCHECKED = nobody looked */
+	struct {
+		uint32_t id;
+		struct val_set *set;
+	} wanted[VAL_WANTS_MAX];
+	int wanted_n;
 	struct reply reply;
 };
 
@@ -45,6 +53,7 @@ struct resolve *resolve_open(struct arena *arena, const struct question *q,
 	r->q = *q;
 	r->budget = *budget;
 	r->name[0] = r->q.qname;
+	val_start(&r->val, arena);
 	return r;
 }
 
@@ -77,16 +86,33 @@ static void done_failed(struct call *c, int16_t ede, const char *text)
 	done(c);
 }
 
+static void copy_chain(struct reply *reply, const struct resolve *r, int n)
+{
+	for (int i = 0; i < n; i++)
+		reply->answer[i] = r->chain[i];
+	reply->answer_n = n;
+}
+
+/* What validation found is told beside the answer: policy never hides bogus. */
+static void set_security(struct reply *reply, const struct resolve *r)
+{
+	reply->security = r->security;
+	if (r->security != SECURITY_BOGUS)
+		return;
+	reply->ede = r->val.ede;
+	reply->ede_text = r->val.text;
+	reply->cacheable = false;
+}
+
 /* links targets lead to the name that v is about. */
 static void done_verdict(struct call *c, const struct verdict *v, int links)
 {
+	const struct resolve *r = c->r;
 	struct reply *reply = &c->r->reply;
-	*reply = (struct reply){.ede = DNS_EDE_NONE,
-				.answer_n = c->r->upto[links],
-				.verdict = *v,
-				.target = c->r->name[links]};
-	memcpy(reply->answer, c->r->chain,
-	       (size_t)reply->answer_n * sizeof *reply->answer);
+	*reply = (struct reply){
+		.ede = DNS_EDE_NONE, .verdict = *v, .target = r->name[links]};
+	copy_chain(reply, r, r->upto[links]);
+	set_security(reply, r);
 	done(c);
 }
 
@@ -97,13 +123,114 @@ static void done_answer(struct call *c)
 					   : r->end == RRSET_NXDOMAIN ? DNS_NXDOMAIN
 								      : DNS_NOERROR,
 				  .ede = DNS_EDE_NONE,
-				  .answer_n = r->chain_n,
 				  .negative = r->negative,
 				  .verdict = r->verdict,
 				  .target = r->name[r->links],
 				  .cacheable = r->judged.monitor.kind == VERDICT_PASS};
-	memcpy(r->reply.answer, r->chain, sizeof r->reply.answer);
+	copy_chain(&r->reply, r, r->chain_n);
+	set_security(&r->reply, r);
 	done(c);
+}
+
+static bool no_room(struct call *c)
+{
+	done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
+	return false;
+}
+
+/* ---- validation ---- */
+
+/* Our own questions bring what the validator asks for, and addresses of servers. */
+static bool validates(const struct call *c)
+{
+	return c->io.env->anchors && c->io.env->conf->recursion.validate &&
+	       !c->r->q.subject.own;
+}
+
+/* A CNAME that came out of the DNAME before it is not signed. */
+static bool is_made(const struct resolve *r, int i)
+{
+	return i > 0 && r->chain[i]->type == DNS_CNAME &&
+	       r->chain[i - 1]->type == DNS_DNAME &&
+	       name_below(r->chain[i]->owner, r->chain[i - 1]->owner);
+}
+
+/* Of sets that the validator is done with: it stops at the first that is not good. */
+static uint8_t worst(struct rrset *const *sets, int n)
+{
+	uint8_t all = SECURITY_SECURE;
+	for (int i = 0; i < n; i++) {
+		if (sets[i]->security == SECURITY_INSECURE)
+			all = SECURITY_INSECURE;
+		else if (sets[i]->security != SECURITY_SECURE)
+			return SECURITY_BOGUS;
+	}
+	return all;
+}
+
+/* False when there was nothing to ask for. */
+static bool ask_for_keys(struct call *c)
+{
+	struct resolve *r = c->r;
+	struct val_set *set;
+	bool any = r->wanted_n > 0;
+	for (; (set = val_want(&r->val)); any = true) {
+		uint32_t id = iter_ask_own(&c->io, set->name, set->type);
+		if (!id)
+			val_take(&r->val, set, NULL);
+		else {
+			r->wanted[r->wanted_n].id = id;
+			r->wanted[r->wanted_n++].set = set;
+		}
+	}
+	return any;
+}
+
+static void take_keys(struct resolve *r, const struct event *ev)
+{
+	for (int i = 0; ev->kind == EVENT_SUB_DONE && i < r->wanted_n; i++)
+		if (r->wanted[i].id == ev->id) {
+			val_take(&r->val, r->wanted[i].set, ev->reply);
+			r->wanted[i] = r->wanted[--r->wanted_n];
+			return;
+		}
+}
+
+/* Whether n sets of the chain, and its denial, have their status. False: an event is
+ * needed, or the question has ended. */
+static bool validate(struct call *c, int n, struct rrset *negative)
+{
+	struct resolve *r = c->r;
+	struct rrset *sets[REPLY_ANSWER_MAX + 1];
+	int sets_n = 0;
+	for (int i = 0; i < n; i++)
+		if (!is_made(r, i))
+			sets[sets_n++] = r->chain[i];
+	if (negative)
+		sets[sets_n++] = negative;
+	while (validates(c) && sets_n) {
+		switch (val_check(&r->val, c->io.env, sets, sets_n)) {
+		case VAL_DONE:
+			r->security = worst(sets, sets_n);
+			return true;
+		case VAL_WAITS:
+			if (!ask_for_keys(c))
+				return no_room(c);
+			if (r->wanted_n)
+				return false;
+			break; /* nothing of it could be asked: that is known now */
+		case VAL_YIELDS:
+			c->io.out->step[c->io.out->n++] =
+				(struct step){.kind = STEP_YIELD};
+			return false;
+		case VAL_BLOCKED:
+			done_verdict(c, &r->val.blocked, r->links);
+			return false;
+		case VAL_NO_ROOM:
+			return no_room(c);
+		}
+	}
+	return true;
 }
 
 /* ---- policy over everything known ---- */
@@ -209,7 +336,19 @@ static void note_passed(const struct call *c)
 						.verdict = &r->verdict});
 }
 
-/* False when the question has ended. */
+/* A rule on what an answer led to acts once that answer has been validated: bogus stays
+ * bogus. One on a server acts at once. */
+static void act(struct call *c, const struct verdict *v, int links)
+{
+	const struct resolve *r = c->r;
+	int n = v->trigger == RULE_ON_ANSWER  ? r->chain_n
+		: v->trigger == RULE_ON_QNAME ? r->upto[links]
+					      : 0;
+	if (validate(c, n, NULL))
+		done_verdict(c, v, links);
+}
+
+/* True when nothing acts: the question goes on. */
 static bool judge(struct call *c)
 {
 	struct resolve *r = c->r;
@@ -220,10 +359,10 @@ static bool judge(struct call *c)
 	if (j.err)
 		done_failed(c, DNS_EDE_NOT_READY, "the blocklist cannot be read");
 	else if (links >= 0)
-		done_verdict(c, &j.v, links);
+		act(c, &j.v, links);
 	else if (c->io.env->noter)
 		note_passed(c);
-	return r->state != RESOLVE_DONE;
+	return !j.err && links < 0;
 }
 
 /* ---- the chain ---- */
@@ -243,14 +382,8 @@ static bool was_asked(const struct resolve *r, const uint8_t *name)
 	return false;
 }
 
-static bool no_room(struct call *c)
-{
-	done_failed(c, DNS_EDE_OTHER, "answers too large to hold");
-	return false;
-}
-
 /* False when the question has ended. */
-static bool add_link(struct call *c, const struct rrset *s)
+static bool add_link(struct call *c, struct rrset *s)
 {
 	struct resolve *r = c->r;
 	uint8_t target[DNS_NAME_MAX];
@@ -272,7 +405,7 @@ static bool add_link(struct call *c, const struct rrset *s)
 	return true;
 }
 
-static void add_end(struct resolve *r, const struct rrset *s)
+static void add_end(struct resolve *r, struct rrset *s)
 {
 	r->complete = true;
 	r->end = s->kind;
@@ -283,8 +416,8 @@ static void add_end(struct resolve *r, const struct rrset *s)
 }
 
 /* The CNAME that a DNAME makes for the name, RFC 6672 3.1; NULL when there is no room. */
-static const struct rrset *make_cname(struct resolve *r, const struct rrset *dname,
-				      const uint8_t *target)
+static struct rrset *make_cname(struct resolve *r, const struct rrset *dname,
+				const uint8_t *target)
 {
 	size_t len = name_len(target);
 	struct rrset *s = arena_get(r->arena, sizeof *s);
@@ -304,7 +437,7 @@ static const struct rrset *make_cname(struct resolve *r, const struct rrset *dna
 }
 
 /* A DNAME above the name. False when the question has ended. */
-static bool add_dname(struct call *c, const struct rrset *dname)
+static bool add_dname(struct call *c, struct rrset *dname)
 {
 	struct resolve *r = c->r;
 	uint8_t target[DNS_NAME_MAX];
@@ -313,7 +446,7 @@ static bool add_dname(struct call *c, const struct rrset *dname)
 		r->complete = r->too_long = true;
 		return true;
 	}
-	const struct rrset *s = make_cname(r, dname, target);
+	struct rrset *s = make_cname(r, dname, target);
 	if (!s)
 		return no_room(c);
 	if (r->q.qtype != DNS_CNAME && r->q.qtype != DNS_ANY)
@@ -323,7 +456,7 @@ static bool add_dname(struct call *c, const struct rrset *dname)
 }
 
 /* Adds one RRset to the chain, or its denial. False when the question has ended. */
-static bool add(struct call *c, const struct rrset *s)
+static bool add(struct call *c, struct rrset *s)
 {
 	struct resolve *r = c->r;
 	if (is_link(r, s))
@@ -337,23 +470,21 @@ static bool add(struct call *c, const struct rrset *s)
 
 static void add_reply(struct call *c, const struct iter_reply *reply)
 {
-	struct resolve *r = c->r;
 	for (int i = 0; i < reply->answer_n; i++)
 		if (!add(c, reply->answer[i]))
 			return;
-	if (reply->negative) {
+	if (reply->negative)
 		add(c, reply->negative);
-	} else if (reply->class == ITER_NODATA || reply->class == ITER_NXDOMAIN) {
-		r->complete = true;
-		r->end = reply->class == ITER_NODATA ? RRSET_NODATA : RRSET_NXDOMAIN;
-	}
 }
 
-/* What will soon be gone does not help to renew it. */
+/* What will soon be gone does not help to renew it; a client wants the SOA of a denial,
+ * which what came with a referral lacks. */
 static int lasting(const struct resolve *r, const struct rrset *s, int got)
 {
-	return got == RRSET_CACHE_HIT && s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS
-								  : got;
+	if (got != RRSET_CACHE_HIT)
+		return got;
+	bool bare = s->kind != RRSET_DATA && !s->rr_n && !r->q.subject.own;
+	return bare || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
 }
 
 /* The type asked for, a denial, or else an alias; or what a name above says of all below
@@ -456,7 +587,8 @@ static void find(struct call *c)
 	bool more = true;
 	while (more && judge(c)) {
 		if (r->complete) {
-			done_answer(c);
+			if (validate(c, r->chain_n, r->negative))
+				done_answer(c);
 			return;
 		}
 		struct rrset *s = arena_get(r->arena, sizeof *s);
@@ -515,9 +647,10 @@ void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 	if (r->state == RESOLVE_DONE)
 		return;
 	charge(r, ev);
+	take_keys(r, ev);
 	if (!judge(&c))
 		return;
-	if (r->state == RESOLVE_NEW) {
+	if (r->state == RESOLVE_NEW || r->complete) {
 		r->state = RESOLVE_ASKING;
 		find(&c);
 	} else if (took(&c, iter_event(&r->iter, &c.io, ev), &more) && more) {

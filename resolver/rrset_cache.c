@@ -30,6 +30,7 @@ struct stored {
 	uint16_t rr_n, sig_n, data_len, sigs_len, proofs_len, port;
 	int16_t why;
 	uint8_t kind, rank, security, proof_n;
+	bool cut;
 	uint8_t zone_at, soa_at;
 	uint8_t server_len, family;
 	uint8_t addr[16];
@@ -258,10 +259,13 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 			    .rank = s->rank,
 			    .security = s->security,
 			    .why = s->why,
+			    .cut = s->cut,
 			    .proof_n = s->proof_n,
 			    .soa_at = offset_within(s->owner, s->soa_owner)};
-	if (negative && s->rr_n && st.soa_at == NOT_WITHIN)
-		return; /* a SOA from elsewhere proves nothing about this name */
+	/* A SOA from elsewhere proves nothing about this name, RFC 2308 5; without one
+	 * or a proof nobody says how long. */
+	if (negative && (s->rr_n ? st.soa_at == NOT_WITHIN : !s->proof_n))
+		return;
 	fill_origin(&st, s->owner, &s->from);
 	struct key k;
 	key_name(c, &k, s->owner);
@@ -330,6 +334,7 @@ static int copy_out(struct rrset *out, struct arena *arena, const struct cache_e
 			      .rank = st->rank,
 			      .security = st->security,
 			      .why = st->why,
+			      .cut = st->cut,
 			      .rr_n = st->rr_n,
 			      .sig_n = st->sig_n,
 			      .proof_n = st->proof_n,

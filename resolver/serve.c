@@ -199,7 +199,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	/* The entry remembers that it passed: no look-up while that holds. */
 	if (kind == LOCAL_NONE && recursive &&
 	    answer_cache_get(s->answers, &body, &age, q->qname, q->qname_len, q->qtype,
-			     class, &s->policy))
+			     class, q->dnssec_ok, &s->policy))
 		return from_cache(c, &body, &age, class);
 	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
 		return store_failed(c);
@@ -272,15 +272,15 @@ static uint32_t reply_ttl(const struct reply *r)
 }
 
 static void remember(struct serve *s, const struct question *q, const struct reply *reply,
-		     const struct answer_body *body)
+		     const struct answer_body *body, bool dnssec)
 {
 	const struct answer_memory memory = {s->policy.stamp, reply->change};
 	if (reply->cacheable && !q->subject.passthru)
 		answer_cache_put(s->answers, body, q->qname, q->qtype, q->subject.class,
-				 &memory, reply_ttl(reply), s->policy.now_s);
+				 dnssec, &memory, reply_ttl(reply), s->policy.now_s);
 }
 
-/* What is told to everybody who asked one question. */
+/* What is told to everybody who asked one question with or without DO. */
 struct finished {
 	const struct question *q;
 	const struct reply *reply;
@@ -325,6 +325,8 @@ static enum serve_result finish_call(struct call *c, const struct finished *f)
 				 "the rules for this client have changed: ask again");
 	if (f->monitored)
 		note_monitor(c, &reply->monitor);
+	if (reply_is_hidden(reply, c->q->flags))
+		return say_error(c, DNS_SERVFAIL, reply->ede, reply->ede_text);
 	if (reply->verdict.kind == VERDICT_ACT)
 		return act(c, &reply->verdict, reply);
 	return answered(
@@ -372,10 +374,17 @@ static bool monitored_behind(const struct serve *s, const struct question *q,
 	       at_once.rule.entry != reply->monitor.rule.entry;
 }
 
-void serve_done(void *arg, const struct question *q, const struct waiter *list,
-		const struct reply *reply)
+static bool anybody(const struct waiter *list, bool dnssec)
 {
-	struct serve *s = arg;
+	for (; list; list = list->next)
+		if (list->query.dnssec_ok == dnssec)
+			return true;
+	return false;
+}
+
+static void tell(struct serve *s, const struct question *q, const struct waiter *list,
+		 const struct reply *reply, bool dnssec)
+{
 	struct answer_body body = {0};
 	static const struct reply too_long = {
 		.rcode = DNS_SERVFAIL,
@@ -384,15 +393,25 @@ void serve_done(void *arg, const struct question *q, const struct waiter *list,
 	};
 	if (reply->verdict.kind != VERDICT_ACT) {
 		if (answer_body(&body, s->body, sizeof s->body, s->ttl_at, q->qname,
-				q->qtype, reply)) {
+				q->qtype, reply, dnssec)) {
 			reply = &too_long;
 			if (answer_body(&body, s->body, sizeof s->body, s->ttl_at,
-					q->qname, q->qtype, reply))
+					q->qname, q->qtype, reply, false))
 				return;
 		}
-		remember(s, q, reply, &body);
+		remember(s, q, reply, &body, dnssec);
 	}
 	const struct finished f = {q, reply, &body, monitored_behind(s, q, reply)};
 	for (const struct waiter *w = list; w; w = w->next)
-		deliver(s, w, &f);
+		if (w->query.dnssec_ok == dnssec)
+			deliver(s, w, &f);
+}
+
+void serve_done(void *arg, const struct question *q, const struct waiter *list,
+		const struct reply *reply)
+{
+	/* Nobody waits for what was looked up anew: anybody may ask. */
+	for (int dnssec = false; dnssec <= true; dnssec++)
+		if (!list || anybody(list, dnssec))
+			tell(arg, q, list, reply, dnssec);
 }

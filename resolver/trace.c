@@ -111,10 +111,12 @@ static void on_done(void *arg, const struct question *q, const struct waiter *li
 	struct trace *t = arg;
 	struct answer_body body;
 	(void)list;
-	if (reply->verdict.kind == VERDICT_ACT)
+	if (reply_is_hidden(reply, t->query.flags))
+		say_error(t, DNS_SERVFAIL, reply->ede, reply->ede_text);
+	else if (reply->verdict.kind == VERDICT_ACT)
 		say_verdict(t, &reply->verdict, reply);
 	else if (answer_body(&body, t->body, sizeof t->body, t->ttl_at, q->qname,
-			     q->qtype, reply))
+			     q->qtype, reply, t->query.dnssec_ok))
 		say_error(t, DNS_SERVFAIL, DNS_EDE_INVALID_DATA,
 			  "the answer is longer than a message can be");
 	else

@@ -202,10 +202,27 @@ static void check_denial(struct world *w, const struct entry *e, const struct re
 		world_differ(w, e->line, "a denial without SOA");
 }
 
-static void check_reply(struct world *w, const struct entry *e, const struct reply *r)
+static void check_ad(struct world *w, const struct entry *e, const struct job *j,
+		     const struct reply *r)
+{
+	bool want = e->flags & DNS_AD;
+	bool got =
+		r->security == SECURITY_SECURE && (j->dnssec_ok || (j->flags & DNS_AD));
+	if (want != got)
+		world_differ(w, e->line, "AD: expected %d, got %d", want, got);
+}
+
+static void check_reply(struct world *w, const struct entry *e, const struct job *j)
 {
 	bool own = w->script->dialect == DIALECT_OWN;
 	bool rcode = own || (e->match & MATCH_RCODE);
+	const struct reply *r = j->reply;
+	const struct reply bogus = {
+		.rcode = DNS_SERVFAIL, .ede = r->ede, .ede_text = r->ede_text};
+	if (reply_is_hidden(r, j->flags))
+		r = &bogus;
+	if (own || (e->match & MATCH_FLAGS))
+		check_ad(w, e, j, r);
 	if (own)
 		check_verdict(w, e, r);
 	if (rcode)
@@ -242,7 +259,7 @@ void check_answer(struct world *w, const struct script_step *s)
 	j->checked = true;
 	w->asked = j;
 	if (j->reply)
-		check_reply(w, s->entry, j->reply);
+		check_reply(w, s->entry, j);
 	else
 		world_differ(w, s->line, "no answer");
 }

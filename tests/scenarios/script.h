@@ -133,7 +133,7 @@ struct entry {
 	enum send_failure why;
 	uint32_t sleep_ms;
 	unsigned flags, rcode, opcode;
-	bool no_edns, no_question;
+	bool no_edns, no_question, dnssec_ok;
 	bool has_question;
 	uint8_t qname[DNS_NAME_MAX];
 	uint16_t qtype;

@@ -75,7 +75,7 @@ static void read_reply(struct script *s, struct entry *e, const char *w)
 		{"NOTIMP", 4},	 {"NOTIMPL", 4},   {"REFUSED", 5},  {"YXDOMAIN", 6},
 		{"YXRRSET", 7},	 {"NXRRSET", 8},   {"NOTAUTH", 9},  {"NOTZONE", 10},
 		{"BADVERS", 16}, {"BADCOOKIE", 23}};
-	static const char *const no_matter[] = {"DO", "CO", "DE"};
+	static const char *const no_matter[] = {"CO", "DE"};
 	const struct word_value *v;
 	for (size_t i = 0; i < COUNT(no_matter); i++)
 		if (is_word(w, no_matter[i]))
@@ -88,6 +88,8 @@ static void read_reply(struct script *s, struct entry *e, const char *w)
 		e->opcode = v->value;
 	else if (strncasecmp(w, "RCODE", 5) == 0 && isdigit((unsigned char)w[5]))
 		e->rcode = (unsigned)strtoul(w + 5, NULL, 10);
+	else if (is_word(w, "DO"))
+		e->dnssec_ok = true;
 	else if (is_word(w, "NOEDNS"))
 		e->no_edns = true;
 	else if (is_word(w, "NOQUESTION"))

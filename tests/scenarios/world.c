@@ -139,6 +139,7 @@ void world_open(struct world *w, struct script *s)
 	must(anchors_new(&w->anchors, &s->trusted, s->insecure, s->insecure_n),
 	     "trust anchors");
 	w->env.anchors = w->anchors;
+	s->conf.recursion.validate = s->trusted.n > 0;
 	struct rrset_cache_conf cache = {4 << 20, s->conf.cache.min_ttl_s,
 					 s->conf.cache.max_ttl_s};
 	must(rrset_cache_open(&w->env.cache, &cache), "a cache");
@@ -445,6 +446,8 @@ void world_ask(struct world *w, const struct entry *question, bool optout)
 	w->sent_from = w->sent_n;
 	w->asked = add_job(w, &q, &b, NULL, 0);
 	w->asked->client = true;
+	w->asked->flags = question->flags;
+	w->asked->dnssec_ok = question->dnssec_ok;
 	run(w, w->asked, &(struct event){.kind = EVENT_START});
 	world_pass(w, w->env.now_ms);
 }

@@ -23,6 +23,8 @@ struct job { /* a question being resolved, as a task is in the resolver */
 	const struct reply *reply;
 	uint64_t asked_ms, done_ms;
 	bool client, checked; /* asked by a QUERY; its answer was looked at */
+	unsigned flags;	      /* the client's CD and AD */
+	bool dnssec_ok;
 };
 
 struct due;

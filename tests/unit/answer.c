@@ -133,8 +133,9 @@ START_TEST(nsid_is_told)
 	uint8_t wire[512];
 	uint16_t ttl_at[ANSWER_TTLS_MAX];
 	const struct reply reply = {.ede = DNS_EDE_NONE};
-	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, q.qname, DNS_A, &reply), 0);
+	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, q.qname, DNS_A,
+				     &reply, false),
+			 0);
 	n = answer_finish(out, body.len + DNS_OPT_LEN + 7, &q, &body, 0, NULL);
 	ck_assert_str_eq(show(out, n), "8190 | X . 41 0 7");
 	/* One byte less: TC, and NSID in an answer that fits it without the body. */
@@ -285,8 +286,9 @@ START_TEST(body_is_finished_for_each_client)
 	setup();
 	struct rrset s = rrset_of(owner, "www.example.com", DNS_A, 40, 4, data);
 	struct reply r = {.answer = {&s}, .answer_n = 1, .ede = DNS_EDE_NONE};
-	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r),
-			 0);
+	ck_assert_int_eq(
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, false),
+		0);
 	ck_assert_uint_eq(body.ttl_n, 40);
 	struct query q = ask(msg, "www.example.com", DNS_A, true);
 	size_t n = answer_finish(out, q.room, &q, &body, 10, NULL);
@@ -316,11 +318,12 @@ START_TEST(body_too_long_or_too_many)
 	struct rrset s = rrset_of(owner, "www.example.com", DNS_TXT, 300, 256, data);
 	struct reply r = {.answer = {&s}, .answer_n = 1};
 	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_TXT, &r),
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_TXT, &r, false),
 		ERR_RANGE);
 	s = rrset_of(owner, "www.example.com", DNS_A, ANSWER_TTLS_MAX + 1, 4, data);
-	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r),
-			 0);
+	ck_assert_int_eq(
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, false),
+		0);
 	ck_assert(!body.countable);
 }
 END_TEST
@@ -350,8 +353,9 @@ START_TEST(compression_is_bounded)
 		s.rr_n++;
 	}
 	struct reply r = {.answer = {&s}, .answer_n = 1};
-	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_MX, &r),
-			 0);
+	ck_assert_int_eq(
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_MX, &r, false),
+		0);
 	ck_assert_int_eq(guard_message(wire, body.len, GUARD_RECORDS_TCP), 0);
 }
 END_TEST

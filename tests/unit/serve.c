@@ -423,8 +423,8 @@ START_TEST(cached_names_are_judged_anew)
 	struct answer_body body = {wire, ttl_at, (uint16_t)n, 0, DNS_EDE_NONE, true};
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, "www.example.com"), 0);
-	answer_cache_put(serve->answers, &body, qname, DNS_A, POLICY_ALL, &memory, 600,
-			 serve->policy.now_s);
+	answer_cache_put(serve->answers, &body, qname, DNS_A, POLICY_ALL, false, &memory,
+			 600, serve->policy.now_s);
 	ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
 	ck_assert_uint_eq(stats.n[STATS_CACHED], 1);
 	list("l", "example.com", RULE_ADDRESS);
@@ -443,7 +443,7 @@ static void cached_until(const char *name, uint8_t class, uint32_t ttl)
 	struct answer_body body = {wire, ttl_at, (uint16_t)n, 0, DNS_EDE_NONE, true};
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, name), 0);
-	answer_cache_put(serve->answers, &body, qname, DNS_A, class, &memory, ttl,
+	answer_cache_put(serve->answers, &body, qname, DNS_A, class, false, &memory, ttl,
 			 serve->policy.now_s);
 }
 

@@ -1,0 +1,471 @@
+#include "resolver/val.h"
+
+#include <stdio.h>
+
+#include "resolver/rrset_cache.h"
+#include "resolver/val_proof.h"
+
+void val_start(struct val *v, struct arena *arena)
+{
+	*v = (struct val){.arena = arena,
+			  .work = {.question = VAL_SIGS_QUESTION},
+			  .ede = DNS_EDE_NONE};
+}
+
+/* ---- what is fetched ---- */
+
+static struct val_set *find_set(const struct val *v, const uint8_t *name, uint16_t type)
+{
+	for (int i = 0; i < v->sets_n; i++)
+		if (v->sets[i]->type == type && name_equal(v->sets[i]->name, name))
+			return v->sets[i];
+	return NULL;
+}
+
+/* From the cache, or to be asked for. */
+static void look_up(struct val *v, struct val_set *s)
+{
+	int got = rrset_cache_get(v->env->cache, &s->set, v->arena, s->name, s->type,
+				  RANK_AUTHORITY, v->env->now_s);
+	s->state = got == RRSET_CACHE_HIT ? VAL_HERE : VAL_WANTED;
+	v->no_room |= got < 0;
+}
+
+/* NULL when there are more than any honest chain has. */
+static struct val_set *get_set(struct val *v, const uint8_t *name, uint16_t type)
+{
+	struct val_set *s = find_set(v, name, type);
+	if (s || v->sets_n == VAL_SETS_MAX)
+		return s;
+	s = arena_zero(v->arena, sizeof *s);
+	uint8_t *copy = arena_copy(v->arena, name, name_len(name));
+	if (!s || !copy) {
+		v->no_room = true;
+		return NULL;
+	}
+	name_lower(copy, name_len(copy));
+	s->name = copy;
+	s->type = type;
+	look_up(v, s);
+	v->sets[v->sets_n++] = s;
+	return s;
+}
+
+struct val_set *val_want(struct val *v)
+{
+	for (int i = 0; i < v->sets_n && v->asked_n < VAL_WANTS_MAX; i++)
+		if (v->sets[i]->state == VAL_WANTED) {
+			v->sets[i]->state = VAL_ASKED;
+			v->asked_n++;
+			return v->sets[i];
+		}
+	return NULL;
+}
+
+/* An alias at the name is an answer too: there is no cut. */
+static const struct rrset *set_of_reply(const struct reply *reply)
+{
+	if (!reply || reply->verdict.kind == VERDICT_ACT || reply->rcode == DNS_SERVFAIL)
+		return NULL;
+	return reply->answer_n ? reply->answer[0] : reply->negative;
+}
+
+void val_take(struct val *v, struct val_set *want, const struct reply *reply)
+{
+	const struct rrset *from = set_of_reply(reply);
+	v->asked_n--;
+	want->state = VAL_UNKNOWN;
+	if (from) {
+		want->state = VAL_HERE;
+		v->no_room |= rrset_copy(&want->set, from, v->arena) != ERR_OK;
+	} else if (reply && reply->verdict.kind == VERDICT_ACT) {
+		v->blocked = reply->verdict;
+	}
+}
+
+/* ---- verdicts on sets ---- */
+
+/* Status of an RRset on the way; UNCHECKED: something has to be fetched or done first. */
+typedef uint8_t status;
+
+static const char *reason(int16_t ede)
+{
+	switch (ede) {
+	case DNS_EDE_SIGNATURE_EXPIRED:
+		return "signature expired";
+	case DNS_EDE_SIGNATURE_NOT_YET_VALID:
+		return "signature not yet valid";
+	case DNS_EDE_DNSKEY_MISSING:
+		return "no key that its parent vouches for";
+	case DNS_EDE_RRSIGS_MISSING:
+		return "signature missing";
+	case DNS_EDE_NO_ZONE_KEY_BIT:
+		return "not a zone's key";
+	case DNS_EDE_NSEC_MISSING:
+		return "no proof";
+	case DNS_EDE_INDETERMINATE:
+		return "cannot be validated";
+	default:
+		return "signature wrong";
+	}
+}
+
+/* The first reason is told. */
+static status fail(struct val *v, status st, int16_t ede, const uint8_t *name,
+		   uint16_t type)
+{
+	char owner[DNS_NAME_TEXT_MAX], text[VAL_TEXT_MAX];
+	if (v->text)
+		return st;
+	int n = snprintf(text, sizeof text, "%s: %s type %u", reason(ede),
+			 name_to_text(owner, name), type);
+	v->ede = ede;
+	v->text = arena_copy(v->arena, text, (size_t)n + 1);
+	v->no_room |= !v->text;
+	return st;
+}
+
+static status unknown(struct val *v, const uint8_t *name, uint16_t type)
+{
+	return fail(v, SECURITY_INDETERMINATE, DNS_EDE_INDETERMINATE, name, type);
+}
+
+/* The status is final: it stands with the RRset, here and in the cache. */
+static status settle(struct val *v, struct rrset *s, status st)
+{
+	if (st == SECURITY_UNCHECKED || st == SECURITY_INDETERMINATE)
+		return st;
+	s->security = st;
+	if (st == SECURITY_BOGUS) {
+		s->why = v->ede;
+		if (s->ttl > VAL_BOGUS_TTL_S)
+			s->ttl = VAL_BOGUS_TTL_S;
+	}
+	rrset_cache_put(v->env->cache, s, v->env->now_s);
+	return st;
+}
+
+/* ---- signatures ---- */
+
+/* The records of a denial are its zone's SOA. */
+static struct rrset soa_of(const struct rrset *s)
+{
+	struct rrset soa = *s;
+	soa.owner = s->soa_owner;
+	soa.type = DNS_SOA;
+	soa.kind = RRSET_DATA;
+	return soa;
+}
+
+/* Which zone says that it made s; NULL = nobody does. */
+static const uint8_t *signer_of(const struct rrset *s)
+{
+	const uint8_t *signer = NULL;
+	if (s->kind == RRSET_DATA)
+		return val_sig_signer(s);
+	if (s->soa_owner) {
+		const struct rrset soa = soa_of(s);
+		signer = val_sig_signer(&soa);
+	}
+	for (int i = 0; i < s->proof_n && !signer; i++)
+		signer = val_sig_signer(s->proof[i]);
+	bool may = signer && (s->type == DNS_DS ? name_below(s->owner, signer)
+						: name_within(s->owner, signer));
+	return may ? signer : NULL;
+}
+
+static void limit_ttl(struct rrset *s, uint32_t ttl_max)
+{
+	s->ttl = s->ttl < ttl_max ? s->ttl : ttl_max;
+}
+
+static bool sha1(const struct val *v)
+{
+	return v->env->conf->recursion.validate_sha1;
+}
+
+static void check_sig(struct val *v, struct val_sig *out, const struct rrset *s,
+		      const uint8_t *zone, const struct rrset *keys)
+{
+	int32_t before = v->work.question;
+	val_sig_check(out, s, zone, keys, sha1(v), &v->work, v->env->now_s);
+	v->slice -= before - v->work.question;
+}
+
+/* Those proofs of s that zone has signed. What a wildcard made proves nothing. */
+static int signed_proofs(struct val *v, const struct rrset *out[RRSET_PROOF_MAX],
+			 struct rrset *s, const uint8_t *zone, const struct rrset *keys)
+{
+	int n = 0;
+	for (int i = 0; i < s->proof_n; i++) {
+		struct val_sig sig;
+		check_sig(v, &sig, s->proof[i], zone, keys);
+		if (sig.security != SECURITY_SECURE || sig.encloser)
+			continue;
+		limit_ttl(s, sig.ttl_max);
+		out[n++] = s->proof[i];
+	}
+	return n;
+}
+
+static status of_proof(struct val *v, enum proof_result r, const struct rrset *s)
+{
+	switch (r) {
+	case PROOF_SECURE:
+		return SECURITY_SECURE;
+	case PROOF_INSECURE:
+		return SECURITY_INSECURE;
+	case PROOF_SPENT:
+		return unknown(v, s->owner, s->type);
+	case PROOF_NOTHING:
+		break;
+	}
+	return fail(v, SECURITY_BOGUS, DNS_EDE_NSEC_MISSING, s->owner, s->type);
+}
+
+static status of_sig(struct val *v, const struct val_sig *sig, const struct rrset *s)
+{
+	if (sig->security == SECURITY_BOGUS)
+		return fail(v, SECURITY_BOGUS, sig->ede, s->owner, s->type);
+	return unknown(v, s->owner, s->type);
+}
+
+static status check_denial(struct val *v, struct rrset *s, const uint8_t *zone,
+			   const struct rrset *keys)
+{
+	const struct rrset *list[RRSET_PROOF_MAX];
+	struct proof p = {.zone = zone, .set = list, .work = &v->work};
+	struct val_sig sig;
+	if (s->soa_owner) {
+		const struct rrset soa = soa_of(s);
+		check_sig(v, &sig, &soa, zone, keys);
+		if (sig.security != SECURITY_SECURE)
+			return of_sig(v, &sig, &soa);
+		limit_ttl(s, sig.ttl_max);
+	}
+	p.n = signed_proofs(v, list, s, zone, keys);
+	return of_proof(v,
+			s->kind == RRSET_NXDOMAIN
+				? proof_nxdomain(&p, s->owner)
+				: proof_nodata(&p, s->owner, s->type, &s->cut),
+			s);
+}
+
+static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
+			 const struct rrset *keys)
+{
+	const struct rrset *list[RRSET_PROOF_MAX];
+	struct proof p = {.zone = zone, .set = list, .work = &v->work};
+	struct val_sig sig;
+	check_sig(v, &sig, s, zone, keys);
+	if (sig.security != SECURITY_SECURE)
+		return of_sig(v, &sig, s);
+	limit_ttl(s, sig.ttl_max);
+	if (!sig.encloser)
+		return SECURITY_SECURE;
+	p.n = signed_proofs(v, list, s, zone, keys);
+	return of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s);
+}
+
+/* ---- the chain ---- */
+
+enum cut { CUT_WAITS, CUT_SIGNED, CUT_UNSIGNED, CUT_NONE, CUT_BOGUS, CUT_UNKNOWN };
+
+static status set_status(struct val *v, struct rrset *s, int depth);
+
+static struct anchor anchor_of(const struct val *v, const uint8_t *name, bool above)
+{
+	return anchors_find(v->env->anchors, name, above, v->env->now_s);
+}
+
+/* RFC 4035 5.2: without an algorithm and a digest that we know the zone is unsigned. */
+static bool usable(const struct val *v, const struct rrset *ds)
+{
+	int16_t ede;
+	return val_sig_usable(ds, sha1(v), &ede);
+}
+
+static enum cut cut_of_ds(const struct val *v, const struct rrset *ds, status st)
+{
+	switch (st) {
+	case SECURITY_SECURE:
+		if (ds->kind == RRSET_NODATA && ds->cut)
+			return CUT_UNSIGNED;
+		if (ds->kind != RRSET_DATA || ds->type != DNS_DS)
+			return CUT_NONE;
+		return usable(v, ds) ? CUT_SIGNED : CUT_UNSIGNED;
+	case SECURITY_INSECURE:
+		return CUT_UNSIGNED;
+	case SECURITY_BOGUS:
+		return CUT_BOGUS;
+	case SECURITY_INDETERMINATE:
+		return CUT_UNKNOWN;
+	default:
+		return CUT_WAITS;
+	}
+}
+
+/* What zone's parents say of its keys. *ds: what vouches for them, when CUT_SIGNED. */
+static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **ds,
+		       int depth)
+{
+	const struct anchor a = anchor_of(v, zone, false);
+	if (a.kind != ANCHOR_TRUST)
+		return CUT_UNSIGNED;
+	if (name_equal(a.zone, zone)) {
+		*ds = a.ds;
+		return usable(v, a.ds) ? CUT_SIGNED : CUT_UNSIGNED;
+	}
+	struct val_set *s = get_set(v, zone, DNS_DS);
+	if (!s || s->state == VAL_UNKNOWN || depth == 0) {
+		unknown(v, zone, DNS_DS);
+		return CUT_UNKNOWN;
+	}
+	if (s->state != VAL_HERE)
+		return CUT_WAITS;
+	*ds = &s->set;
+	return cut_of_ds(v, &s->set, set_status(v, &s->set, depth - 1));
+}
+
+static status status_of_cut(struct val *v, enum cut cut, const uint8_t *zone)
+{
+	switch (cut) {
+	case CUT_UNSIGNED:
+		return SECURITY_INSECURE;
+	case CUT_BOGUS:
+		return SECURITY_BOGUS;
+	case CUT_UNKNOWN:
+		return SECURITY_INDETERMINATE;
+	case CUT_NONE: /* the parent knows of no such zone */
+		return fail(v, SECURITY_BOGUS, DNS_EDE_DNSKEY_MISSING, zone, DNS_DNSKEY);
+	default:
+		return SECURITY_UNCHECKED;
+	}
+}
+
+static status check_keys(struct val *v, struct rrset *keys, const struct rrset *ds)
+{
+	struct val_sig sig;
+	int32_t before = v->work.question;
+	if (keys->security == SECURITY_SECURE)
+		return SECURITY_SECURE;
+	if (keys->kind != RRSET_DATA || keys->type != DNS_DNSKEY)
+		return fail(v, SECURITY_BOGUS, DNS_EDE_DNSKEY_MISSING, keys->owner,
+			    DNS_DNSKEY);
+	v->work.response = VAL_SIGS_RESPONSE;
+	val_sig_check_keys(&sig, keys, ds, sha1(v), &v->work, v->env->now_s);
+	v->slice -= before - v->work.question;
+	if (sig.security != SECURITY_SECURE)
+		return of_sig(v, &sig, keys);
+	limit_ttl(keys, sig.ttl_max);
+	return settle(v, keys, SECURITY_SECURE);
+}
+
+/* SECURE: *keys are the keys of zone. They are asked for beside its DS as soon as that
+ * promises to be there. */
+static status zone_status(struct val *v, const uint8_t *zone, const struct rrset **keys,
+			  int depth)
+{
+	const struct rrset *ds;
+	enum cut cut = cut_at(v, zone, &ds, depth);
+	const struct val_set *early = find_set(v, zone, DNS_DS);
+	bool promising =
+		early && early->state == VAL_HERE && early->set.kind == RRSET_DATA;
+	if (cut != CUT_SIGNED && !(cut == CUT_WAITS && promising))
+		return status_of_cut(v, cut, zone);
+	struct val_set *s = get_set(v, zone, DNS_DNSKEY);
+	if (!s || s->state == VAL_UNKNOWN)
+		return fail(v, SECURITY_INDETERMINATE, DNS_EDE_DNSKEY_MISSING, zone,
+			    DNS_DNSKEY);
+	if (cut == CUT_WAITS || s->state != VAL_HERE || v->slice <= 0) {
+		v->yields |= cut == CUT_SIGNED && s->state == VAL_HERE;
+		return SECURITY_UNCHECKED;
+	}
+	*keys = &s->set;
+	return check_keys(v, &s->set, ds);
+}
+
+static const uint8_t *last_labels(const uint8_t *name, unsigned n)
+{
+	for (unsigned have = name_labels(name); have > n; have--)
+		name = name_parent(name);
+	return name;
+}
+
+/* Nobody signed s: somewhere between the trust anchor and its owner there must be a cut
+ * that is proved to have no DS. Most likely it is the one that s was got from. */
+static status unsigned_status(struct val *v, const struct rrset *s,
+			      const struct anchor *a, int depth)
+{
+	const uint8_t *zone = s->from.zone, *end = s->owner, *top = a->zone;
+	const struct rrset *ds;
+	enum cut cut = CUT_NONE;
+	if (zone && name_within(zone, a->zone))
+		cut = cut_at(v, zone, &ds, depth);
+	if (cut == CUT_SIGNED)
+		top = zone;
+	else if (cut != CUT_NONE)
+		return status_of_cut(v, cut, zone);
+	/* A DS is its parent's. */
+	end = s->type == DNS_DS ? name_parent(end) : end;
+	for (unsigned n = name_labels(top) + 1; n <= name_labels(end); n++) {
+		const uint8_t *name = last_labels(end, n);
+		cut = cut_at(v, name, &ds, depth);
+		if (cut != CUT_SIGNED && cut != CUT_NONE)
+			return status_of_cut(v, cut, name);
+	}
+	return fail(v, SECURITY_BOGUS, DNS_EDE_RRSIGS_MISSING, s->owner, s->type);
+}
+
+static status signed_status(struct val *v, struct rrset *s, const uint8_t *signer,
+			    int depth)
+{
+	const struct rrset *keys;
+	status st = zone_status(v, signer, &keys, depth);
+	if (st != SECURITY_SECURE)
+		return st;
+	if (v->slice <= 0) {
+		v->yields = true;
+		return SECURITY_UNCHECKED;
+	}
+	v->work.response = VAL_SIGS_RESPONSE;
+	v->work.hashes = VAL_HASHES_MAX;
+	return s->kind == RRSET_DATA ? check_data(v, s, signer, keys)
+				     : check_denial(v, s, signer, keys);
+}
+
+static status set_status(struct val *v, struct rrset *s, int depth)
+{
+	uint8_t signer[DNS_NAME_MAX];
+	if (s->security == SECURITY_BOGUS)
+		return fail(v, SECURITY_BOGUS, s->why, s->owner, s->type);
+	if (s->security != SECURITY_UNCHECKED)
+		return s->security;
+	const struct anchor a = anchor_of(v, s->owner, s->type == DNS_DS);
+	if (a.kind != ANCHOR_TRUST)
+		return settle(v, s, SECURITY_INSECURE);
+	const uint8_t *by = signer_of(s);
+	if (!by || !name_within(by, a.zone))
+		return settle(v, s, unsigned_status(v, s, &a, depth));
+	name_copy(signer, by);
+	name_lower(signer, name_len(signer));
+	return settle(v, s, signed_status(v, s, signer, depth));
+}
+
+enum val_result val_check(struct val *v, const struct resolve_env *env,
+			  struct rrset *const *sets, int n)
+{
+	status st = SECURITY_SECURE;
+	v->env = env;
+	v->slice = VAL_SLICE;
+	v->yields = false;
+	for (int i = 0; i < n && (st == SECURITY_SECURE || st == SECURITY_INSECURE); i++)
+		st = set_status(v, sets[i], VAL_DEPTH_MAX);
+	if (v->no_room)
+		return VAL_NO_ROOM;
+	if (v->blocked.kind == VERDICT_ACT)
+		return VAL_BLOCKED;
+	if (st != SECURITY_UNCHECKED)
+		return VAL_DONE;
+	return v->yields ? VAL_YIELDS : VAL_WAITS;
+}
