@@ -177,8 +177,8 @@ static void write_answer(const struct reply *r, const struct question *question)
 			  .room = DNS_UDP_MAX};
 	struct answer_body body;
 	name_copy(q.qname, question->qname);
-	if (answer_body(&body, body_bytes, sizeof body_bytes, ttl_at, q.qname, q.qtype,
-			r))
+	if (answer_body(&body, body_bytes, sizeof body_bytes, ttl_at, q.qname, q.qtype, r,
+			question->qtype != DNS_A))
 		return;
 	size_t len = answer_finish(out, q.room, &q, &body, 1, r->ede_text);
 	must(len <= q.room && guard_message(out, len, GUARD_RECORDS_UDP) == ERR_OK);

@@ -1,5 +1,5 @@
-"""Servers that a test plays itself, on addresses of the lab, in one thread: say(question) gives the reply's bytes, or None
-for silence, or (seconds, bytes) for a late one; every question is kept in .asked, in the order of arrival."""
+"""Servers that a test plays itself, on addresses of the lab, in one thread: say(question) gives the reply's bytes, or a list
+of several, or None for silence, or (seconds, bytes) for a late one; every question is kept in .asked, in the order of arrival."""
 import collections
 import heapq
 import selectors
@@ -10,8 +10,9 @@ import time
 
 from dnsmsg import name_text
 
-# peer: the resolver's port; over: "udp" or "tcp"; question: the question section as it came.
-Asked = collections.namedtuple("Asked", "host peer id qname qtype over question")
+# source, peer: the resolver's address and port; over: "udp" or "tcp"; question: the question section as it came; rest: what
+# stood behind it, an OPT record.
+Asked = collections.namedtuple("Asked", "host source peer id qname qtype over question rest")
 
 
 def record(owner, rtype, data, ttl=300):
@@ -74,15 +75,16 @@ class Puppets:
 
     def message(self, wire, host, peer, over, how):
         qname, at = name_text(wire, 12)
-        asked = Asked(host, peer, struct.unpack_from("!H", wire)[0], qname.lower(), struct.unpack_from("!H", wire, at)[0], over,
-                      wire[12:at + 4])
+        asked = Asked(host, *peer, struct.unpack_from("!H", wire)[0], qname.lower(), struct.unpack_from("!H", wire, at)[0], over,
+                      wire[12:at + 4], wire[at + 4:])
         self.asked.append(asked)
         said = self.say(asked)
         if isinstance(said, tuple):
             self.number += 1  # two of one moment: functions have no order
             heapq.heappush(self.late, (time.monotonic() + said[0], self.number, how, said[1]))
-        elif said:
-            self.send(how, said)
+        else:
+            for out in said if isinstance(said, list) else [said] if said else []:
+                self.send(how, out)
 
     def datagrams(self, s, host):
         for _ in range(64):
@@ -90,13 +92,13 @@ class Puppets:
                 wire, peer = s.recvfrom(65535)
             except BlockingIOError:
                 return
-            self.message(wire, host, peer[1], "udp", lambda out, peer=peer: s.sendto(out, peer))
+            self.message(wire, host, peer, "udp", lambda out, peer=peer: s.sendto(out, peer))
 
     def accept(self, s, host):
         c, peer = s.accept()
         c.settimeout(2)  # large answers to one that reads slowly
         state = bytearray()
-        self.sel.register(c, selectors.EVENT_READ, lambda: self.stream(c, state, host, peer[1]))
+        self.sel.register(c, selectors.EVENT_READ, lambda: self.stream(c, state, host, peer))
 
     def stream(self, c, state, host, peer):
         try:

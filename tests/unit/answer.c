@@ -328,18 +328,19 @@ START_TEST(body_too_long_or_too_many)
 }
 END_TEST
 
-/* Names of answers point back to what stands before; a bound ends the search (RFC 9267).
- */
+/* SECURITY.md 1B row 26, RFC 9267: names of answers point back to what stands before, and
+ * a bound ends the search: 64 KiB of distinct deep names cost at most 2 ms. */
 START_TEST(compression_is_bounded)
 {
 	static uint8_t wire[DNS_MESSAGE_MAX], data[DNS_MESSAGE_MAX];
 	static uint16_t ttl_at[ANSWER_TTLS_MAX];
+	enum { RECORDS = 320 };
 	uint8_t owner[DNS_NAME_MAX], target[DNS_NAME_MAX];
 	struct answer_body body;
 	char text[300], *p;
 	struct rrset s = {.owner = owner, .type = DNS_MX, .ttl = 1, .data = data};
 	ck_assert_int_eq(name_from_str(owner, "example.com"), 0);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < RECORDS; i++) {
 		p = text;
 		for (int k = 0; k < 60; k++)
 			p += sprintf(p, "%c%c.", 'a' + i % 26, 'a' + (i + k) % 26);
@@ -353,10 +354,18 @@ START_TEST(compression_is_bounded)
 		s.rr_n++;
 	}
 	struct reply r = {.answer = {&s}, .answer_n = 1};
-	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_MX, &r, false),
-		0);
+	double best_ms = 1e9;
+	for (int i = 0; i < 10; i++) {
+		double start_ms = unit_cpu_ms();
+		ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner,
+					     DNS_MX, &r, false),
+				 0);
+		double took_ms = unit_cpu_ms() - start_ms;
+		best_ms = took_ms < best_ms ? took_ms : best_ms;
+	}
 	ck_assert_int_eq(guard_message(wire, body.len, GUARD_RECORDS_TCP), 0);
+	ck_assert_uint_gt(body.len, 60000);
+	ck_assert_msg(best_ms <= 2 * UNIT_SLOWER, "%.3f ms", best_ms);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
@@ -39,4 +40,11 @@ const char *unit_path(const char *name)
 	char *p = paths[at++ % 16];
 	snprintf(p, sizeof paths[0], "%s/%s", unit_dir(), name);
 	return p;
+}
+
+double unit_cpu_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }

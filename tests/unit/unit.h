@@ -13,6 +13,20 @@ const char *unit_dir(void);
 /* unit_dir()/name, in one of 16 rotating static buffers. */
 const char *unit_path(const char *name);
 
+/* Processor time of this thread so far. */
+double unit_cpu_ms(void);
+/* Instrumented code runs several times slower. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNIT_SLOWER 20
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define UNIT_SLOWER 20
+#endif
+#endif
+#ifndef UNIT_SLOWER
+#define UNIT_SLOWER 1
+#endif
+
 /* One suite with one test case of these functions; time-out 30 s a test. */
 #define UNIT_SUITE(name, ...)                                             \
 	Suite *unit_suite(void)                                           \
