@@ -420,7 +420,8 @@ START_TEST(cached_names_are_judged_anew)
 	struct hit h;
 	open_serve();
 	size_t n = question(wire, "www.example.com", DNS_A, DNS_QR | DNS_RA);
-	struct answer_body body = {wire, ttl_at, (uint16_t)n, 0, DNS_EDE_NONE, true};
+	struct answer_body body = {wire,	 ttl_at, (uint16_t)n, 0,
+				   DNS_EDE_NONE, true,	 false};
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, "www.example.com"), 0);
 	answer_cache_put(serve->answers, &body, qname, DNS_A, POLICY_ALL, false, &memory,
@@ -440,7 +441,8 @@ static void cached_until(const char *name, uint8_t class, uint32_t ttl)
 	static const uint16_t ttl_at[1];
 	uint8_t qname[DNS_NAME_MAX];
 	size_t n = question(wire, name, DNS_A, DNS_QR | DNS_RA);
-	struct answer_body body = {wire, ttl_at, (uint16_t)n, 0, DNS_EDE_NONE, true};
+	struct answer_body body = {wire,	 ttl_at, (uint16_t)n, 0,
+				   DNS_EDE_NONE, true,	 false};
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, name), 0);
 	answer_cache_put(serve->answers, &body, qname, DNS_A, class, false, &memory, ttl,
