@@ -205,13 +205,12 @@ static bool nsec_nodata(const struct nsec_chain *c, const uint8_t *name, uint16_
 	return over && is_empty(over, wildcard);
 }
 
-/* RFC 4035 5.3.4. */
+/* RFC 4035 5.3.4; an empty name is its own closest one. */
 static bool nsec_wildcard(const struct nsec_chain *c, const uint8_t *name,
 			  const uint8_t *encloser)
 {
 	const struct nsec *over = nsec_cover(c, name);
-	return over && !is_empty(over, name) &&
-	       name_equal(nsec_encloser(over, name), encloser);
+	return over && name_equal(nsec_encloser(over, name), encloser);
 }
 
 enum proof_result proof_nxdomain(const struct proof *p, const uint8_t *name)

@@ -138,7 +138,6 @@ START_TEST(nsec_proves)
 		 "a\\255.test b\\000.test RRSIG NSEC;"
 		 "\\041.test \\043.test RRSIG NSEC",
 		 "X b.test", 'S'},
-		{"next name in capitals", APEX "A.test C.TEST A", "X B.test", 'S'},
 		{"longer label is behind", APEX "a.test aaa.test A", "X aa.test", 'S'},
 		{"bytes over 127", APEX "a.test \\255.test A", "X \\254.test", 'S'},
 		{"DS of a name that is not", APEX "a.test c.test NS", "X b.test", 'S'},
@@ -268,6 +267,10 @@ START_TEST(nsec_does_not)
 		 "X a.test", '-'},
 		{"row 21: next name outside the zone",
 		 "a.test c.example A;test a.test NS SOA", "X b.test", '-'},
+		{"row 21: next name behind the zone", "z.test zone A;test a.test NS SOA",
+		 "X zz.test", '-'},
+		{"row 21: next name behind the zone, NODATA",
+		 "z.test a.zz.zone A;*.test a.test A", "D zz.test MX", '-'},
 		{"row 21: next name above", "z.test . A;test a.test NS SOA", "X zz.test",
 		 '-'},
 		{"row 21: owner outside", "a.tesla zz.test A;test a.test NS SOA",
@@ -515,6 +518,8 @@ START_TEST(nsec3_does_not)
 		{"8.8, the name is covered, not the next closer", "-x.b.test +x.b.test A",
 		 "W x.b.test test", '-'},
 		{"8.8, encloser above the zone", NC, "W b.test .", '-'},
+		{"8.8, encloser above the zone, which is covered", "-test +test A",
+		 "W b.test .", '-'},
 		{"8.8, encloser is the name", NC, "W b.test b.test", '-'},
 		{"NSEC has the wildcard", CE NC "test a.test NS SOA", "X b.test", '-'},
 		{"NSEC has the encloser", "test a.test NS SOA;" NC WC, "X b.test", '-'},
@@ -631,6 +636,9 @@ START_TEST(order)
 					  "yljkjljk.a.example",
 					  "z.a.example",
 					  "zabc.a.example",
+					  "ab.example",
+					  "abc.example",
+					  "ac.example",
 					  "z.example",
 					  "\\001.z.example",
 					  "*.z.example",
@@ -677,5 +685,21 @@ START_TEST(expanded_owner)
 }
 END_TEST
 
+/* A next name is compared in lower case, whatever its signer wrote. */
+START_TEST(capitals)
+{
+	static struct sets s;
+	bool types[TYPES] = {[DNS_NS] = true, [DNS_SOA] = true};
+	struct val_work work = {0};
+	s.n = 0;
+	add(&s, DNS_NSEC, (const uint8_t *)"\4test", (const uint8_t *)"\1C\4TEST", 8,
+	    types, &plain);
+	struct proof p = {
+		.zone = (const uint8_t *)"\4test", .set = s.at, .n = 1, .work = &work};
+	ck_assert_int_eq(proof_nxdomain(&p, (const uint8_t *)"\1b\4test"), PROOF_SECURE);
+	ck_assert_int_eq(proof_nxdomain(&p, (const uint8_t *)"\1c\4test"), PROOF_NOTHING);
+}
+END_TEST
+
 UNIT_SUITE("val_proof", nsec_proves, nsec_does_not, nsec3_proves, nsec3_does_not, hashes,
-	   prices, spent, order, expanded_owner)
+	   prices, spent, order, expanded_owner, capitals)
