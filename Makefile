@@ -90,7 +90,7 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(if $(LIBFUZZER),,$(BUILD)/obj/test
 $(HELPERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 $(SCENARIO): $(call obj,$(SCENARIO_SRC)) $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'

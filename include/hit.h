@@ -13,7 +13,7 @@
 enum {
 	HIT_NODE_MAX = 64,   /* node name, as long as a Linux host name */
 	HIT_LIST_MAX = 64,   /* list name and NUL */
-	HIT_FAMILY_MAX = 48, /* malware family and NUL */
+	HIT_FAMILY_MAX = 48, /* malware family and NUL; category the same */
 };
 
 enum hit_transport { HIT_UDP = 0, HIT_TCP = 1, HIT_TLS = 2, HIT_HTTPS = 3 };
@@ -38,7 +38,7 @@ struct hit {
 	uint8_t qname[DNS_NAME_MAX];   /* lower case */
 	uint8_t matched[DNS_NAME_MAX]; /* the rule's owner; root when none */
 	char list[HIT_LIST_MAX];
-	char family[HIT_FAMILY_MAX];
+	char family[HIT_FAMILY_MAX], category[HIT_FAMILY_MAX];
 };
 
 static inline const char *hit_transport_text(enum hit_transport t)

@@ -9,7 +9,8 @@ void cause_find(struct cause *out, const struct policy *p, const struct verdict 
 	if (!v->prefix.addr.family)
 		name_copy(key.name, v->matched);
 	if (blocklist_entry_of_rule(p->view, &out->entry, &v->rule, &key))
-		out->entry.family[0] = 0, out->entry.data.len = 0;
+		out->entry.family[0] = out->entry.category[0] = 0,
+		out->entry.data.len = 0;
 }
 
 void cause_tell(struct answer_policy *out, char text[ANSWER_EDE_TEXT_MAX],

@@ -11,7 +11,7 @@
 
 struct cause {
 	const struct blocklist_list *list; /* NULL = it has gone */
-	struct blocklist_entry entry;	   /* family and data at least are set */
+	struct blocklist_entry entry; /* family, category and data at least are set */
 };
 
 void cause_find(struct cause *out, const struct policy *p, const struct verdict *v);

@@ -132,15 +132,18 @@ static int try_segment(const char *path)
 {
 	struct hit_position p = {0};
 	struct hit_store *s;
-	static const uint8_t packed[1];
+	uint8_t packed[HIT_PACKED_MAX];
+	const struct hit h = {.client.family = 4};
+	const struct hit_origin nobody = {0};
+	size_t len = hit_pack(packed, NULL, &h, &nobody);
 	int err = hit_store_open(&s, path, HIT_STORE_WRITE);
 	if (err)
 		return err;
 	err = hit_store_position(s, &p, 0, 0);
 	if (!err || err == ERR_NOENT)
-		err = hit_store_begin(s, 0);
+		err = hit_store_begin(s);
 	if (!err)
-		err = hit_store_put(s, packed, sizeof packed, 1);
+		err = hit_store_put(s, packed, len, 1);
 	if (!err)
 		err = hit_store_move(s, &p, 0);
 	hit_store_close(s);
@@ -167,6 +170,16 @@ static bool is_harmless(const char *path)
 	return WIFEXITED(status);
 }
 
+static void pass_over(struct hit_log *log, const char *name, int err)
+{
+	log->w.passed_over = true;
+	hit_writer_say(&log->w, HIT_LOG_WARNING,
+		       "hit log: segment %s is %s; left as it is, going on without it%s",
+		       name, err_text(err),
+		       err == ERR_VERSION ? ": the sinkhole-hits of that version reads it"
+					  : "");
+}
+
 /* The newest segment that can be read. Damaged ones stay where they are, for a person. */
 static int open_newest(struct hit_log *log, const char **why)
 {
@@ -187,15 +200,13 @@ static int open_newest(struct hit_log *log, const char **why)
 		if (err == ERR_NOENT) /* killed while making it */
 			(void)hit_store_remove(log->w.dir, files[i].name);
 		else if (err)
-			hit_writer_say(&log->w, HIT_LOG_WARNING,
-				       "hit log: segment %s is %s; left as it is, going "
-				       "on without "
-				       "it",
-				       files[i].name, err_text(err));
+			pass_over(log, files[i].name, err);
 		else
 			hit_writer_use_segment(&log->w, s, files[i].name, files[i].day);
 	}
 	log->w.next_number = next;
+	if (log->w.passed_over)
+		log->w.store_day = 0; /* rows of now belong behind what that one holds */
 	free(files);
 	return ERR_OK;
 }

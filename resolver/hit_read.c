@@ -1,17 +1,18 @@
 #include "resolver/hit_read.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 struct hit_reader {
 	struct hit_read_conf conf;
 	char dir[HIT_STORE_PATH_MAX];
-	struct hit_store *store; /* NULL = before the first, or between two */
-	struct hit_store_file file;
-	bool last_look; /* a newer segment exists: what is read now is all */
-	bool past_until;
-	struct hit_page *page;
-	int row; /* next in page */
+	struct hit_read_segment segment; /* store NULL = before the first, or between */
+	bool last_look;		  /* a newer segment exists: what is read now is all */
+	uint64_t row;		  /* the next one wanted */
+	struct hit_range *ranges; /* NULL = all */
+	size_t ranges_n, range;
+	struct hit_rows page;
 	char node[HIT_NODE_MAX];
 	uint64_t node_boot; /* whose node that is */
 	int node_worker;    /* -1 = nobody's */
@@ -21,8 +22,10 @@ static void trouble(const struct hit_read_conf *c, const char *segment, int err,
 		    uint64_t bad)
 {
 	if (c->trouble)
-		c->trouble(c->trouble_arg, segment, err, bad);
+		c->trouble(c->trouble_arg, c->dir, segment, err, bad);
 }
+
+/* ---- segments ---- */
 
 static int open_file(struct hit_store **out, const char *dir, const char *name)
 {
@@ -33,108 +36,177 @@ static int open_file(struct hit_store **out, const char *dir, const char *name)
 				    : ERR_RANGE;
 }
 
-/* The first segment after number; false when there is none. */
-static int next_file(const char *dir, uint64_t number, struct hit_store_file *out,
-		     bool *newest)
+/* The first segments after number, two at most. */
+static int next_files(const char *dir, uint64_t number, struct hit_store_file out[2])
 {
 	struct hit_store_file *files;
-	int n, i = 0;
+	int n, i = 0, found = 0;
 	int err = hit_store_files(&files, &n, dir);
 	if (err)
 		return err;
 	while (i < n && files[i].number <= number)
 		i++;
-	if (i < n) {
-		*out = files[i];
-		*newest = i == n - 1;
-	}
+	for (; i < n && found < 2; i++)
+		out[found++] = files[i];
 	free(files);
-	return i < n ? 1 : 0;
+	return found;
 }
 
-/* A cursor before everything that was recorded since conf.since_us. */
-static struct hit_cursor first_cursor(const struct hit_reader *r)
+/* Where the segment's rows end: a commit that failed may have written some that the next
+ * one has too. */
+static uint64_t end_of(const char *dir, const struct hit_segment *g,
+		       const struct hit_store_file *next)
 {
-	uint64_t early = hit_store_segment(r->store)->early_us;
-	uint64_t since = r->conf.since_us;
-	return (struct hit_cursor){.commit_us = since > early ? since - early : 0};
+	struct hit_store *s;
+	if (open_file(&s, dir, next->name))
+		return g->end_row;
+	uint64_t first = hit_store_segment(s)->first_row;
+	hit_store_close(s);
+	return first > g->first_row && first < g->end_row ? first : g->end_row;
 }
 
-static bool is_in_span(const struct hit_reader *r, const struct hit_segment *g)
+int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *conf,
+		     uint64_t number)
 {
-	return g->records == 0 || (g->max_us >= r->conf.since_us &&
-				   (!r->conf.until_us || g->min_us < r->conf.until_us));
+	struct hit_store_file files[2];
+	int found;
+	while ((found = next_files(conf->dir, number, files)) > 0) {
+		*out = (struct hit_read_segment){.file = files[0], .newest = found == 1};
+		number = files[0].number;
+		int err = open_file(&out->store, conf->dir, files[0].name);
+		if (err == ERR_NOENT && out->newest) /* being made just now */
+			return 0;
+		if (err == ERR_NOENT) /* retired meanwhile */
+			continue;
+		if (!err)
+			err = hit_store_look(out->store);
+		if (err) {
+			trouble(conf, files[0].name, err, 0);
+			hit_store_close(out->store);
+			out->store = NULL;
+			continue;
+		}
+		const struct hit_segment *g = hit_store_segment(out->store);
+		out->end = found == 2 ? end_of(conf->dir, g, &files[1]) : g->end_row;
+		return 1;
+	}
+	return found;
+}
+
+static void close_segment(struct hit_reader *r)
+{
+	hit_store_close(r->segment.store);
+	r->segment.store = NULL;
+	free(r->ranges);
+	r->ranges = NULL;
+	r->ranges_n = r->range = 0;
+	r->page.n = r->page.at = 0;
+}
+
+static bool is_in_span(const struct hit_read_conf *c, uint64_t min_us, uint64_t max_us)
+{
+	return max_us >= c->since_us && (!c->until_us || min_us < c->until_us);
 }
 
 /* Opens the segment after the one that was read. 0: there is none yet. */
 static int open_next(struct hit_reader *r)
 {
 	for (;;) {
-		struct hit_store_file file;
-		bool newest;
-		int found = next_file(r->dir, r->file.number, &file, &newest);
-		if (found <= 0)
-			return found;
-		struct hit_store_file before = r->file;
-		r->file = file;
-		int err = open_file(&r->store, r->dir, file.name);
-		if (err == ERR_NOENT && newest) { /* being made just now */
-			r->file = before;
-			return 0;
+		uint64_t number = r->segment.file.number;
+		struct hit_store_file before = r->segment.file;
+		int got = hit_read_segment(&r->segment, &r->conf, number);
+		if (got <= 0) {
+			r->segment.file = before;
+			return got;
 		}
-		if (err == ERR_NOENT) /* retired meanwhile */
-			continue;
-		if (err) {
-			trouble(&r->conf, file.name, err, 0);
-			continue;
-		}
-		/* The newest one may still get rows of any time. */
-		if (!newest && !is_in_span(r, hit_store_segment(r->store))) {
-			hit_store_close(r->store);
-			r->store = NULL;
-			continue;
-		}
-		r->last_look = r->past_until = false;
+		const struct hit_segment *g = hit_store_segment(r->segment.store);
+		r->last_look = !r->segment.newest;
+		r->row = g->first_row;
 		r->node_worker = -1;
-		r->page->n = r->row = 0;
-		r->page->next = first_cursor(r);
-		return 1;
+		/* The newest one may still get rows of any time. */
+		if (!r->segment.newest && !is_in_span(&r->conf, g->min_us, g->max_us)) {
+			close_segment(r);
+			continue;
+		}
+		if (r->conf.pick)
+			got = r->conf.pick(r->conf.pick_arg, r->segment.store,
+					   r->segment.end, &r->ranges, &r->ranges_n);
+		if (got >= 0)
+			return 1;
+		trouble(&r->conf, r->segment.file.name, got, 0);
+		close_segment(r);
 	}
 }
 
-/* The next rows of the open segment; none ends it or, when it is the newest, waits. */
+/* ---- rows ---- */
+
+/* The next row that is wanted is row or a later one; false: none is. */
+static bool next_wanted(struct hit_reader *r)
+{
+	if (!r->ranges)
+		return true;
+	while (r->range < r->ranges_n && r->ranges[r->range].to <= r->row)
+		r->range++;
+	if (r->range == r->ranges_n)
+		return false;
+	if (r->ranges[r->range].from > r->row)
+		r->row = r->ranges[r->range].from;
+	return true;
+}
+
+/* Over a page that cannot be read: to the one behind it. */
+static int pass_bad_page(struct hit_reader *r)
+{
+	uint64_t bad = r->page.first, end = hit_store_segment(r->segment.store)->end_row;
+	int got = hit_store_rows(r->segment.store, &r->page, bad, HIT_PAGE_AFTER);
+	uint64_t next = got == 1 || got == ERR_DAMAGED ? r->page.first : end;
+	trouble(&r->conf, r->segment.file.name, ERR_OK,
+		next > r->row ? next - r->row : 1);
+	r->row = next > r->row ? next : end;
+	r->page.n = r->page.at = 0;
+	return got < 0 && got != ERR_DAMAGED ? got : 1;
+}
+
+/* The page that holds r->row: 1, or 0 when there is none (for now). */
 static int read_page(struct hit_reader *r)
 {
-	struct hit_store_file file;
-	bool newest;
-	r->row = 0;
-	int err = hit_store_page(r->store, r->page, r->page->next);
-	if (!err && r->page->bad)
-		trouble(&r->conf, r->file.name, ERR_OK, r->page->bad);
-	if (!err && r->page->n > 0)
-		return 1;
-	if (!err && !r->page->end && !r->page->bad)
-		err = ERR_DAMAGED; /* a row that no page can hold */
-	if (!err && !r->page->end)
-		return 1;
-	if (err)
-		trouble(&r->conf, r->file.name, err, 0);
-	if (!err && !r->last_look) {
-		int found = next_file(r->dir, r->file.number, &file, &newest);
-		if (found <= 0)
-			return found;
-		r->last_look = true; /* rows may have come before the new one was made */
-		return 1;
+	r->page.n = r->page.at = 0;
+	if (!next_wanted(r) || (!r->segment.newest && r->row >= r->segment.end))
+		return 0;
+	int got = hit_store_rows(r->segment.store, &r->page, r->row, HIT_PAGE_AT);
+	if (got == ERR_DAMAGED)
+		return pass_bad_page(r);
+	if (got == 1 && r->page.first + r->page.n <= r->row)
+		got = 0;
+	if (got == 1 && r->segment.newest) /* its words may be newer than ours */
+		got = hit_store_look(r->segment.store) ? ERR_DAMAGED : 1;
+	if (got == 1 && !is_in_span(&r->conf, r->page.min_us, r->page.max_us)) {
+		r->row = r->page.first + r->page.n;
+		r->page.n = r->page.at = 0;
 	}
-	hit_store_close(r->store);
-	r->store = NULL;
-	r->page->n = 0;
-	return 1;
+	if (got <= 0)
+		r->page.n = r->page.at = 0;
+	return got;
 }
 
-static bool saturated_greater(uint64_t a, uint64_t b, uint64_t c)
+/* No more rows in the segment: the next one, or 0. */
+static int leave_segment(struct hit_reader *r)
 {
-	return b <= UINT64_MAX - c && a > b + c;
+	struct hit_store_file files[2];
+	if (!r->last_look) {
+		int found = next_files(r->dir, r->segment.file.number, files);
+		if (found <= 0)
+			return found;
+		/* Rows may have come before the new one was made. */
+		r->last_look = true;
+		int err = hit_store_look(r->segment.store);
+		const struct hit_segment *g = hit_store_segment(r->segment.store);
+		r->segment.newest = false;
+		r->segment.end = err ? r->row : end_of(r->dir, g, &files[0]);
+		return 1;
+	}
+	close_segment(r);
+	return 1;
 }
 
 static void find_node(struct hit_reader *r, struct hit_row *out)
@@ -142,7 +214,7 @@ static void find_node(struct hit_reader *r, struct hit_row *out)
 	struct hit_position p;
 	const struct hit *h = &out->hit;
 	if (r->node_worker != h->worker || r->node_boot != h->boot) {
-		int err = hit_store_position(r->store, &p, h->boot, h->worker);
+		int err = hit_store_position(r->segment.store, &p, h->boot, h->worker);
 		memcpy(r->node, err ? "" : p.node, err ? 1 : sizeof r->node);
 		r->node_boot = h->boot;
 		r->node_worker = h->worker;
@@ -150,40 +222,53 @@ static void find_node(struct hit_reader *r, struct hit_row *out)
 	memcpy(out->node, r->node, sizeof out->node);
 }
 
-/* Whether the row is wanted; copies it. */
-static bool take_row(struct hit_reader *r, const struct hit_store_row *row,
-		     struct hit_row *out)
+/* The next wanted row of the page: 1, or 0. */
+static int next_in_page(struct hit_reader *r, struct hit_row *out)
 {
-	const struct hit_segment *g = &r->page->segment;
-	uint64_t until = r->conf.until_us, time = hit_packed_time(row->packed, row->len);
-	if (until && saturated_greater(row->at.commit_us, until, g->late_us))
-		r->past_until = true; /* nothing later can be of that span */
-	if (r->past_until || time < r->conf.since_us || (until && time >= until))
-		return false;
-	if (hit_unpack(&out->hit, row->packed, row->len)) {
-		trouble(&r->conf, r->file.name, ERR_OK, 1);
-		return false;
+	const struct hit_read_conf *c = &r->conf;
+	const struct hit_words *rules = hit_store_rules(r->segment.store);
+	const struct hit_words *ways = hit_store_ways(r->segment.store);
+	uint32_t rule;
+	for (;;) {
+		unsigned before = r->page.at;
+		int got = hit_rows_next(&r->page, &out->hit, &rule, rules, ways);
+		uint64_t row = r->page.first + before;
+		if (got == 0 || !next_wanted(r) ||
+		    (!r->segment.newest && row >= r->segment.end))
+			break;
+		if (got == 1 && row < r->row)
+			continue;
+		r->row = r->page.first + r->page.at;
+		if (got < 0) {
+			trouble(c, r->segment.file.name, ERR_OK, r->page.at - before);
+			continue;
+		}
+		if (out->hit.time_us < c->since_us ||
+		    (c->until_us && out->hit.time_us >= c->until_us))
+			continue;
+		out->at = (struct hit_cursor){r->segment.file.number, row};
+		find_node(r, out);
+		return 1;
 	}
-	out->hit.count = row->count;
-	out->at = row->at;
-	find_node(r, out);
-	return true;
+	r->page.n = r->page.at = 0;
+	return 0;
 }
 
 int hit_read_next(struct hit_reader *r, struct hit_row *out)
 {
 	for (;;) {
-		while (r->store && !r->past_until && r->row < r->page->n)
-			if (take_row(r, &r->page->rows[r->row++], out))
-				return 1;
-		if (r->past_until) {
-			hit_store_close(r->store);
-			r->store = NULL;
-			r->past_until = false;
+		if (r->segment.store && next_in_page(r, out))
+			return 1;
+		int got = r->segment.store ? read_page(r) : open_next(r);
+		if (got < 0 && r->segment.store) {
+			trouble(&r->conf, r->segment.file.name, got, 0);
+			close_segment(r);
+			continue;
 		}
-		int more = r->store ? read_page(r) : open_next(r);
-		if (more <= 0)
-			return more;
+		if (got == 0 && r->segment.store)
+			got = leave_segment(r);
+		if (got <= 0)
+			return got;
 	}
 }
 
@@ -194,17 +279,11 @@ int hit_read_to_end(struct hit_reader *r)
 	if (err)
 		return err;
 	if (n > 1)
-		r->file = files[n - 2];
+		r->segment.file = files[n - 2];
 	free(files);
-	struct hit_row row;
 	err = open_next(r);
-	if (err <= 0)
-		return err;
-	/* Behind the newest row there is now. */
-	r->page->next = hit_store_segment(r->store)->last;
-	r->page->next.n++;
-	while ((err = hit_read_next(r, &row)) == 1)
-		;
+	if (err == 1)
+		r->row = hit_store_segment(r->segment.store)->end_row;
 	return err;
 }
 
@@ -216,62 +295,93 @@ int hit_read_open(struct hit_reader **out, const struct hit_read_conf *conf)
 	struct hit_reader *r = calloc(1, sizeof *r);
 	if (!r)
 		return ERR_NOMEM;
-	r->conf = *conf;
-	r->node_worker = -1;
-	r->page = calloc(1, sizeof *r->page);
 	int n = snprintf(r->dir, sizeof r->dir, "%s", conf->dir);
-	if (!r->page || n >= (int)sizeof r->dir) {
-		hit_read_close(r);
-		return n >= (int)sizeof r->dir ? ERR_RANGE : ERR_NOMEM;
+	if (n >= (int)sizeof r->dir) {
+		free(r);
+		return ERR_RANGE;
 	}
+	r->conf = *conf;
+	r->conf.dir = r->dir;
+	r->node_worker = -1;
 	*out = r;
 	return ERR_OK;
 }
 
 void hit_read_abandon(struct hit_reader *r)
 {
-	trouble(&r->conf, r->file.name, ERR_DAMAGED, 0);
-	r->store = NULL; /* LMDB was inside it: closing might crash again */
-	r->page->n = r->row = 0;
-	r->past_until = false;
+	trouble(&r->conf, r->segment.file.name, ERR_DAMAGED, 0);
+	r->segment.store = NULL; /* LMDB was inside it: closing might crash again */
+	close_segment(r);
 }
 
 void hit_read_close(struct hit_reader *r)
 {
 	if (!r)
 		return;
-	hit_store_close(r->store);
-	free(r->page);
+	close_segment(r);
 	free(r);
+}
+
+/* ---- totals ---- */
+
+/* Hits in the rows from first on, which a later segment has too. */
+static uint64_t hits_from(struct hit_store *s, uint64_t first)
+{
+	struct hit_rows page;
+	struct hit h;
+	uint32_t rule;
+	uint64_t hits = 0;
+	int got = hit_store_rows(s, &page, first, HIT_PAGE_AT);
+	while (got == 1) {
+		while ((got = hit_rows_next(&page, &h, &rule, hit_store_rules(s),
+					    hit_store_ways(s))) != 0)
+			if (got == 1 && page.first + page.at > first)
+				hits += h.count;
+		got = hit_store_rows(s, &page, page.first, HIT_PAGE_AFTER);
+	}
+	return hits;
+}
+
+/* Sequence numbers that lie between a ring's first and last record here without one. */
+static uint64_t missing_in(struct hit_store *s)
+{
+	struct hit_ring_rows r = {0};
+	uint64_t missing = 0;
+	while (hit_store_next_ring(s, &r, r.at.boot, r.at.worker) == 1)
+		if (r.rows)
+			missing += r.last - r.first + 1 - r.rows;
+	return missing;
+}
+
+static void add_totals(struct hit_read_totals *out, const struct hit_read_segment *seg)
+{
+	const struct hit_segment *g = hit_store_segment(seg->store);
+	uint64_t repeated = g->end_row - seg->end, rows = seg->end - g->first_row;
+	out->segments++;
+	out->bytes += seg->file.bytes;
+	out->records += rows;
+	out->hits += g->hits - (repeated ? hits_from(seg->store, seg->end) : 0);
+	out->no_room += g->no_room;
+	out->repeated += repeated;
+	out->missing += missing_in(seg->store);
+	if (rows) {
+		out->min_us = g->min_us < out->min_us ? g->min_us : out->min_us;
+		out->max_us = g->max_us > out->max_us ? g->max_us : out->max_us;
+	}
 }
 
 int hit_read_totals(struct hit_read_totals *out, const struct hit_read_conf *conf)
 {
-	struct hit_store_file *files;
-	int n, err = hit_store_files(&files, &n, conf->dir);
+	struct hit_read_segment seg;
+	uint64_t number = 0;
+	int got;
 	*out = (struct hit_read_totals){.min_us = UINT64_MAX};
-	if (err)
-		return err;
-	for (int i = 0; i < n; i++) {
-		struct hit_store *s;
-		err = open_file(&s, conf->dir, files[i].name);
-		if (err && err != ERR_NOENT)
-			trouble(conf, files[i].name, err, 0);
-		if (err)
-			continue;
-		const struct hit_segment *g = hit_store_segment(s);
-		out->segments++;
-		out->bytes += files[i].bytes;
-		out->records += g->records;
-		out->hits += g->hits;
-		out->no_room += g->no_room;
-		out->min_us =
-			g->records && g->min_us < out->min_us ? g->min_us : out->min_us;
-		out->max_us = g->max_us > out->max_us ? g->max_us : out->max_us;
-		hit_store_close(s);
+	while ((got = hit_read_segment(&seg, conf, number)) == 1) {
+		add_totals(out, &seg);
+		number = seg.file.number;
+		hit_store_close(seg.store);
 	}
-	free(files);
 	if (!out->records)
 		out->min_us = 0;
-	return ERR_OK;
+	return got;
 }

@@ -1,5 +1,6 @@
-/* hit_read.h: reading the hit log over all its segments, for the tools.
- * Shape    rows in the order of their commits; a span of time narrows what is read
+/* hit_read.h: reading hits over all segments of a folder, for the tools.
+ * Shape    rows in the order of their commits; a span of time narrows what is read, and a
+ *          pick from the sums of a segment more so
  * Units    microseconds since 1970, UTC; since is included, until is not
  * Memory   rows are copies
  * Threads  one per struct; not in the process that writes
@@ -11,6 +12,11 @@
 
 #include "resolver/hit_store.h"
 
+/* Names a row for ever; later rows are greater. */
+struct hit_cursor {
+	uint64_t segment, row;
+};
+
 struct hit_row {
 	struct hit hit;
 	char node[HIT_NODE_MAX];
@@ -18,13 +24,24 @@ struct hit_row {
 };
 
 /* A segment that cannot be read (err), or bad rows in it that were left out (err 0). */
-typedef void hit_read_trouble_fn(void *arg, const char *segment, int err, uint64_t bad);
+typedef void hit_read_trouble_fn(void *arg, const char *dir, const char *segment, int err,
+				 uint64_t bad);
+
+struct hit_range {
+	uint64_t from, to; /* rows; to is not included */
+};
+/* Which rows of a segment are wanted, of those before end: *ranges (malloc) in order. 1,
+ * 0 = all, or ERR_*. */
+typedef int hit_read_pick_fn(void *arg, struct hit_store *s, uint64_t end,
+			     struct hit_range **ranges, size_t *n);
 
 struct hit_read_conf {
 	const char *dir;
 	uint64_t since_us, until_us; /* until 0 = no end */
 	hit_read_trouble_fn *trouble;
 	void *trouble_arg;
+	hit_read_pick_fn *pick; /* NULL = all */
+	void *pick_arg;
 };
 
 struct hit_reader;
@@ -39,10 +56,25 @@ MUST_CHECK int hit_read_to_end(struct hit_reader *r);
 void hit_read_abandon(struct hit_reader *r);
 void hit_read_close(struct hit_reader *r);
 
+/* ---- segment by segment ---- */
+
+struct hit_read_segment {
+	struct hit_store *store;
+	struct hit_store_file file;
+	bool newest;  /* more may come */
+	uint64_t end; /* rows from there on are another segment's, or not yet there */
+};
+/* The segment after that number (0: the first) that can be read: 1, or 0. A newest one
+ * without content is none. Close its store. */
+MUST_CHECK int hit_read_segment(struct hit_read_segment *out,
+				const struct hit_read_conf *conf, uint64_t number);
+
 /* Sums that the segments keep of themselves. */
 struct hit_read_totals {
 	uint64_t segments, bytes, records, hits, no_room;
 	uint64_t min_us, max_us; /* both 0 when there are no records */
+	uint64_t missing;	 /* sequence numbers of which there is no record */
+	uint64_t repeated;	 /* records that two segments hold, counted once here */
 };
 MUST_CHECK int hit_read_totals(struct hit_read_totals *out,
 			       const struct hit_read_conf *conf);

@@ -43,6 +43,12 @@ static uint8_t *put_addr_port(uint8_t *p, const struct addr *a)
 	return a->family ? put16(p, a->port) : p;
 }
 
+static uint8_t *put_prefix(uint8_t *p, const struct prefix *prefix)
+{
+	p = put_addr(p, &prefix->addr);
+	return prefix->addr.family ? put8(p, prefix->bits) : p;
+}
+
 static uint8_t *put_text(uint8_t *p, const char *text, size_t max)
 {
 	size_t n = strnlen(text, max - 1);
@@ -86,12 +92,38 @@ size_t hit_pack(uint8_t *out, size_t *identity_len, const struct hit *h,
 	p = put8(p, h->clock_synced);
 	p = put_addr_port(p, &h->proxy);
 	p = put_addr_port(p, &h->listener);
-	p = put_addr(p, &h->prefix.addr);
-	if (h->prefix.addr.family)
-		p = put8(p, h->prefix.bits);
+	p = put_prefix(p, &h->prefix);
 	p = put_matched(p, h->matched, h->qname, qname_n);
 	p = put_text(p, h->list, HIT_LIST_MAX);
 	p = put_text(p, h->family, HIT_FAMILY_MAX);
+	p = put_text(p, h->category, HIT_FAMILY_MAX);
+	return (size_t)(p - out);
+}
+
+size_t hit_pack_rule(uint8_t *out, const struct hit *h)
+{
+	size_t matched_n = name_len(h->matched);
+	uint8_t *p = put64(out, h->entry);
+	p = put8(p, h->action);
+	p = put8(p, h->trigger);
+	p = put_prefix(p, &h->prefix);
+	p = put8(p, (unsigned)matched_n);
+	p = put_bytes(p, h->matched, matched_n);
+	p = put_text(p, h->list, HIT_LIST_MAX);
+	p = put_text(p, h->family, HIT_FAMILY_MAX);
+	p = put_text(p, h->category, HIT_FAMILY_MAX);
+	return (size_t)(p - out);
+}
+
+size_t hit_pack_way(uint8_t *out, const struct hit *h)
+{
+	uint8_t *p = put64(out, h->boot);
+	p = put16(p, h->worker);
+	p = put16(p, h->qtype);
+	p = put8(p, h->transport);
+	p = put8(p, h->clock_synced);
+	p = put_addr_port(p, &h->listener);
+	p = put_addr(p, &h->proxy);
 	return (size_t)(p - out);
 }
 
@@ -122,6 +154,16 @@ static void get_addr_port(struct wire_reader *r, struct addr *out)
 	get_addr(r, out);
 	if (out->family)
 		out->port = wire_u16(r);
+}
+
+static void get_prefix(struct wire_reader *r, struct prefix *out)
+{
+	out->bits = 0;
+	get_addr(r, &out->addr);
+	if (out->addr.family)
+		out->bits = wire_u8(r);
+	if (out->bits > 8 * addr_len(&out->addr))
+		r->err = ERR_FORMAT;
 }
 
 /* n bytes must be one whole name. */
@@ -165,6 +207,11 @@ static void get_text(struct wire_reader *r, char *out, size_t max)
 	out[n] = 0;
 }
 
+static int whole(const struct wire_reader *r)
+{
+	return r->err || wire_left(r) ? ERR_FORMAT : ERR_OK;
+}
+
 int hit_unpack(struct hit *out, const uint8_t *packed, size_t len)
 {
 	struct wire_reader r = wire_reader(packed, len);
@@ -185,28 +232,41 @@ int hit_unpack(struct hit *out, const uint8_t *packed, size_t len)
 	out->clock_synced = wire_u8(&r);
 	get_addr_port(&r, &out->proxy);
 	get_addr_port(&r, &out->listener);
-	out->prefix.bits = 0;
-	get_addr(&r, &out->prefix.addr);
-	if (out->prefix.addr.family)
-		out->prefix.bits = wire_u8(&r);
-	if (out->prefix.bits > 8 * addr_len(&out->prefix.addr))
-		r.err = ERR_FORMAT;
+	get_prefix(&r, &out->prefix);
 	get_matched(&r, out->matched, out->qname);
 	get_text(&r, out->list, HIT_LIST_MAX);
 	get_text(&r, out->family, HIT_FAMILY_MAX);
+	get_text(&r, out->category, HIT_FAMILY_MAX);
 	out->count = 1;
-	return r.err || wire_left(&r) ? ERR_FORMAT : ERR_OK;
+	return whole(&r);
 }
 
-uint64_t hit_packed_time(const uint8_t *packed, size_t len)
+int hit_unpack_rule(struct hit *out, const uint8_t *packed, size_t len)
 {
 	struct wire_reader r = wire_reader(packed, len);
-	struct addr client;
-	get_addr(&r, &client);
-	wire_take(&r, 2 + 8 + 1);   /* type, entry, action */
-	wire_take(&r, wire_u8(&r)); /* question */
-	wire_take(&r, 2);	    /* port */
-	return get64(&r);
+	out->entry = get64(&r);
+	out->action = wire_u8(&r);
+	out->trigger = wire_u8(&r);
+	get_prefix(&r, &out->prefix);
+	uint8_t n = wire_u8(&r);
+	get_name(&r, out->matched, wire_take(&r, n), n);
+	get_text(&r, out->list, HIT_LIST_MAX);
+	get_text(&r, out->family, HIT_FAMILY_MAX);
+	get_text(&r, out->category, HIT_FAMILY_MAX);
+	return whole(&r);
+}
+
+int hit_unpack_way(struct hit *out, const uint8_t *packed, size_t len)
+{
+	struct wire_reader r = wire_reader(packed, len);
+	out->boot = get64(&r);
+	out->worker = wire_u16(&r);
+	out->qtype = wire_u16(&r);
+	out->transport = wire_u8(&r);
+	out->clock_synced = wire_u8(&r);
+	get_addr_port(&r, &out->listener);
+	get_addr(&r, &out->proxy);
+	return whole(&r);
 }
 
 uint32_t hit_check(const uint8_t *packed, size_t len, uint64_t place, uint64_t place2)

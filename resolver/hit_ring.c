@@ -18,7 +18,7 @@ enum {
 	SLOT_ALIGN = 8,
 };
 
-#define MAGIC "SHRING1" /* the last byte, NUL included, is the format's version */
+#define MAGIC "SHRING2" /* the last byte, NUL included, is the format's version */
 #define TAKEN 0x80000000U
 #define COUNT_MAX 0x7fffffffU
 #define SKIP \
@@ -376,6 +376,11 @@ static struct slot *whole_slot(const struct hit_ring *r, uint64_t position, uint
 	return s;
 }
 
+void hit_ring_damaged(struct hit_ring *r, size_t bytes)
+{
+	atomic_fetch_add_explicit(&r->header->damaged, bytes, memory_order_relaxed);
+}
+
 int hit_ring_take(struct hit_ring *r, uint64_t *position, struct hit_ring_item *out)
 {
 	uint64_t head = atomic_load_explicit(&r->header->head, memory_order_acquire);
@@ -400,7 +405,7 @@ int hit_ring_take(struct hit_ring *r, uint64_t *position, struct hit_ring_item *
 		bad += SLOT_ALIGN;
 	}
 	if (bad)
-		atomic_fetch_add_explicit(&r->header->damaged, bad, memory_order_relaxed);
+		hit_ring_damaged(r, bad);
 	*position = at;
 	if (!s)
 		return 0;

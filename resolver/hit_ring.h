@@ -77,6 +77,8 @@ struct hit_ring_counts {
 	uint64_t damaged;		  /* bytes that take passed over */
 };
 struct hit_ring_counts hit_ring_counts(const struct hit_ring *r);
+/* Counts bytes of an item that was no hit. */
+void hit_ring_damaged(struct hit_ring *r, size_t bytes);
 uint64_t hit_ring_boot(const struct hit_ring *r);
 uint16_t hit_ring_worker(const struct hit_ring *r);
 const char *hit_ring_node(const struct hit_ring *r);

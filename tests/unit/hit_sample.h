@@ -33,6 +33,7 @@ static inline void hit_sample(struct hit *h, unsigned number)
 		abort(); /* no Check here: children of a test use it too */
 	strcpy(h->list, "manual");
 	strcpy(h->family, "SampleBot");
+	strcpy(h->category, "c2");
 }
 
 #endif

@@ -1,0 +1,465 @@
+#include "resolver/hit_sums.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "include/wire.h"
+
+enum {
+	SLOTS = 2 * HIT_SUMS_MAX,
+	RUN_BODY = 8 + 8 + 4 + 4 + 8,
+	HEAD_MAX = 6 * HIT_VARINT_MAX + 2,
+	SUM_MAX = 7 * HIT_VARINT_MAX + 2,
+};
+
+int hit_sums_init(struct hit_sums *s, uint64_t first_row)
+{
+	*s = (struct hit_sums){.first_row = first_row, .end_row = first_row};
+	s->sum = malloc(HIT_SUMS_MAX * sizeof *s->sum);
+	s->slots = calloc(SLOTS, sizeof *s->slots);
+	if (!s->sum || !s->slots) {
+		hit_sums_fini(s);
+		return ERR_NOMEM;
+	}
+	(void)!getrandom(&s->key, sizeof s->key, GRND_NONBLOCK); /* as in hit_words */
+	return ERR_OK;
+}
+
+void hit_sums_fini(struct hit_sums *s)
+{
+	free(s->sum);
+	free(s->slots);
+	*s = (struct hit_sums){0};
+}
+
+void hit_sums_clear(struct hit_sums *s)
+{
+	s->n = 0;
+	s->first_row = s->end_row;
+	memset(s->slots, 0, SLOTS * sizeof *s->slots);
+}
+
+bool hit_sums_due(const struct hit_sums *s, uint32_t n)
+{
+	return s->n + n > HIT_SUMS_MAX || s->end_row - s->first_row >= HIT_SUMS_ROWS_MAX;
+}
+
+/* ---- adding ---- */
+
+static struct hit_sum *find(struct hit_sums *s, uint64_t client, uint32_t rule,
+			    uint32_t hour)
+{
+	const uint64_t key[2] = {client, (uint64_t)rule << 32 | hour};
+	size_t at = hash_bytes(&s->key, key, sizeof key) & (SLOTS - 1);
+	for (; s->slots[at]; at = (at + 1) & (SLOTS - 1)) {
+		struct hit_sum *sum = &s->sum[s->slots[at] - 1];
+		if (sum->client == client && sum->rule == rule && sum->hour == hour)
+			return sum;
+	}
+	s->slots[at] = ++s->n;
+	struct hit_sum *sum = &s->sum[s->n - 1];
+	*sum = (struct hit_sum){.client = client,
+				.rule = rule,
+				.hour = hour,
+				.row = s->end_row,
+				.first_ms = UINT32_MAX};
+	return sum;
+}
+
+void hit_sums_add(struct hit_sums *s, const struct hit_sums_row *row)
+{
+	uint64_t ms = row->time_us / 1000;
+	uint32_t in_hour = (uint32_t)(ms % HIT_HOUR_MS);
+	struct hit_sum *sum =
+		find(s, row->client, row->rule, (uint32_t)(ms / HIT_HOUR_MS));
+	sum->hits += row->count;
+	sum->row_last = s->end_row++;
+	if (in_hour < sum->first_ms) {
+		sum->first_ms = in_hour;
+		sum->port = row->port;
+	}
+	sum->last_ms = in_hour > sum->last_ms ? in_hour : sum->last_ms;
+}
+
+/* ---- sorting ---- */
+
+struct item {
+	uint64_t key;
+	uint32_t number; /* of a sum */
+};
+
+/* By key, the order of equal ones kept; a byte that is the same in all costs nothing. */
+static void sort_items(struct item *a, struct item *b, size_t n)
+{
+	static const unsigned bytes = 8;
+	uint32_t count[8][256] = {{0}};
+	struct item *from = a, *to = b;
+	for (size_t i = 0; i < n; i++)
+		for (unsigned k = 0; k < bytes; k++)
+			count[k][a[i].key >> 8 * k & 0xff]++;
+	for (unsigned k = 0; k < bytes; k++) {
+		uint32_t sum = 0;
+		if (n == 0 || count[k][from[0].key >> 8 * k & 0xff] == n)
+			continue;
+		for (unsigned v = 0; v < 256; v++) {
+			uint32_t here = count[k][v];
+			count[k][v] = sum;
+			sum += here;
+		}
+		for (size_t i = 0; i < n; i++)
+			to[count[k][from[i].key >> 8 * k & 0xff]++] = from[i];
+		struct item *other = from;
+		from = to;
+		to = other;
+	}
+	if (from != a)
+		memcpy(a, from, n * sizeof *a);
+}
+
+/* ---- writing a run ---- */
+
+struct pages {
+	enum hit_tag tag;
+	uint64_t id; /* of the page being filled */
+	uint64_t before;
+	size_t len;
+	uint8_t bytes[HIT_PAGE_MAX];
+};
+
+struct run_writer {
+	const struct hit_sums *s;
+	hit_sums_page_fn *page;
+	void *arg;
+	uint32_t base_hour;
+	struct item *items, *spare;
+	struct pages heads, sums;
+};
+
+static void pages_start(struct pages *p, enum hit_tag tag)
+{
+	p->tag = tag;
+	p->id = 0;
+	p->before = 0;
+	p->len = HIT_PAGE_HEAD;
+}
+
+static int pages_flush(struct run_writer *w, struct pages *p)
+{
+	int err = ERR_OK;
+	if (p->len > HIT_PAGE_HEAD)
+		err = w->page(w->arg, p->tag, p->id, p->bytes, p->len);
+	p->id++;
+	p->before = 0;
+	p->len = HIT_PAGE_HEAD;
+	return err;
+}
+
+static uint8_t *put_sum(uint8_t *p, const struct run_writer *w, const struct hit_sum *s,
+			bool by_client, uint64_t client_before)
+{
+	p = hit_put_varint(p, by_client ? s->rule : s->client - client_before);
+	p = hit_put_varint(p, s->hour - w->base_hour);
+	p = hit_put_varint(p, s->hits);
+	p = hit_put_varint(p, s->row - w->s->first_row);
+	if (s->hits > 1)
+		p = hit_put_varint(p, s->row_last - s->row);
+	if (!by_client)
+		return p;
+	p = hit_put_varint(p, s->first_ms);
+	if (s->hits > 1)
+		p = hit_put_varint(p, s->last_ms - s->first_ms);
+	wire_set16(p, s->port);
+	return p + 2;
+}
+
+/* One more sum; starts a page when this one is full. */
+static int add_sum(struct run_writer *w, const struct hit_sum *s, bool by_client)
+{
+	struct pages *p = &w->sums;
+	uint8_t bytes[SUM_MAX];
+	size_t n = (size_t)(put_sum(bytes, w, s, by_client, p->before) - bytes);
+	if (p->len + n > HIT_PAGE_MAX) {
+		int err = pages_flush(w, p);
+		if (err)
+			return err;
+		n = (size_t)(put_sum(bytes, w, s, by_client, 0) - bytes);
+	}
+	memcpy(p->bytes + p->len, bytes, n);
+	p->len += n;
+	p->before = by_client ? 0 : s->client;
+	return ERR_OK;
+}
+
+static uint8_t *put_head(uint8_t *p, const struct run_writer *w, const struct hit_head *h,
+			 uint64_t id_before, uint32_t page_before)
+{
+	p = hit_put_varint(p, h->id - id_before);
+	p = hit_put_varint(p, h->hits);
+	p = hit_put_varint(p, h->sums);
+	p = hit_put_varint(p, h->first_s - (uint64_t)w->base_hour * HIT_HOUR_S);
+	p = hit_put_varint(p, h->last_s - h->first_s);
+	p = hit_put_varint(p, h->page - page_before);
+	wire_set16(p, h->offset);
+	return p + 2;
+}
+
+static int add_head(struct run_writer *w, const struct hit_head *h, uint32_t *page_before)
+{
+	struct pages *p = &w->heads;
+	uint8_t bytes[HEAD_MAX];
+	size_t n = (size_t)(put_head(bytes, w, h, p->before, *page_before) - bytes);
+	if (p->len + n > HIT_PAGE_MAX) { /* the new page tells all from 0 on */
+		int err = pages_flush(w, p);
+		if (err)
+			return err;
+		n = (size_t)(put_head(bytes, w, h, 0, 0) - bytes);
+	}
+	if (p->len == HIT_PAGE_HEAD)
+		p->id = h->id;
+	memcpy(p->bytes + p->len, bytes, n);
+	p->len += n;
+	p->before = h->id;
+	*page_before = h->page;
+	return ERR_OK;
+}
+
+static uint32_t second_of(const struct hit_sum *s, uint32_t ms)
+{
+	return s->hour * HIT_HOUR_S + ms / 1000;
+}
+
+/* The sums from *at on that share an id, and their head. */
+static int add_group(struct run_writer *w, size_t *at, bool by_client,
+		     uint32_t *page_before)
+{
+	const struct hit_sum *s = &w->s->sum[w->items[*at].number];
+	struct hit_head h = {.id = by_client ? s->client : s->rule,
+			     .first_s = UINT32_MAX,
+			     .page = (uint32_t)w->sums.id,
+			     .offset = (uint32_t)w->sums.len};
+	int err = ERR_OK;
+	w->sums.before = 0;
+	for (; !err && *at < w->s->n; ++*at) {
+		s = &w->s->sum[w->items[*at].number];
+		if ((by_client ? s->client : s->rule) != h.id)
+			break;
+		uint32_t first = second_of(s, s->first_ms);
+		uint32_t last = second_of(s, s->last_ms);
+		err = add_sum(w, s, by_client);
+		if (h.sums == 0) { /* it may not have fitted into the page before */
+			uint32_t page = (uint32_t)w->sums.id;
+			h.offset = page == h.page ? h.offset : HIT_PAGE_HEAD;
+			h.page = page;
+		}
+		h.sums++;
+		h.hits += s->hits;
+		h.first_s = first < h.first_s ? first : h.first_s;
+		h.last_s = last > h.last_s ? last : h.last_s;
+	}
+	return err ? err : add_head(w, &h, page_before);
+}
+
+/* w->items are in their order. */
+static int write_table(struct run_writer *w, bool by_client)
+{
+	uint32_t page_before = 0;
+	size_t at = 0;
+	int err = ERR_OK;
+	pages_start(&w->heads, by_client ? HIT_TAG_CLIENT_HEADS : HIT_TAG_RULE_HEADS);
+	pages_start(&w->sums, by_client ? HIT_TAG_CLIENT_SUMS : HIT_TAG_RULE_SUMS);
+	while (!err && at < w->s->n)
+		err = add_group(w, &at, by_client, &page_before);
+	err = err ? err : pages_flush(w, &w->heads);
+	return err ? err : pages_flush(w, &w->sums);
+}
+
+/* items are sorted by hour. */
+static int write_hours(struct run_writer *w)
+{
+	struct pages *p = &w->heads;
+	uint32_t before = w->base_hour;
+	int err = ERR_OK;
+	pages_start(p, HIT_TAG_HOURS);
+	for (size_t at = 0; !err && at < w->s->n;) {
+		uint32_t hour = w->s->sum[w->items[at].number].hour;
+		uint64_t hits = 0, sums = 0;
+		for (; at < w->s->n && w->s->sum[w->items[at].number].hour == hour;
+		     at++) {
+			hits += w->s->sum[w->items[at].number].hits;
+			sums++;
+		}
+		if (p->len + 3 * HIT_VARINT_MAX > HIT_PAGE_MAX)
+			err = pages_flush(w, p);
+		uint8_t *to = hit_put_varint(p->bytes + p->len, hour - before);
+		to = hit_put_varint(to, hits);
+		p->len = (size_t)(hit_put_varint(to, sums) - p->bytes);
+		before = hour;
+	}
+	return err ? err : pages_flush(w, p);
+}
+
+static void put64(uint8_t *p, uint64_t v)
+{
+	wire_set32(p, (uint32_t)(v >> 32));
+	wire_set32(p + 4, (uint32_t)v);
+}
+
+static int write_run(struct run_writer *w)
+{
+	uint8_t page[HIT_PAGE_HEAD + RUN_BODY], *p = page + HIT_PAGE_HEAD;
+	uint64_t hits = 0;
+	for (uint32_t i = 0; i < w->s->n; i++)
+		hits += w->s->sum[i].hits;
+	put64(p, w->s->first_row);
+	put64(p + 8, w->s->end_row);
+	wire_set32(p + 16, w->base_hour);
+	wire_set32(p + 20, w->s->n);
+	put64(p + 24, hits);
+	return w->page(w->arg, HIT_TAG_RUN, 0, page, sizeof page);
+}
+
+enum sort_key { BY_HOUR, BY_CLIENT, BY_RULE };
+
+static void sort_by(struct run_writer *w, enum sort_key by)
+{
+	for (uint32_t i = 0; i < w->s->n; i++) {
+		const struct hit_sum *s = &w->s->sum[w->items[i].number];
+		w->items[i].key = by == BY_HOUR	    ? s->hour - w->base_hour
+				  : by == BY_CLIENT ? s->client
+						    : s->rule;
+	}
+	sort_items(w->items, w->spare, w->s->n);
+}
+
+int hit_sums_write(const struct hit_sums *s, hit_sums_page_fn *page, void *arg)
+{
+	struct run_writer *w = malloc(sizeof *w);
+	if (!w)
+		return ERR_NOMEM;
+	w->s = s;
+	w->page = page;
+	w->arg = arg;
+	w->base_hour = UINT32_MAX;
+	w->items = malloc(s->n * sizeof *w->items + 1);
+	w->spare = malloc(s->n * sizeof *w->spare + 1);
+	int err = w->items && w->spare ? ERR_OK : ERR_NOMEM;
+	for (uint32_t i = 0; !err && i < s->n; i++) {
+		w->items[i].number = i;
+		w->base_hour =
+			s->sum[i].hour < w->base_hour ? s->sum[i].hour : w->base_hour;
+	}
+	if (!err) {
+		sort_by(w, BY_HOUR);
+		err = write_run(w);
+	}
+	err = err ? err : write_hours(w);
+	if (!err) { /* each order builds on the one before */
+		sort_by(w, BY_CLIENT);
+		err = write_table(w, true);
+	}
+	if (!err) {
+		sort_by(w, BY_RULE);
+		err = write_table(w, false);
+	}
+	free(w->items);
+	free(w->spare);
+	free(w);
+	return err;
+}
+
+/* ---- reading ---- */
+
+static uint64_t get64(const uint8_t *p)
+{
+	return (uint64_t)wire_get32(p) << 32 | wire_get32(p + 4);
+}
+
+int hit_run_read(struct hit_run *out, const uint8_t *page, size_t len)
+{
+	const uint8_t *p = page + HIT_PAGE_HEAD;
+	if (len != HIT_PAGE_HEAD + RUN_BODY)
+		return ERR_DAMAGED;
+	*out = (struct hit_run){
+		.first_row = get64(p),
+		.end_row = get64(p + 8),
+		.base_hour = wire_get32(p + 16),
+		.sums = wire_get32(p + 20),
+		.hits = get64(p + 24),
+	};
+	return ERR_OK;
+}
+
+int hit_hours_next(struct hit_sums_at *at, struct hit_run_hour *out)
+{
+	uint64_t hour;
+	if (at->p == at->end)
+		return 0;
+	at->p = hit_get_varint(at->p, at->end, &hour);
+	at->p = hit_get_varint(at->p, at->end, &out->hits);
+	at->p = hit_get_varint(at->p, at->end, &out->sums);
+	at->before += hour;
+	out->hour = (uint32_t)at->before;
+	return at->p ? 1 : ERR_DAMAGED;
+}
+
+int hit_heads_next(struct hit_sums_at *at, struct hit_head *out,
+		   const struct hit_run *run, uint32_t *page)
+{
+	uint64_t id, first, span, pages;
+	if (at->p == at->end)
+		return 0;
+	at->p = hit_get_varint(at->p, at->end, &id);
+	at->p = hit_get_varint(at->p, at->end, &out->hits);
+	at->p = hit_get_varint(at->p, at->end, &out->sums);
+	at->p = hit_get_varint(at->p, at->end, &first);
+	at->p = hit_get_varint(at->p, at->end, &span);
+	at->p = hit_get_varint(at->p, at->end, &pages);
+	if (!at->p || at->end - at->p < 2)
+		return ERR_DAMAGED;
+	out->offset = wire_get16(at->p);
+	at->p += 2;
+	at->before += id;
+	*page += (uint32_t)pages;
+	out->id = at->before;
+	out->page = *page;
+	out->first_s = run->base_hour * HIT_HOUR_S + (uint32_t)first;
+	out->last_s = out->first_s + (uint32_t)span;
+	return 1;
+}
+
+int hit_sums_next(struct hit_sums_at *at, struct hit_sum *out, const struct hit_run *run,
+		  bool by_client)
+{
+	const uint8_t *p = at->p, *end = at->end;
+	uint64_t other, hour, row, rows = 0, first = 0, span = 0;
+	if (p == end)
+		return 0;
+	p = hit_get_varint(p, end, &other);
+	p = hit_get_varint(p, end, &hour);
+	p = hit_get_varint(p, end, &out->hits);
+	p = hit_get_varint(p, end, &row);
+	if (out->hits > 1)
+		p = hit_get_varint(p, end, &rows);
+	if (by_client)
+		p = hit_get_varint(p, end, &first);
+	if (by_client && out->hits > 1)
+		p = hit_get_varint(p, end, &span);
+	if (!p || (by_client && end - p < 2))
+		return ERR_DAMAGED;
+	out->port = 0;
+	if (by_client) {
+		out->port = wire_get16(p);
+		p += 2;
+		out->rule = (uint32_t)other;
+	} else {
+		at->before += other;
+		out->client = at->before;
+	}
+	out->hour = run->base_hour + (uint32_t)hour;
+	out->row = run->first_row + row;
+	out->row_last = out->row + rows;
+	out->first_ms = (uint32_t)first;
+	out->last_ms = (uint32_t)(first + span);
+	at->p = p;
+	return 1;
+}

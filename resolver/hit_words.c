@@ -1,0 +1,110 @@
+#include "resolver/hit_words.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum { SLOTS_FIRST = 256, WORDS_FIRST = 128, BYTES_FIRST = 4096 };
+
+int hit_words_init(struct hit_words *w)
+{
+	*w = (struct hit_words){
+		.room = BYTES_FIRST, .at_room = WORDS_FIRST, .slots_n = SLOTS_FIRST};
+	w->bytes = malloc(w->room);
+	w->at = calloc(w->at_room + 1, sizeof *w->at);
+	w->slots = calloc(w->slots_n, sizeof *w->slots);
+	if (!w->bytes || !w->at || !w->slots) {
+		hit_words_fini(w);
+		return ERR_NOMEM;
+	}
+	/* Strangers choose names; without chance the table is slower, not wrong. */
+	(void)!getrandom(&w->key, sizeof w->key, GRND_NONBLOCK);
+	return ERR_OK;
+}
+
+void hit_words_fini(struct hit_words *w)
+{
+	free(w->bytes);
+	free(w->at);
+	free(w->slots);
+	*w = (struct hit_words){0};
+}
+
+/* The slot of that word: its own, or the free one where it belongs. */
+static size_t find_slot(const struct hit_words *w, const void *word, size_t len)
+{
+	size_t at = hash_bytes(&w->key, word, len) & (w->slots_n - 1);
+	for (;; at = (at + 1) & (w->slots_n - 1)) {
+		size_t have_n;
+		if (!w->slots[at])
+			return at;
+		const uint8_t *have = hit_words_get(w, w->slots[at] - 1, &have_n);
+		if (have_n == len && memcmp(have, word, len) == 0)
+			return at;
+	}
+}
+
+static void fill_slots(struct hit_words *w)
+{
+	size_t len;
+	memset(w->slots, 0, w->slots_n * sizeof *w->slots);
+	for (uint32_t i = 0; i < w->n; i++) {
+		const uint8_t *word = hit_words_get(w, i, &len);
+		w->slots[find_slot(w, word, len)] = i + 1;
+	}
+}
+
+static int make_room(struct hit_words *w, size_t len)
+{
+	if (w->len + len > w->room) {
+		size_t room = 2 * w->room + len;
+		void *more = realloc(w->bytes, room);
+		if (!more)
+			return ERR_NOMEM;
+		w->bytes = more;
+		w->room = room;
+	}
+	if (w->n == w->at_room) {
+		void *more = realloc(w->at, (2 * w->at_room + 1) * sizeof *w->at);
+		if (!more)
+			return ERR_NOMEM;
+		w->at = more;
+		w->at_room *= 2;
+	}
+	if (2 * (size_t)w->n >= w->slots_n) {
+		void *more = realloc(w->slots, 2 * w->slots_n * sizeof *w->slots);
+		if (!more)
+			return ERR_NOMEM;
+		w->slots = more;
+		w->slots_n *= 2;
+		fill_slots(w);
+	}
+	return ERR_OK;
+}
+
+int hit_words_put(struct hit_words *w, uint32_t *out, const void *word, size_t len)
+{
+	size_t slot = find_slot(w, word, len);
+	if (w->slots[slot]) {
+		*out = w->slots[slot] - 1;
+		return ERR_OK;
+	}
+	int err = make_room(w, len);
+	if (err)
+		return err;
+	slot = find_slot(w, word, len);
+	memcpy(w->bytes + w->len, word, len);
+	w->len += len;
+	*out = w->n++;
+	w->at[w->n] = w->len;
+	w->slots[slot] = w->n;
+	return ERR_OK;
+}
+
+void hit_words_cut(struct hit_words *w, uint32_t n)
+{
+	if (n >= w->n)
+		return;
+	w->n = n;
+	w->len = w->at[n];
+	fill_slots(w);
+}

@@ -1,0 +1,40 @@
+/* hit_words.h: byte strings and their numbers, for what many hits share.
+ * Shape    numbered from 0 in the order they came; a hash table finds the number
+ * Units    bytes
+ * Memory   all in memory, 20 bytes a word beside its own; pointers live until the next
+ * add Threads  one Errors   ERR_NOMEM */
+#ifndef SINKHOLED_HIT_WORDS_H
+#define SINKHOLED_HIT_WORDS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "include/err.h"
+#include "include/hash.h"
+
+struct hit_words {
+	uint8_t *bytes;
+	size_t len, room; /* of bytes */
+	size_t *at;	  /* where each begins; at[n] is the end */
+	uint32_t n, at_room;
+	uint32_t *slots; /* number + 1, 0 = free; a power of two */
+	size_t slots_n;
+	struct hash_key key;
+};
+
+MUST_CHECK int hit_words_init(struct hit_words *w);
+void hit_words_fini(struct hit_words *w);
+/* The word's number; adds it when it is new. */
+MUST_CHECK int hit_words_put(struct hit_words *w, uint32_t *out, const void *word,
+			     size_t len);
+/* Forgets all but the first n. */
+void hit_words_cut(struct hit_words *w, uint32_t n);
+
+static inline const uint8_t *hit_words_get(const struct hit_words *w, uint32_t number,
+					   size_t *len)
+{
+	*len = w->at[number + 1] - w->at[number];
+	return w->bytes + w->at[number];
+}
+
+#endif

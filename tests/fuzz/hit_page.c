@@ -1,0 +1,68 @@
+/* Any bytes as a page of a segment: refused or read, never past its end. The first byte
+ * says what kind of page. */
+#include "resolver/hit_rows.h"
+#include "resolver/hit_sums.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void read_rows(const uint8_t *data, size_t size)
+{
+	/* entry 7, action 1, trigger 2, no prefix, matched "a.", list, family, category
+	 */
+	static const uint8_t rule[] = {0, 0, 0,	  0, 0, 0,   0, 7,   1, 2,  0,
+				       3, 1, 'a', 0, 1, 'l', 1, 'f', 1, 'c'};
+	/* boot 1, worker 2, type 1, UDP, clock; no listener; proxy 192.0.2.1 */
+	static const uint8_t way[] = {0, 0, 0, 0, 0, 0, 0,   1, 0, 2,
+				      0, 1, 0, 1, 0, 4, 192, 0, 2, 1};
+	struct hit_words rules, ways;
+	struct hit_rows page;
+	struct hit h;
+	uint32_t number;
+	if (hit_words_init(&rules))
+		return;
+	if (hit_words_init(&ways) == ERR_OK) {
+		memcpy(page.bytes, data, size);
+		page.len = size;
+		if (hit_words_put(&rules, &number, rule, sizeof rule) == ERR_OK &&
+		    hit_words_put(&ways, &number, way, sizeof way) == ERR_OK &&
+		    hit_rows_open(&page, 1) == ERR_OK)
+			while (hit_rows_next(&page, &h, &number, &rules, &ways) != 0)
+				;
+		hit_words_fini(&ways);
+	}
+	hit_words_fini(&rules);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct hit_run run = {.base_hour = 490000};
+	struct hit_run_hour hour;
+	struct hit_head head;
+	struct hit_sum sum;
+	uint32_t page = 0;
+	if (size < 2 || size > HIT_PAGE_MAX)
+		return 0;
+	uint8_t kind = *data++;
+	struct hit_sums_at at = hit_sums_at(data, --size, 0);
+	switch (kind % 6) {
+	case 0:
+		read_rows(data, size);
+		break;
+	case 1:
+		while (hit_hours_next(&at, &hour) == 1)
+			;
+		break;
+	case 2:
+		while (hit_heads_next(&at, &head, &run, &page) == 1)
+			;
+		break;
+	case 3:
+	case 4:
+		while (hit_sums_next(&at, &sum, &run, kind % 6 == 3) == 1)
+			;
+		break;
+	default:
+		(void)!hit_run_read(&run, data, size);
+	}
+	return 0;
+}

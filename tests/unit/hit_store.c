@@ -1,0 +1,348 @@
+/* A segment: rows come back as they were put, sums are the sums of the rows, an aborted
+ * transaction leaves nothing, rows of a failed commit count once. */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "resolver/hit_read.h"
+#include "tests/unit/hit_sample.h"
+#include "tests/unit/unit.h"
+
+enum { MAP = 64 << 20, ROWS = 20000, CLIENTS = 300, RULES = 40, HOURS = 30 };
+
+static struct hit_store *make(unsigned number, uint64_t first_row)
+{
+	struct hit_store *s;
+	const struct hit_segment first = {.number = number, .first_row = first_row};
+	char name[48], path[200];
+	(void)mkdir(unit_path("hits"), 0700);
+	hit_store_name(name, number, 20260102);
+	snprintf(path, sizeof path, "%s/%s", unit_path("hits"), name);
+	ck_assert_int_eq(hit_store_create(&s, path, MAP, &first, NULL, 0), ERR_OK);
+	return s;
+}
+
+/* Everything differs now and then; i alone decides. */
+static void vary(struct hit *h, unsigned i)
+{
+	unsigned client = i * 7919 % CLIENTS, rule = i * 31 % RULES;
+	hit_sample(h, rule);
+	h->entry = rule;
+	h->time_us = HIT_SAMPLE_TIME_S * 1000000ULL + i * 104729ULL % HOURS * 3600000000 +
+		     i * 13ULL % 3600000 * 1000;
+	h->generation = i / 500 % 3;
+	h->qtype = i % 5 ? 1 : 28;
+	h->transport = i % 11 ? HIT_UDP : HIT_TCP;
+	h->client = client % 4 ? addr_v4((uint8_t[4]){192, 0, 2, (uint8_t)client},
+					 (uint16_t)i)
+			       : addr_v6((uint8_t[16]){0x20, 1, 0xd, 0xb8, 0, 0,
+						       (uint8_t)client, (uint8_t)i},
+					 (uint16_t)i);
+	if (i % 13 == 0)
+		h->proxy = addr_v4((uint8_t[4]){198, 51, 100, 1}, (uint16_t)(i * 3));
+	if (i % 3 == 0)
+		name_copy(h->qname, h->matched);
+	if (i % 17 == 0)
+		ck_assert_int_eq(name_from_str(h->qname, "alias.example"), ERR_OK);
+}
+
+static uint32_t count_of(unsigned i)
+{
+	return i % 19 ? 1 : i % 1000 + 1;
+}
+
+static void put(struct hit_store *s, unsigned i)
+{
+	struct hit h;
+	uint8_t packed[HIT_PACKED_MAX];
+	/* More rings than a page remembers; one of them skips numbers. */
+	const struct hit_origin origin = {.boot = 5 + i % 20,
+					  .sequence = i / 20 * (i % 20 == 3 ? 2 : 1) + 1,
+					  .worker = (uint16_t)(i % 2)};
+	vary(&h, i);
+	size_t len = hit_pack(packed, NULL, &h, &origin);
+	ck_assert_int_eq(hit_store_put(s, packed, len, count_of(i)), ERR_OK);
+}
+
+static void put_all(struct hit_store *s, unsigned from, unsigned to, unsigned each)
+{
+	for (unsigned i = from; i < to;) {
+		ck_assert_int_eq(hit_store_begin(s), ERR_OK);
+		for (unsigned k = 0; k < each && i < to; k++)
+			put(s, i++);
+		ck_assert_int_eq(hit_store_commit(s), ERR_OK);
+	}
+}
+
+static void no_trouble(void *arg, const char *dir, const char *segment, int err,
+		       uint64_t bad)
+{
+	(void)arg, (void)dir;
+	ck_abort_msg("%s: %s, %llu bad", segment, err_text(err), (unsigned long long)bad);
+}
+
+static const struct hit_read_conf *conf(void)
+{
+	static struct hit_read_conf c;
+	c = (struct hit_read_conf){.dir = unit_path("hits"), .trouble = no_trouble};
+	return &c;
+}
+
+/* Every row from first on, in order; returns how many. */
+static unsigned check_rows(void)
+{
+	struct hit_reader *r;
+	struct hit_row row;
+	struct hit h;
+	unsigned i = 0;
+	int got;
+	ck_assert_int_eq(hit_read_open(&r, conf()), ERR_OK);
+	for (; (got = hit_read_next(r, &row)) == 1; i++) {
+		vary(&h, i);
+		ck_assert_uint_eq(row.at.row, i);
+		ck_assert_uint_eq(row.hit.time_us, h.time_us);
+		ck_assert_uint_eq(row.hit.count, count_of(i));
+		ck_assert_uint_eq(row.hit.sequence, i / 20 * (i % 20 == 3 ? 2 : 1) + 1);
+		ck_assert_uint_eq(row.hit.boot, 5 + i % 20);
+		ck_assert_uint_eq(row.hit.generation, h.generation);
+		ck_assert(addr_equal(&row.hit.client, &h.client));
+		ck_assert(addr_equal(&row.hit.proxy, &h.proxy));
+		ck_assert(name_equal(row.hit.qname, h.qname));
+		ck_assert(name_equal(row.hit.matched, h.matched));
+		ck_assert_str_eq(row.hit.category, "c2");
+	}
+	ck_assert_int_eq(got, 0);
+	hit_read_close(r);
+	return i;
+}
+
+START_TEST(rows_come_back)
+{
+	struct hit_store *s = make(1, 0);
+	put_all(s, 0, 50, 1); /* one a commit: pages are filled all the same */
+	put_all(s, 50, ROWS, 7000);
+	hit_store_close(s);
+	ck_assert_uint_eq(check_rows(), ROWS);
+}
+END_TEST
+
+START_TEST(aborted_leaves_nothing)
+{
+	struct hit_store *s = make(1, 0);
+	put_all(s, 0, 100, 9);
+	for (int round = 0; round < 3; round++) {
+		ck_assert_int_eq(hit_store_begin(s), ERR_OK);
+		for (unsigned i = 500; i < 900; i++)
+			put(s, i);
+		hit_store_abort(s);
+	}
+	put_all(s, 100, 300, 50);
+	ck_assert_uint_eq(hit_store_segment(s)->end_row, 300);
+	hit_store_close(s);
+	ck_assert_uint_eq(check_rows(), 300);
+}
+END_TEST
+
+/* ---- sums ---- */
+
+static struct hit_sum want[RULES][CLIENTS][HOURS];
+static uint64_t base_hour;
+
+static void want_all(unsigned from, unsigned to)
+{
+	memset(want, 0, sizeof want);
+	base_hour = HIT_SAMPLE_TIME_S / 3600;
+	for (unsigned i = from; i < to; i++) {
+		struct hit h;
+		vary(&h, i);
+		unsigned client = i * 7919 % CLIENTS;
+		uint64_t ms = h.time_us / 1000;
+		struct hit_sum *w = &want[h.entry][client][ms / 3600000 - base_hour];
+		uint32_t in_hour = (uint32_t)(ms % 3600000);
+		if (w->hits == 0)
+			*w = (struct hit_sum){.first_ms = UINT32_MAX, .row = i};
+		w->client = hit_client_id(&h.client);
+		w->hits += count_of(i);
+		w->row_last = i;
+		if (in_hour < w->first_ms) {
+			w->first_ms = in_hour;
+			w->port = h.client.port;
+		}
+		w->last_ms = in_hour > w->last_ms ? in_hour : w->last_ms;
+	}
+}
+
+static uint32_t entry_of(struct hit_store *s, uint32_t rule)
+{
+	struct hit h;
+	size_t len;
+	const uint8_t *word = hit_words_get(hit_store_rules(s), rule, &len);
+	ck_assert_int_eq(hit_unpack_rule(&h, word, len), ERR_OK);
+	return (uint32_t)h.entry;
+}
+
+static unsigned client_number(uint64_t id)
+{
+	return (unsigned)(id & 0xff);
+}
+
+/* IPv4 clients n and n + 256 share an address, as do IPv6 ones: add them up. */
+static void fold_wanted(void)
+{
+	for (unsigned r = 0; r < RULES; r++)
+		for (unsigned c = 256; c < CLIENTS; c++)
+			for (unsigned t = 0; t < HOURS; t++) {
+				struct hit_sum *a = &want[r][c - 256][t],
+					       *b = &want[r][c][t];
+				if (b->hits == 0)
+					continue;
+				if (a->hits == 0) {
+					*a = *b;
+					continue;
+				}
+				a->hits += b->hits;
+				a->row = b->row < a->row ? b->row : a->row;
+				a->row_last = b->row_last > a->row_last ? b->row_last
+									: a->row_last;
+				a->port = b->first_ms < a->first_ms ? b->port : a->port;
+				a->first_ms = b->first_ms < a->first_ms ? b->first_ms
+									: a->first_ms;
+				a->last_ms =
+					b->last_ms > a->last_ms ? b->last_ms : a->last_ms;
+			}
+}
+
+static void check_sum(struct hit_store *s, const struct hit_sum *sum, bool by_client)
+{
+	unsigned client = client_number(sum->client);
+	struct hit_sum *w = &want[entry_of(s, sum->rule)][client][sum->hour - base_hour];
+	ck_assert_uint_eq(sum->client, w->client);
+	ck_assert_uint_eq(sum->hits, w->hits);
+	ck_assert_uint_eq(sum->row, w->row);
+	ck_assert_uint_eq(sum->row_last, w->row_last);
+	if (!by_client)
+		return;
+	ck_assert_uint_eq(sum->first_ms, w->first_ms);
+	ck_assert_uint_eq(sum->last_ms, w->last_ms);
+	ck_assert_uint_eq(sum->port, w->port);
+}
+
+/* The sums of one head, page after page; returns their hits. */
+static uint64_t check_head(struct hit_store *s, uint32_t run_number,
+			   const struct hit_run *run, const struct hit_head *head,
+			   bool by_client)
+{
+	struct hit_page page;
+	uint64_t left = head->sums, hits = 0, number = head->page;
+	size_t offset = head->offset;
+	while (left) {
+		struct hit_sum sum = {.client = head->id, .rule = (uint32_t)head->id};
+		ck_assert_int_eq(hit_store_page(s, &page,
+						by_client ? HIT_TAG_CLIENT_SUMS
+							  : HIT_TAG_RULE_SUMS,
+						run_number, number, HIT_PAGE_AT),
+				 1);
+		ck_assert_uint_eq(page.id, number++);
+		struct hit_sums_at at = hit_sums_at(page.bytes, page.len, offset);
+		for (; left && hit_sums_next(&at, &sum, run, by_client) == 1; left--) {
+			check_sum(s, &sum, by_client);
+			hits += sum.hits;
+		}
+		offset = HIT_PAGE_HEAD;
+	}
+	return hits;
+}
+
+static void check_table(struct hit_store *s, uint32_t number, const struct hit_run *run,
+			bool by_client)
+{
+	enum hit_tag tag = by_client ? HIT_TAG_CLIENT_HEADS : HIT_TAG_RULE_HEADS;
+	struct hit_page page;
+	struct hit_head head;
+	uint64_t sums = 0, hits = 0, id = 0;
+	enum hit_page_which which = HIT_PAGE_AT;
+	int got = hit_store_page(s, &page, tag, number, 0, HIT_PAGE_AT);
+	if (got == 0)
+		got = hit_store_page(s, &page, tag, number, 0, HIT_PAGE_AFTER);
+	for (; got == 1; got = hit_store_page(s, &page, tag, number, id, which)) {
+		struct hit_sums_at at = hit_sums_at(page.bytes, page.len, HIT_PAGE_HEAD);
+		uint32_t first = 0;
+		which = HIT_PAGE_AFTER;
+		id = page.id;
+		while (hit_heads_next(&at, &head, run, &first) == 1) {
+			ck_assert_uint_eq(check_head(s, number, run, &head, by_client),
+					  head.hits);
+			sums += head.sums;
+			hits += head.hits;
+		}
+	}
+	ck_assert_int_eq(got, 0);
+	ck_assert_uint_eq(sums, run->sums);
+	ck_assert_uint_eq(hits, run->hits);
+}
+
+static struct hit_store *open_segment(unsigned number, enum hit_store_mode mode)
+{
+	struct hit_store *s;
+	char name[48], path[200];
+	hit_store_name(name, number, 20260102);
+	snprintf(path, sizeof path, "%s/%s", unit_path("hits"), name);
+	ck_assert_int_eq(hit_store_open(&s, path, mode), ERR_OK);
+	ck_assert_int_eq(hit_store_look(s), ERR_OK);
+	return s;
+}
+
+START_TEST(sums_are_those_of_the_rows)
+{
+	struct hit_page page;
+	struct hit_run run;
+	struct hit_store *s = make(1, 0);
+	put_all(s, 0, 3000, 100);
+	hit_store_close(s); /* opened again, what has no sums is collected anew */
+	s = open_segment(1, HIT_STORE_WRITE);
+	put_all(s, 3000, ROWS, 5000);
+	ck_assert_int_eq(hit_store_seal(s), ERR_OK);
+	ck_assert_int_eq(hit_store_seal(s), ERR_OK); /* nothing more to do */
+	ck_assert_uint_eq(hit_store_segment(s)->runs, 1);
+	ck_assert_uint_eq(hit_store_segment(s)->sums_row, ROWS);
+	hit_store_close(s);
+	s = open_segment(1, HIT_STORE_READ);
+	ck_assert_int_eq(hit_store_page(s, &page, HIT_TAG_RUN, 0, 0, HIT_PAGE_AT), 1);
+	ck_assert_int_eq(hit_run_read(&run, page.bytes, page.len), ERR_OK);
+	ck_assert_uint_eq(run.first_row, 0);
+	ck_assert_uint_eq(run.end_row, ROWS);
+	ck_assert_uint_eq(run.hits, hit_store_segment(s)->hits);
+	want_all(0, ROWS);
+	fold_wanted();
+	check_table(s, 0, &run, false);
+	check_table(s, 0, &run, true);
+	hit_store_close(s);
+}
+END_TEST
+
+/* ---- rows that two segments hold ---- */
+
+START_TEST(a_failed_commit_counts_once)
+{
+	struct hit_read_totals t;
+	struct hit_store *s = make(1, 0);
+	put_all(s, 0, 1000,
+		100); /* the last 100 "failed": all was written all the same */
+	hit_store_close(s);
+	s = make(2, 900);
+	put_all(s, 900, 1500, 100);
+	hit_store_close(s);
+	ck_assert_uint_eq(check_rows(), 1500);
+	ck_assert_int_eq(hit_read_totals(&t, conf()), ERR_OK);
+	ck_assert_uint_eq(t.records, 1500);
+	ck_assert_uint_eq(t.repeated, 100);
+	uint64_t hits = 0;
+	for (unsigned i = 0; i < 1500; i++)
+		hits += count_of(i);
+	ck_assert_uint_eq(t.hits, hits);
+	/* One of twenty rings took every second number. */
+	ck_assert_uint_eq(t.missing, 49 + 29);
+}
+END_TEST
+
+UNIT_SUITE("hit_store", rows_come_back, aborted_leaves_nothing,
+	   sums_are_those_of_the_rows, a_failed_commit_counts_once)
