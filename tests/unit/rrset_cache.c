@@ -193,7 +193,7 @@ START_TEST(secure_gives_way_to_secure_only)
 		s = a_record("www.example", 2, 60, RANK_AUTH_ANSWER);
 		s.security = t[i].new;
 		s.kind = t[i].kind;
-		s.rr_n = s.kind == RRSET_DATA;
+		s.soa_owner = s.kind == RRSET_DATA ? NULL : s.owner;
 		rrset_cache_put(cache, &s, NOW);
 		ck_assert_msg(mark("www.example", NOW) == t[i].mark, "row %zu", i);
 		/* The other way round: records after a denial. */
