@@ -24,10 +24,9 @@ enum proof_result {
  * at, nor more than VAL_SIGS_RESPONSE. Names are lower case.
  *
  * Each set's signature has been checked with a key of zone, and its owner is the name
- * that was signed: when val_sig_check() gave an encloser, the caller passes a copy of the
- * set whose owner is proof_wildcard_name() of that encloser. The NSEC of a wildcard,
- * asked for under another name, would otherwise deny what is behind that name
- * (CVE-2017-15105). */
+ * that was signed: a set that val_sig_check() gave an encloser for is left out. The NSEC
+ * of a wildcard, asked for under another name, would otherwise say that this name exists
+ * and so hide the wildcard from those beside it (CVE-2017-15105). */
 struct proof {
 	const uint8_t *zone;
 	const struct rrset *const *set;
@@ -56,9 +55,6 @@ enum proof_result proof_nodata(const struct proof *p, const uint8_t *name, uint1
 /* That *.encloser may stand for name: no name between them exists. */
 enum proof_result proof_wildcard(const struct proof *p, const uint8_t *name,
 				 const uint8_t *encloser);
-
-/* *.encloser; encloser is an ancestor of some name, so there is room. */
-void proof_wildcard_name(uint8_t out[DNS_NAME_MAX], const uint8_t *encloser);
 
 /* The order of names in lower case, RFC 4034 6.1: below, equal to or above 0. */
 int proof_order(const uint8_t *a, const uint8_t *b);

@@ -21,6 +21,7 @@ struct sets {
 /* Parameters of an NSEC3 and what may be wrong with a record. */
 struct shape {
 	unsigned alg, flags, iterations, salt_len, next_len, records;
+	unsigned claim;	 /* iterations that the record names, other than hashed with */
 	const char *map; /* hex */
 	uint8_t salt[UINT8_MAX];
 	uint8_t zone[DNS_NAME_MAX];
@@ -109,7 +110,7 @@ static inline void add_nsec3(struct sets *s, const uint8_t hash[20],
 	memcpy(owner + 33, shape->zone, name_len(shape->zone));
 	wire_put8(&w, shape->alg);
 	wire_put8(&w, shape->flags);
-	wire_put16(&w, shape->iterations);
+	wire_put16(&w, shape->claim ? shape->claim : shape->iterations);
 	wire_put8(&w, shape->salt_len);
 	wire_put(&w, shape->salt, shape->salt_len);
 	wire_put8(&w, shape->next_len);
