@@ -36,6 +36,8 @@
  *            not asked     name, type
  *            zone          zone, from (cache, hints, stub, forward), servers
  *            cache         name, type, what (data, nodata, nxdomain), records, ttl
+ *            validation    name, type, what (as in cache), status (secure, insecure,
+ *                          bogus), why
  *            send          send (number), server, address, transport, name, type,
  *                          timeout_ms
  *            not sent      the same without number; why, and verdict and rule when one

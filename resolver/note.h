@@ -21,6 +21,7 @@ enum note_kind {
 	NOTE_CACHED,	 /* .rrset stood in the cache */
 	NOTE_NAME,	 /* no rule acts on .name; a .verdict of passthru may free it */
 	NOTE_ADDRESSES,	 /* no rule acts on the addresses of .rrset */
+	NOTE_VALIDATED,	 /* .rrset has its .security; .text says why it is not good */
 	NOTE_SERVER,	 /* .verdict forbids the server .name or its address .addr */
 	NOTE_DONE,	 /* the task has its .reply */
 };
@@ -48,6 +49,7 @@ struct note {
 	const struct verdict *verdict;
 	const struct addr *addr; /* may be NULL */
 	const uint8_t *name;	 /* may be NULL */
+	const char *text;	 /* may be NULL */
 	const uint8_t *bytes;
 	size_t len;
 };

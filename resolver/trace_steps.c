@@ -316,6 +316,32 @@ static void note_cached(struct trace_steps *s, const struct note *n)
 	end(s, step);
 }
 
+static const char *security_text(uint8_t security)
+{
+	switch (security) {
+	case SECURITY_SECURE:
+		return "secure";
+	case SECURITY_INSECURE:
+		return "insecure";
+	case SECURITY_BOGUS:
+		return "bogus";
+	default:
+		return "unchecked";
+	}
+}
+
+static void note_validated(struct trace_steps *s, const struct note *n)
+{
+	json_t *step = begin(s, n->task, "validation");
+	set_name(step, "name", n->rrset->owner);
+	set_number(step, "type", n->rrset->type);
+	set_text(step, "what", kind_text(n->rrset->kind));
+	set_text(step, "status", security_text(n->rrset->security));
+	if (n->text)
+		set_text(step, "why", n->text);
+	end(s, step);
+}
+
 static void note_judged(struct trace_steps *s, const struct note *n)
 {
 	json_t *step = begin(s, n->task, "policy");
@@ -355,6 +381,9 @@ void trace_steps_note(void *arg, const struct note *n)
 		break;
 	case NOTE_CACHED:
 		note_cached(s, n);
+		break;
+	case NOTE_VALIDATED:
+		note_validated(s, n);
 		break;
 	case NOTE_NAME:
 	case NOTE_ADDRESSES:

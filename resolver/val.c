@@ -2,8 +2,11 @@
 
 #include <stdio.h>
 
+#include "resolver/note.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/val_proof.h"
+
+enum { TYPE_TEXT_MAX = 16 };
 
 void val_start(struct val *v, struct arena *arena)
 {
@@ -110,15 +113,35 @@ static const char *reason(int16_t ede)
 	}
 }
 
+/* Types that an operator meets here by name, others as RFC 3597 5 writes them. */
+static void put_type(char out[TYPE_TEXT_MAX], uint16_t type)
+{
+	static const struct {
+		uint16_t type;
+		const char *text;
+	} known[] = {
+		{DNS_A, "A"},	      {DNS_AAAA, "AAAA"},   {DNS_NS, "NS"},
+		{DNS_SOA, "SOA"},     {DNS_CNAME, "CNAME"}, {DNS_DNAME, "DNAME"},
+		{DNS_MX, "MX"},	      {DNS_TXT, "TXT"},	    {DNS_PTR, "PTR"},
+		{DNS_SRV, "SRV"},     {DNS_DS, "DS"},	    {DNS_DNSKEY, "DNSKEY"},
+		{DNS_HTTPS, "HTTPS"},
+	};
+	snprintf(out, TYPE_TEXT_MAX, "TYPE%u", type);
+	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+		if (known[i].type == type)
+			snprintf(out, TYPE_TEXT_MAX, "%s", known[i].text);
+}
+
 /* The first reason is told. */
 static status fail(struct val *v, status st, int16_t ede, const uint8_t *name,
 		   uint16_t type)
 {
-	char owner[DNS_NAME_TEXT_MAX], text[VAL_TEXT_MAX];
+	char owner[DNS_NAME_TEXT_MAX], number[TYPE_TEXT_MAX], text[VAL_TEXT_MAX];
 	if (v->text)
 		return st;
-	int n = snprintf(text, sizeof text, "%s: %s type %u", reason(ede),
-			 name_to_text(owner, name), type);
+	put_type(number, type);
+	int n = snprintf(text, sizeof text, "%s: %s %s", reason(ede),
+			 name_to_text(owner, name), number);
 	v->ede = ede;
 	v->text = arena_copy(v->arena, text, (size_t)n + 1);
 	v->no_room |= !v->text;
@@ -142,6 +165,11 @@ static status settle(struct val *v, struct rrset *s, status st)
 			s->ttl = VAL_BOGUS_TTL_S;
 	}
 	rrset_cache_put(v->env->cache, s, v->env->now_s);
+	if (v->env->noter)
+		note(v->env,
+		     (struct note){.kind = NOTE_VALIDATED,
+				   .rrset = s,
+				   .text = st == SECURITY_BOGUS ? v->text : NULL});
 	return st;
 }
 

@@ -270,6 +270,12 @@ static void put_cache(struct line *l, const json_t *step)
 	put(l, "TTL %lld", number(step, "ttl"));
 }
 
+static void put_validation(struct line *l, const json_t *step)
+{
+	put(l, "validation: %s %s: %s%s%s", str(step, "name"), str(step, "type"),
+	    str(step, "status"), *str(step, "why") ? ": " : "", str(step, "why"));
+}
+
 static void put_send(struct line *l, const json_t *step)
 {
 	bool left = is(step, "step", "send");
@@ -334,12 +340,19 @@ static void put_step(struct line *l, const json_t *step)
 		const char *step;
 		void (*put)(struct line *, const json_t *);
 	} puts[] = {
-		{"client", put_client},	  {"local zone", put_local},
-		{"policy", put_policy},	  {"question", put_question},
-		{"joined", put_question}, {"not asked", put_question},
-		{"zone", put_zone},	  {"cache", put_cache},
-		{"send", put_send},	  {"not sent", put_send},
-		{"reply", put_reply},	  {"no reply", put_reply},
+		{"client", put_client},
+		{"local zone", put_local},
+		{"policy", put_policy},
+		{"question", put_question},
+		{"joined", put_question},
+		{"not asked", put_question},
+		{"zone", put_zone},
+		{"cache", put_cache},
+		{"validation", put_validation},
+		{"send", put_send},
+		{"not sent", put_send},
+		{"reply", put_reply},
+		{"no reply", put_reply},
 		{"done", put_done},
 	};
 	put(l, "%*s", (int)(number(step, "depth") * INDENT), "");
