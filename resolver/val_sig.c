@@ -21,7 +21,8 @@ enum {
 	/* Good RRSIGs of one RRset that are looked at: one per key that signs, so two,
 	 * and four in a roll-over of algorithms. Unbound 8. */
 	SIGS_MAX = 16,
-	DS_MAX = 16,	  /* known DS records that are looked at; PowerDNS 8 */
+	REVOKED_MAX = 1040, /* an RSA key of 8,192 bits */
+	DS_MAX = 16,	    /* known DS records that are looked at; PowerDNS 8 */
 	DIGESTS_MAX = 64, /* DNSKEYs hashed for one DS set: tags that collide are rare */
 	/* The signed bytes of one RRset. A full message of address records makes 90 KiB;
 	 * hashing this much takes 0.1 to 0.3 ms. */
@@ -104,7 +105,7 @@ struct check {
 	const uint8_t *zone;
 	struct val_work *work;
 	uint32_t now_s;
-	bool sha1;
+	bool sha1, revoked; /* revoked: by such a key, and no other */
 	enum reached reached;
 	struct sig sig[SIGS_MAX];
 	int sig_n;
@@ -565,7 +566,7 @@ static bool key_may_sign(struct check *c, const struct key *k)
 		reach(c, REACHED_NO_ZONE_KEY);
 		return false;
 	}
-	return !(k->flags & KEY_REVOKE) && k->protocol == KEY_PROTOCOL;
+	return !(k->flags & KEY_REVOKE) == !c->revoked && k->protocol == KEY_PROTOCOL;
 }
 
 /* True: the RRset is decided. */
@@ -664,6 +665,30 @@ void val_sig_check_keys(struct val_sig *out, const struct rrset *keys,
 			  .ds_set = ds};
 	gather_ds(&c, ds);
 	run(&c, keys);
+}
+
+bool val_sig_revoked(const struct rrset *keys, const uint8_t *dnskey, uint16_t len,
+		     struct val_work *work, uint32_t now_s)
+{
+	uint8_t data[2 + REVOKED_MAX];
+	struct rrset one = *keys;
+	struct val_sig result;
+	struct check c = {.out = &result,
+			  .s = keys,
+			  .zone = keys->owner,
+			  .work = work,
+			  .now_s = now_s,
+			  .sha1 = true,
+			  .revoked = true};
+	if (len > REVOKED_MAX)
+		return false;
+	wire_set16(data, len);
+	memcpy(data + 2, dnskey, len);
+	one.data = data;
+	one.data_len = 2U + len;
+	one.rr_n = 1;
+	run(&c, &one);
+	return result.security == SECURITY_SECURE;
 }
 
 bool val_sig_usable(const struct rrset *ds, bool sha1, int16_t *ede)

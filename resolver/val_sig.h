@@ -55,6 +55,11 @@ void val_sig_check_keys(struct val_sig *out, const struct rrset *keys,
 			const struct rrset *ds, bool sha1, struct val_work *work,
 			uint32_t now_s);
 
+/* Whether keys, the DNSKEY RRset of its owner, is signed by that one of them, which has
+ * the REVOKE flag: so it is taken back, RFC 5011 2.1. */
+bool val_sig_revoked(const struct rrset *keys, const uint8_t *dnskey, uint16_t len,
+		     struct val_work *work, uint32_t now_s);
+
 /* Whether any DS record of the set has an algorithm and a digest that we know; when not,
  * the zone counts as unsigned, RFC 4035 5.2, and *ede says what is unknown. A set that is
  * empty or damaged is usable, so that it ends as bogus. */

@@ -1039,6 +1039,34 @@ START_TEST(keys_that_must_not_vouch)
 }
 END_TEST
 
+/* RFC 5011 2.1: a key takes itself back with its own signature and no other. */
+START_TEST(revoked_keys)
+{
+	static const uint8_t kinds[] = {8, 13};
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct apex *a = apex_new(kinds[i]);
+		struct val_work work = {64, 64, 0};
+		uint8_t *flags = a->ksk->dnskey;
+		wire_set16(flags, 0x0181);
+		for (int who = 0; who < 2; who++) {
+			apex_sign(a, who ? a->ksk : a->zsk);
+			clear(&a->keys);
+			add(&a->keys, a->zsk->dnskey, a->zsk->len);
+			add(&a->keys, a->ksk->dnskey, a->ksk->len);
+			struct rrset s = rrset(name("example.com"), DNS_DNSKEY, &a->keys,
+					       &a->sigs);
+			ck_assert(val_sig_revoked(&s, a->ksk->dnskey, a->ksk->len, &work,
+						  NOW) == who);
+			ck_assert(!val_sig_revoked(&s, a->zsk->dnskey, a->zsk->len, &work,
+						   NOW));
+			ck_assert(!val_sig_revoked(&s, a->ksk->dnskey, a->ksk->len, &work,
+						   NOW + 60 * DAY));
+		}
+		apex_free(a);
+	}
+}
+END_TEST
+
 START_TEST(known_and_unknown_ds)
 {
 	static const struct {
@@ -1155,5 +1183,5 @@ UNIT_SUITE("val_sig", every_algorithm, ecdsa_numbers_of_all_lengths,
 	   nothing_wrong_is_secure, times_wrap, time_to_live, order_case_and_duplicates,
 	   agrees_with_ldns, large_sets, damaged_signatures, odd_rsa_keys_cost_nothing,
 	   curve_keys_of_other_lengths, budget, key_trap, keys_by_ds,
-	   keys_not_vouched_for, keys_that_must_not_vouch, known_and_unknown_ds,
-	   deepest_signer, published_vectors)
+	   keys_not_vouched_for, keys_that_must_not_vouch, revoked_keys,
+	   known_and_unknown_ds, deepest_signer, published_vectors)
