@@ -188,6 +188,32 @@ struct anchor anchors_find(const struct anchors *a, const uint8_t *name, bool ab
 	}
 }
 
+static bool same(const struct entry *a, const struct entry *b)
+{
+	return a->negative == b->negative && a->until_s == b->until_s &&
+	       a->ds.data_len == b->ds.data_len &&
+	       (!a->ds.data_len || !memcmp(a->ds.data, b->ds.data, a->ds.data_len));
+}
+
+bool anchors_next_change(const struct anchors *a, const struct anchors *b, int at[2],
+			 const uint8_t **zone)
+{
+	while (at[0] < a->n || at[1] < b->n) {
+		const struct entry *x = at[0] < a->n ? &a->entry[at[0]] : NULL;
+		const struct entry *y = at[1] < b->n ? &b->entry[at[1]] : NULL;
+		int d = !y   ? -1
+			: !x ? 1
+			     : order(x->zone, x->zone_len, y->zone, y->zone_len);
+		at[0] += d <= 0;
+		at[1] += d >= 0;
+		if (d == 0 && same(x, y))
+			continue;
+		*zone = d <= 0 ? x->zone : y->zone;
+		return true;
+	}
+	return false;
+}
+
 bool anchors_next(const struct anchors *a, int *at, struct anchor *out)
 {
 	while (a && *at < a->n) {

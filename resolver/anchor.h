@@ -45,6 +45,11 @@ void anchors_free(struct anchors *a);
 struct anchor anchors_find(const struct anchors *a, const uint8_t *name, bool above,
 			   uint32_t now_s);
 
+/* The zones of which two sets say different things, in turn: start with at = {0, 0};
+ * false at the end. */
+bool anchors_next_change(const struct anchors *a, const struct anchors *b, int at[2],
+			 const uint8_t **zone);
+
 /* Each zone's DS RRset in turn: start with *at = 0; false at the end. */
 bool anchors_next(const struct anchors *a, int *at, struct anchor *out);
 

@@ -92,6 +92,44 @@ START_TEST(which_one_decides)
 }
 END_TEST
 
+START_TEST(what_has_changed)
+{
+	static const struct {
+		const char *before, *after, *zones;
+	} t[] = {
+		{"", "", ""},
+		{". DS 1 8 2 " DIGEST "\n", ". DS 1 8 2 " DIGEST "\n", ""},
+		{". DS 1 8 2 " DIGEST "\n", "", ". "},
+		{"", ". DS 1 8 2 " DIGEST "\nb. DS 1 8 2 " DIGEST "\n", ". b "},
+		{"a. DS 1 8 2 " DIGEST "\nb. DS 1 8 2 " DIGEST "\n",
+		 "b. DS 2 8 2 " DIGEST "\nc. DS 1 8 2 " DIGEST "\n", "a b c "},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct anchors *a = set(t[i].before, NULL, 0);
+		struct anchors *b = set(t[i].after, NULL, 0);
+		char zones[64] = "", text[DNS_NAME_TEXT_MAX];
+		const uint8_t *zone;
+		for (int at[2] = {0, 0}; anchors_next_change(a, b, at, &zone);) {
+			strcat(zones, name_to_text(text, zone));
+			strcat(zones, " ");
+		}
+		ck_assert_str_eq(zones, t[i].zones);
+		anchors_free(a);
+		anchors_free(b);
+	}
+	const struct anchor_negative n[] = {negative("a", 1), negative("a", 2),
+					    negative("b", 0)};
+	struct anchors *a = set("", n, 1), *b = set("", n + 1, 2);
+	int changes = 0;
+	const uint8_t *zone;
+	for (int at[2] = {0, 0}; anchors_next_change(a, b, at, &zone);)
+		changes++;
+	ck_assert_int_eq(changes, 2);
+	anchors_free(a);
+	anchors_free(b);
+}
+END_TEST
+
 START_TEST(upper_case_names)
 {
 	static const uint8_t name[] = "\7EXAMPLE";
@@ -156,5 +194,5 @@ START_TEST(full)
 }
 END_TEST
 
-UNIT_SUITE("anchor", which_one_decides, upper_case_names,
+UNIT_SUITE("anchor", which_one_decides, what_has_changed, upper_case_names,
 	   nothing_is_validated_without_anchors, keys_become_ds, full)
