@@ -47,6 +47,13 @@
  *                          bytes, rcode; for a referral zone and servers
  *            no reply      send, took_us, why
  *            done          rcode, rrsets, ede, why; name, verdict, rule when one acts
+ *   anchors  "anchors": a list of the keys that are followed, each with zone, tag,
+ *            algorithm, digest_type, state, given (else found), since, seen, next (when
+ *            the zone is asked again) and for a new one left_s; times since 1970
+ *            "negative": a list, each with zone, until (0: as the configuration) and
+ *            reason
+ *   nta      "action" add or remove, "zone"; with add "reason" and optional "for_s"
+ *   reload   reads recursion.trust_anchor again; "anchors": as in status
  *   stop     ends as SIGTERM does; the answer comes before
  * Whoever may write to the socket may do all of it: mode 0660, group of the process. */
 #ifndef SINKHOLED_CONTROL_H

@@ -165,7 +165,8 @@ const struct conf_key conf_keys[] = {
 		.def_note = "built in",
 		.restart = true,
 		.help = "File of DS or DNSKEY lines of any zones; \"\" for no "
-			"validation.",
+			"validation. What it holds is read again by sinkholectl reload; "
+			"new keys of these zones are followed (RFC 5011).",
 	},
 	{
 		.path = "recursion.validate_sha1",
@@ -182,7 +183,8 @@ const struct conf_key conf_keys[] = {
 		COUNT(recursion.negative_trust_anchors_n),
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
-		.help = "Zones that are not validated.",
+		.help = "Zones that are not validated. For a while only: sinkholectl "
+			"nta.",
 	},
 	{
 		.path = "recursion.port",

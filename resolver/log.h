@@ -6,7 +6,7 @@
  * Threads  any; a line is one write()
  * Errors   none: a log that cannot be written must not stop the service
  *
- * P3: only main, startup, worker, control and hit modules include this file, and no
+ * P3: only main, startup, worker, control, trust and hit modules include it, and no
  * client address and no name that was asked may be passed to it. What happened
  * to a question is a number in stats.h; what a listed name was answered is a hit. */
 #ifndef SINKHOLED_LOG_H

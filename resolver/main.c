@@ -20,6 +20,7 @@
 #include "resolver/notify.h"
 #include "resolver/startup.h"
 #include "resolver/trace.h"
+#include "resolver/trust.h"
 #include "resolver/worker.h"
 
 enum {
@@ -40,6 +41,8 @@ struct server {
 	int workers; /* opened */
 	struct control *control;
 	struct trace *trace;
+	struct trust *trust;
+	struct anchor_records given; /* until trust is open */
 	struct blocklist_view *view; /* for status */
 	struct stat store;	     /* the blocklist's file as it was opened */
 	bool store_replaced;
@@ -134,6 +137,8 @@ static void on_tick(uv_timer_t *timer)
 	watch_clock(timer->data);
 	watch_blocklist(timer->data);
 	watch_workers(timer->data);
+	trust_tick(((struct server *)timer->data)->trust,
+		   (uint32_t)(clock_ms(CLOCK_REALTIME) / 1000));
 }
 
 /* ---- the end ---- */
@@ -251,6 +256,7 @@ static int control_status(void *arg, const json_t *request, json_t *answer,
 	json_object_set_new(answer, "blocklist", store_status(s));
 	json_object_set_new(answer, "hits", hits_status(s));
 	json_object_set_new(answer, "cache", cache_status(s));
+	json_object_set_new(answer, "anchors", trust_status(s->trust));
 	json_object_set_new(answer, "warnings", warnings);
 	return 0;
 }
@@ -302,6 +308,32 @@ static void traced(void *arg, json_t *answer)
 	control_finish(s->control, answer);
 }
 
+static int control_anchors(void *arg, const json_t *request, json_t *answer,
+			   char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	(void)request, (void)error;
+	return trust_list(s->trust, answer);
+}
+
+static int control_nta(void *arg, const json_t *request, json_t *answer,
+		       char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	(void)answer;
+	return trust_nta(s->trust, request, error);
+}
+
+static int control_reload(void *arg, const json_t *request, json_t *answer,
+			  char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	(void)request;
+	int err = trust_reload(s->trust, error);
+	json_object_set_new(answer, "anchors", trust_status(s->trust));
+	return err;
+}
+
 static int control_stop(void *arg, const json_t *request, json_t *answer,
 			char error[CONTROL_ERROR_MAX])
 {
@@ -315,6 +347,9 @@ static const struct control_command commands[] = {
 	{"stats", control_stats, false},
 	{"flush", control_flush, true},
 	{"trace", control_trace, true}, /* it makes us send packets */
+	{"anchors", control_anchors, false},
+	{"nta", control_nta, true},
+	{"reload", control_reload, true},
 	{"stop", control_stop, true},
 	{NULL, NULL, false},
 };
@@ -411,6 +446,24 @@ static int open_caches(struct server *s)
 	return err;
 }
 
+static bool anchors_in_use(void *arg, const struct anchors *set)
+{
+	const struct server *s = arg;
+	for (int i = 0; i < s->workers; i++)
+		if (worker_anchors(s->worker[i]) == set)
+			return true;
+	return trace_running(s->trace);
+}
+
+static int open_trust(struct server *s)
+{
+	const struct trust_hooks hooks = {s, anchors_in_use};
+	anchor_mail_init(&s->shared.mail);
+	int err = trust_open(&s->trust, &s->shared, &s->given, &hooks);
+	anchor_records_fini(&s->given);
+	return err;
+}
+
 static int open_workers(struct server *s)
 {
 	const int n = s->conf->listen_n;
@@ -449,6 +502,8 @@ static int prepare(struct server *s)
 	if (!err)
 		err = load_hints(&s->shared.hints, s->conf);
 	if (!err)
+		err = trust_given(&s->given, s->conf);
+	if (!err)
 		err = startup_folders(s->conf, &user);
 	if (!err)
 		err = startup_lock(&s->lock_fd, s->conf, &user);
@@ -466,6 +521,8 @@ static int prepare(struct server *s)
 		err = open_blocklist(s);
 	if (!err)
 		err = open_caches(s);
+	if (!err)
+		err = open_trust(s);
 	if (!err)
 		err = open_hits(s);
 	return err;
@@ -526,6 +583,8 @@ static void finish(struct server *s)
 		log_warning("hits remain in %s and will be stored at the next start",
 			    s->conf->runtime);
 	trace_close(s->trace);
+	trust_close(s->trust);
+	anchor_mail_fini(&s->shared.mail);
 	blocklist_view_close(s->view);
 	blocklist_close(s->shared.blocklist);
 	rrset_cache_close(s->shared.cache);
@@ -581,10 +640,13 @@ static int check(const struct conf *conf, const char *path)
 {
 	struct startup_user user;
 	struct root_hints hints;
+	struct anchor_records given;
 	for (int i = 0; i < conf->warnings_n; i++)
 		log_warning("%s", conf->warnings[i]);
-	if (startup_user(&user, conf) || load_hints(&hints, conf))
+	if (startup_user(&user, conf) || load_hints(&hints, conf) ||
+	    trust_given(&given, conf))
 		return EXIT_NO;
+	anchor_records_fini(&given);
 	printf("%s: good\n", path ? path : "the default configuration");
 	return 0;
 }

@@ -14,6 +14,7 @@
 #include "include/arena.h"
 #include "include/conf.h"
 #include "resolver/anchor.h"
+#include "resolver/anchor_mail.h"
 #include "resolver/budget.h"
 #include "resolver/policy.h"
 #include "resolver/reply.h"
@@ -42,6 +43,7 @@ struct resolve_env {
 	/* NULL = nothing is validated. May be another set at the next event; the old one
 	 * lives as long as the tasks that have seen it. */
 	const struct anchors *anchors;
+	struct anchor_mail *anchor_mail; /* where keys of their zones are told, or NULL */
 	bool cached_only; /* the question ends where a packet would be needed: overload */
 	bool prime;	  /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */

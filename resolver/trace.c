@@ -214,6 +214,7 @@ static int open_tasks(struct trace *t)
 			.servers = t->shared->servers,
 			.hints = &t->shared->hints,
 			.anchors = atomic_load(&t->shared->anchors),
+			.anchor_mail = &t->shared->mail,
 			.conf = t->shared->conf,
 			.prime = true,
 			.random = random_bytes,
@@ -406,6 +407,11 @@ void trace_close(struct trace *t)
 	upstream_free(t->upstream);
 	blocklist_view_close(t->policy.view);
 	free(t);
+}
+
+bool trace_running(const struct trace *t)
+{
+	return t->tasks != NULL;
 }
 
 const struct stats *trace_stats(const struct trace *t)

@@ -42,6 +42,8 @@ MUST_CHECK int trace_start(struct trace *t, const json_t *request, json_t *answe
 /* Ends the trace that is under way, with its answer; close after the loop has run. */
 void trace_shutdown(struct trace *t);
 void trace_close(struct trace *t);
+/* It may read what is shared. */
+bool trace_running(const struct trace *t);
 const struct stats *trace_stats(const struct trace *t);
 
 #endif

@@ -153,12 +153,24 @@ static status unknown(struct val *v, const uint8_t *name, uint16_t type)
 	return fail(v, SECURITY_INDETERMINATE, DNS_EDE_INDETERMINATE, name, type);
 }
 
+/* RFC 5011: who follows the anchors sees their zones' keys. */
+static void tell_keys(const struct val *v, const struct rrset *s)
+{
+	if (s->type != DNS_DNSKEY || s->kind != RRSET_DATA || !v->env->anchor_mail)
+		return;
+	struct anchor a = anchors_find(v->env->anchors, s->owner, false, v->env->now_s);
+	if (a.kind == ANCHOR_TRUST && name_equal(a.zone, s->owner))
+		anchor_mail_seen(v->env->anchor_mail, s);
+}
+
 /* The status is final: it stands with the RRset, here and in the cache. */
 static status settle(struct val *v, struct rrset *s, status st)
 {
 	if (st == SECURITY_UNCHECKED || st == SECURITY_INDETERMINATE)
 		return st;
 	s->security = st;
+	if (st == SECURITY_SECURE)
+		tell_keys(v, s);
 	if (st == SECURITY_BOGUS) {
 		s->why = v->ede;
 		if (s->ttl > VAL_BOGUS_TTL_S)

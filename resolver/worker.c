@@ -118,11 +118,22 @@ static void stop(uv_async_t *async)
 	uv_close((uv_handle_t *)&w->beat, NULL);
 }
 
-/* With an empty batch, so that what is shared is looked at in quiet times too. */
+/* RFC 5011 2.3: main wants to see the keys of an anchor's zone. One worker will do. */
+static void ask_for_keys(struct worker *w)
+{
+	struct question q = {.qtype = DNS_DNSKEY,
+			     .refresh_s = UINT32_MAX, /* as the zone has them now */
+			     .subject = {.class = POLICY_ALL}};
+	if (w->index == 0 && anchor_mail_wanted(&w->shared->mail, q.qname))
+		task_refresh(w->serve.tasks, &q);
+}
+
+/* With a batch of its own, so that what is shared is looked at in quiet times too. */
 static void beat(uv_async_t *async)
 {
 	struct worker *w = async->data;
 	begin(w);
+	ask_for_keys(w);
 	end(w);
 	atomic_fetch_add(&w->beats, 1);
 }
@@ -138,6 +149,7 @@ static int open_tasks(struct worker *w)
 			.servers = w->shared->servers,
 			.hints = &w->shared->hints,
 			.anchors = w->anchors,
+			.anchor_mail = &w->shared->mail,
 			.conf = w->shared->conf,
 			.prime = true,
 			.random = random_bytes,

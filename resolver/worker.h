@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 #include "resolver/anchor.h"
+#include "resolver/anchor_mail.h"
 #include "resolver/hit_log.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
@@ -27,6 +28,7 @@ struct shared {
 	struct root_hints hints;
 	/* Replaced whole; an old set goes when no worker_anchors() is it any more. */
 	_Atomic(const struct anchors *) anchors;
+	struct anchor_mail mail;
 	_Atomic uint64_t flushes;  /* the answer caches forget everything when it grows */
 	_Atomic bool clock_synced; /* as the kernel says */
 };

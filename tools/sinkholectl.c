@@ -13,6 +13,7 @@
 #include "include/control.h"
 #include "resolver/stats.h"
 #include "tools/cli.h"
+#include "tools/ctl_anchors.h"
 #include "tools/ctl_trace.h"
 
 /* ---- the socket ---- */
@@ -409,21 +410,74 @@ static int trace_command(const struct cli_command *self, int argc, char **argv)
 	return status == CLI_GO ? ctl_trace_print(answer, c.json) : status;
 }
 
-static int stop_command(const struct cli_command *self, int argc, char **argv)
+/* Silent when it is done, but for --json. */
+static int done(const struct cli *c, json_t *answer)
 {
-	const char *given = NULL;
-	const struct cli_option options[] = {OPTION_SOCKET, {.name = NULL}};
-	struct cli c;
-	json_t *answer;
-	int status = cli_parse(&c, self, options, 0, 0, argc, argv);
-	if (status == CLI_GO)
-		status = ask(&answer, &c, given, json_pack("{s:s}", "command", "stop"));
-	if (status != CLI_GO)
-		return status;
-	if (c.json)
+	if (c->json)
 		cli_json(json_incref(answer));
 	json_decref(answer);
 	return CLI_DONE;
+}
+
+/* Commands that are their name. */
+static int plain(json_t **answer, struct cli *c, const struct cli_command *self, int argc,
+		 char **argv)
+{
+	const char *given = NULL;
+	const struct cli_option options[] = {OPTION_SOCKET, {.name = NULL}};
+	int status = cli_parse(c, self, options, 0, 0, argc, argv);
+	return status == CLI_GO
+		       ? ask(answer, c, given, json_pack("{s:s}", "command", self->name))
+		       : status;
+}
+
+static int plain_command(const struct cli_command *self, int argc, char **argv)
+{
+	struct cli c;
+	json_t *answer;
+	int status = plain(&answer, &c, self, argc, argv);
+	return status == CLI_GO ? done(&c, answer) : status;
+}
+
+static int anchors_command(const struct cli_command *self, int argc, char **argv)
+{
+	struct cli c;
+	json_t *answer;
+	int status = plain(&answer, &c, self, argc, argv);
+	return status == CLI_GO ? ctl_anchors_print(answer, c.json) : status;
+}
+
+static int nta_command(const struct cli_command *self, int argc, char **argv)
+{
+	const char *given = NULL;
+	struct ctl_nta more = {0};
+	const struct cli_option options[] = {OPTION_SOCKET,
+					     {.name = "for",
+					      .kind = CLI_SPAN,
+					      .to = &more.for_s,
+					      .value = "SPAN",
+					      .help = "how long; default 1h, at most 7d"},
+					     {.name = "reason",
+					      .kind = CLI_TEXT,
+					      .to = &more.reason,
+					      .value = "TEXT",
+					      .help = "why; add needs one"},
+					     {.name = NULL}};
+	struct cli c;
+	json_t *answer, *request;
+	int status = cli_parse(&c, self, options, 1, 2, argc, argv);
+	if (status != CLI_GO)
+		return status;
+	bool list = !strcmp(c.operands[0], "list") && c.operands_n == 1;
+	request = list ? json_pack("{s:s}", "command", "anchors")
+		       : ctl_anchors_nta(c.operands[0],
+					 c.operands_n > 1 ? c.operands[1] : NULL, &more);
+	if (!request)
+		return CLI_FAULT;
+	status = ask(&answer, &c, given, request);
+	if (status != CLI_GO)
+		return status;
+	return list ? ctl_anchors_print_negative(answer, c.json) : done(&c, answer);
 }
 
 static const struct cli_command commands[] = {
@@ -433,7 +487,12 @@ static const struct cli_command commands[] = {
 	 flush_command},
 	{"trace", "NAME [TYPE]", "Resolves a name now and shows each step",
 	 trace_command},
-	{"stop", "", "Ends sinkholed as SIGTERM does", stop_command},
+	{"anchors", "", "DNSSEC trust anchors, and what becomes of them",
+	 anchors_command},
+	{"nta", "add|remove ZONE | list",
+	 "Negative trust anchors: zones not validated for a while", nta_command},
+	{"reload", "", "Reads the trust anchors again", plain_command},
+	{"stop", "", "Ends sinkholed as SIGTERM does", plain_command},
 	{NULL, NULL, NULL, NULL},
 };
 
