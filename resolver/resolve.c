@@ -155,7 +155,7 @@ static bool is_made(const struct resolve *r, int i)
 	       name_below(r->chain[i]->owner, r->chain[i - 1]->owner);
 }
 
-/* Of sets that the validator is done with: it stops at the first that is not good. */
+/* Of sets that the validator is done with: one that is not good is enough. */
 static uint8_t worst(struct rrset *const *sets, int n)
 {
 	uint8_t all = SECURITY_SECURE;
@@ -196,6 +196,13 @@ static void take_keys(struct resolve *r, const struct event *ev)
 		}
 }
 
+/* Says nothing about the name. */
+static void overloaded(struct call *c)
+{
+	c->r->iter.starved = true;
+	done_failed(c, DNS_EDE_OTHER, "too many questions are waiting");
+}
+
 /* Whether n sets of the chain, and its denial, have their status. False: an event is
  * needed, or the question has ended. */
 static bool validate(struct call *c, int n, struct rrset *negative)
@@ -214,6 +221,10 @@ static bool validate(struct call *c, int n, struct rrset *negative)
 			r->security = worst(sets, sets_n);
 			return true;
 		case VAL_WAITS:
+			if (c->io.env->cached_only) {
+				overloaded(c);
+				return false;
+			}
 			if (!ask_for_keys(c))
 				return no_room(c);
 			if (r->wanted_n)
@@ -569,13 +580,6 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	add_reply(c, &r->iter.reply);
 	*more = true;
 	return r->state != RESOLVE_DONE;
-}
-
-/* Says nothing about the name. */
-static void overloaded(struct call *c)
-{
-	c->r->iter.starved = true;
-	done_failed(c, DNS_EDE_OTHER, "too many questions are waiting");
 }
 
 /* Goes on until an event is needed or the question has ended. Each name is judged

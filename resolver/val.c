@@ -495,17 +495,20 @@ static status set_status(struct val *v, struct rrset *s, int depth)
 enum val_result val_check(struct val *v, const struct resolve_env *env,
 			  struct rrset *const *sets, int n)
 {
-	status st = SECURITY_SECURE;
+	bool waits = false, failed = false;
 	v->env = env;
 	v->slice = VAL_SLICE;
 	v->yields = false;
-	for (int i = 0; i < n && (st == SECURITY_SECURE || st == SECURITY_INSECURE); i++)
-		st = set_status(v, sets[i], VAL_DEPTH_MAX);
+	for (int i = 0; i < n && !failed; i++) {
+		status st = set_status(v, sets[i], VAL_DEPTH_MAX);
+		waits |= st == SECURITY_UNCHECKED;
+		failed = st == SECURITY_BOGUS || st == SECURITY_INDETERMINATE;
+	}
 	if (v->no_room)
 		return VAL_NO_ROOM;
 	if (v->blocked.kind == VERDICT_ACT)
 		return VAL_BLOCKED;
-	if (st != SECURITY_UNCHECKED)
+	if (failed || !waits)
 		return VAL_DONE;
 	return v->yields ? VAL_YIELDS : VAL_WAITS;
 }

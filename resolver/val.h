@@ -58,8 +58,8 @@ struct val {
 };
 
 void val_start(struct val *v, struct arena *arena);
-/* Judges sets, in order, up to the first that is not SECURE or INSECURE; their .security
- * says what came out. */
+/* Judges sets; DONE when each is SECURE or INSECURE, or one is not: their .security says
+ * what came out. What several of them wait for is wanted at once. */
 enum val_result val_check(struct val *v, const struct resolve_env *env,
 			  struct rrset *const *sets, int n);
 /* The next set to ask for, NULL when there is none; it counts as asked. */
