@@ -146,6 +146,22 @@ static bool algorithm_known(unsigned algorithm, bool sha1)
 	}
 }
 
+/* What a check costs, in checks of P-256 or the largest RSA (0.1 ms), as measured with
+ * OpenSSL 3.0, which has fast code for P-256 alone. */
+static int32_t cost_of(unsigned algorithm)
+{
+	switch (algorithm) {
+	case ED25519:
+		return 2;
+	case ED448:
+		return 4;
+	case ECDSAP384:
+		return 8;
+	default:
+		return 1;
+	}
+}
+
 /* RFC 3110 2: exponent's length, exponent, modulus, neither with leading zeros. The long
  * form of the length is for exponents that are refused anyway. */
 static uint16_t rsa_signature_len(const uint8_t *key, size_t len)
@@ -390,7 +406,7 @@ static bool canonical_records(struct check *c, uint8_t *data)
 	for (int i = 0; i < n; i++)
 		if (i == 0 || by_rdata(&c->record[i], &c->record[c->record_n - 1]))
 			c->record[c->record_n++] = c->record[i];
-	return c->record_n > 0;
+	return true;
 }
 
 /* Room for all, and the records. False when the set cannot be checked. */
@@ -400,7 +416,7 @@ static bool canonical(struct check *c)
 	size_t index = s->rr_n * sizeof *c->record;
 	c->blob_room = SIG_FIXED + DNS_NAME_MAX + s->data_len +
 		       s->rr_n * (name_len(s->owner) + 2 + 2 + 4);
-	if (c->blob_room > BLOB_MAX)
+	if (s->data_len == 0 || c->blob_room > BLOB_MAX)
 		return false;
 	c->memory = malloc(index + s->data_len + c->blob_room);
 	if (!c->memory) {
@@ -525,11 +541,12 @@ static bool try_pair(struct check *c, const struct key *k, const struct sig *g)
 	reach(c, REACHED_CRYPTO);
 	if (!c->memory && !canonical(c))
 		return true;
-	if (c->work->question <= 0 || c->work->response <= 0) {
+	int32_t cost = cost_of(g->algorithm);
+	if (c->work->question < cost || c->work->response < 1) {
 		c->out->security = SECURITY_INDETERMINATE;
 		return true;
 	}
-	c->work->question--;
+	c->work->question -= cost;
 	c->work->response--;
 	size_t n = signed_bytes(c, g);
 	if (n && verified(c, k, g, n)) {
