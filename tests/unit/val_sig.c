@@ -118,8 +118,8 @@ static void sign(struct list *sigs, const struct recipe *r, const struct keypair
 		      : r->labels   ? 0
 				    : name_labels(owner));
 	wire_put32(&w, r->ttl ? r->ttl : 3600);
-	wire_put32(&w, (uint32_t)(NOW + (r->expiration ? r->expiration : 20 * DAY)));
-	wire_put32(&w, (uint32_t)(NOW + (r->inception ? r->inception : -10 * DAY)));
+	wire_put32(&w, NOW + (uint32_t)(r->expiration ? r->expiration : 20 * DAY));
+	wire_put32(&w, NOW + (uint32_t)(r->inception ? r->inception : -10 * DAY));
 	wire_put16(&w, r->tag ? r->tag : val_sig_key_tag(k->dnskey, k->len));
 	wire_put_name(&w, signer);
 	size_t head = wire_written(&w);
@@ -734,7 +734,7 @@ START_TEST(odd_rsa_keys_cost_nothing)
 			key[n + s->modulus_len - 1] = s->last;
 			n += s->modulus_len;
 		}
-		uint8_t sig[18 + 13 + 2048] = {0, 1, rsa[i % 4], 3};
+		uint8_t sig[18 + 13 + 2048 + 2] = {0, 1, rsa[i % 4], 3};
 		wire_set32(sig + 8, NOW + DAY);
 		wire_set32(sig + 12, NOW - DAY);
 		wire_set16(sig + 16, val_sig_key_tag(key, (uint16_t)n));
