@@ -378,8 +378,10 @@ static int read_denial(struct iter_reply *out, const struct iter_message *m,
 	int err = find_soa(&soa, m, name);
 	if (err)
 		return err;
+	/* A proof is as good a word about its zone as an SOA. */
+	bool trusted = may_deny(m) || m->proof_n;
 	if (m->rcode == DNS_NXDOMAIN) {
-		if (soa || (may_deny(m) && !out->answer_n))
+		if (soa || (trusted && !out->answer_n))
 			return deny(out, m, name, soa, RRSET_NXDOMAIN);
 	} else if (soa) {
 		return deny(out, m, name, soa, RRSET_NODATA);
@@ -387,7 +389,7 @@ static int read_denial(struct iter_reply *out, const struct iter_message *m,
 		/* A referral is no answer from a resolver. */
 		if (!m->asked->forward)
 			return refer(out, m, cut);
-	} else if (!out->answer_n && may_deny(m) && !points_away(m)) {
+	} else if (!out->answer_n && trusted && !points_away(m)) {
 		return deny(out, m, name, NULL, RRSET_NODATA);
 	}
 	/* A chain without a word about its end: the end is asked for on its own. */

@@ -49,6 +49,8 @@ struct row {
 #define SOA "example.com. 300 SOA ns.example.com. h.example.com. 1 2 3 4 60"
 /* F: of a forwarder. */
 enum { P = 1 << 20, F = 1 << 21, AA = DNS_AA, RA = DNS_RA };
+#define NSEC "a.example.com. 30 NSEC z.example.com. A RRSIG NSEC"
+
 static const struct row rows[] = {
 	{"data",
 	 DNS_A,
@@ -257,6 +259,37 @@ static const struct row rows[] = {
 	 0},
 	{"nothing at all", DNS_A, 0, {0}, {0}, {0}, ITER_LAME, 0, NULL, 0},
 	{"nothing at all, AA", DNS_A, AA, {0}, {0}, {0}, ITER_NODATA, 0, NULL, 0},
+	{"only a proof", DNS_A, 0, {0}, {NSEC}, {0}, ITER_NODATA, 0, NULL, 0},
+	{"no such name, only a proof",
+	 DNS_A,
+	 DNS_NXDOMAIN,
+	 {0},
+	 {NSEC},
+	 {0},
+	 ITER_NXDOMAIN,
+	 0,
+	 NULL,
+	 0},
+	{"only a proof of another zone",
+	 DNS_A,
+	 0,
+	 {0},
+	 {"a.example.net. NSEC z.example.net. A"},
+	 {0},
+	 ITER_LAME,
+	 0,
+	 NULL,
+	 0},
+	{"only a proof, from a resolver",
+	 DNS_A,
+	 RA,
+	 {0},
+	 {NSEC},
+	 {0},
+	 ITER_LAME,
+	 0,
+	 NULL,
+	 0},
 	{"nothing, but it points up",
 	 DNS_A,
 	 AA,
@@ -530,8 +563,6 @@ END_TEST
 #define SIG(type, labels)            \
 	" RRSIG " type " 13 " labels \
 	" 300 20260101000000 20250101000000 7 example.com. AAAA"
-#define NSEC "a.example.com. 30 NSEC z.example.com. A RRSIG NSEC"
-
 /* Signatures lie with what they are over, proofs with what needs them. */
 START_TEST(signatures_and_proofs)
 {
