@@ -85,6 +85,12 @@ struct conf {
 	} answers;
 	struct {
 		bool enabled;
+		struct conf_nets prefixes;
+		uint8_t (*exempt)[DNS_NAME_MAX];
+		int exempt_n;
+	} rebinding;
+	struct {
+		bool enabled;
 		uint32_t client_timeout_ms, ttl_s, max_age_s;
 	} serve_stale;
 	struct {

@@ -720,6 +720,8 @@ void conf_free(struct conf *c)
 	free(c->allow.net);
 	free(c->recursion.permit_private.net);
 	free(c->recursion.negative_trust_anchors);
+	free(c->rebinding.prefixes.net);
+	free(c->rebinding.exempt);
 	free(c->recursion.stub);
 	free(c->recursion.forward);
 	free(c);

@@ -109,5 +109,6 @@ int conf_complete(struct conf *c, const int *lines, int *key, char *why, size_t 
 	warn_later(c, lines);
 	conf_nets_settle(&c->allow);
 	conf_nets_settle(&c->recursion.permit_private);
+	conf_nets_settle(&c->rebinding.prefixes);
 	return ERR_OK;
 }

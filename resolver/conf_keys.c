@@ -289,6 +289,35 @@ const struct conf_key conf_keys[] = {
 		.help = "No UDP answer later than this; 0 = any.",
 	},
 	{
+		.path = "rebinding.enabled",
+		.type = CONF_BOOL,
+		FIELD(rebinding.enabled),
+		.def = "false",
+		.help = "Refuse to answer with private addresses, in A and AAAA records "
+			"or in address hints, to questions about public names.",
+	},
+	{
+		.path = "rebinding.prefixes",
+		.type = CONF_NETS,
+		FIELD(rebinding.prefixes),
+		.max = CONF_NET_MAX,
+		.def = "[0.0.0.0/8, 10.0.0.0/8, 100.64.0.0/10, 127.0.0.0/8, "
+		       "169.254.0.0/16, 172.16.0.0/12, 192.168.0.0/16, \"::/96\", "
+		       "\"fc00::/7\", \"fe80::/10\"]",
+		.help = "What counts as private then. IPv4 in IPv6 dress counts as the "
+			"IPv4.",
+	},
+	{
+		.path = "rebinding.exempt",
+		.type = CONF_NAMES,
+		FIELD(rebinding.exempt),
+		COUNT(rebinding.exempt_n),
+		.max = CONF_ZONES_MAX,
+		.def = "[]",
+		.help = "Zones whose names may have private addresses, such as a stub "
+			"zone's.",
+	},
+	{
 		.path = "serve_stale.enabled",
 		.type = CONF_BOOL,
 		FIELD(serve_stale.enabled),

@@ -4,6 +4,7 @@
 
 #include "resolver/iter.h"
 #include "resolver/note.h"
+#include "resolver/rebinding.h"
 #include "resolver/val.h"
 
 /* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, each
@@ -116,6 +117,20 @@ static void done_verdict(struct call *c, const struct verdict *v, int links)
 	done(c);
 }
 
+/* Nothing of it is told, but that it is bogus. */
+static void withhold(struct reply *reply)
+{
+	reply->rcode = DNS_REFUSED;
+	reply->answer_n = 0;
+	reply->negative = NULL;
+	reply->cacheable = false;
+	if (reply->security == SECURITY_BOGUS)
+		return;
+	reply->security = SECURITY_UNCHECKED;
+	reply->ede = DNS_EDE_BLOCKED;
+	reply->ede_text = "a private address";
+}
+
 static void done_answer(struct call *c)
 {
 	struct resolve *r = c->r;
@@ -129,6 +144,9 @@ static void done_answer(struct call *c)
 				  .cacheable = r->judged.monitor.kind == VERDICT_PASS};
 	copy_chain(&r->reply, r, r->chain_n);
 	set_security(&r->reply, r);
+	if (!r->q.subject.own &&
+	    rebinding_forbids(c->io.env->conf, r->name[0], &r->reply))
+		withhold(&r->reply);
 	done(c);
 }
 

@@ -48,6 +48,9 @@ START_TEST(defaults)
 	ck_assert_int_eq(c->recursion.stub_n + c->recursion.forward_n, 0);
 	ck_assert(c->answers.minimal);
 	ck_assert_uint_eq(c->answers.max_wait_ms, 1900);
+	ck_assert(!c->rebinding.enabled);
+	ck_assert_int_eq(c->rebinding.prefixes.n, 10);
+	ck_assert_int_eq(c->rebinding.exempt_n, 0);
 	ck_assert(!c->serve_stale.enabled);
 	ck_assert_uint_eq(c->serve_stale.client_timeout_ms, 1800);
 	ck_assert_uint_eq(c->serve_stale.ttl_s, 30);
