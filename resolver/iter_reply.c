@@ -424,8 +424,10 @@ static int classify(struct iter_reply *out, const struct iter_message *m)
 	if (!err && is_prime(out, m))
 		err = read_servers(out, m, WIRE_ANSWER, name);
 	/* Data that a resolver has from somewhere else proves nothing here. */
-	if (!err && out->class != ITER_REFERRAL && !may_deny(m) && (m->flags & DNS_RA))
+	if (!err && out->class != ITER_REFERRAL && !may_deny(m) && (m->flags & DNS_RA)) {
 		out->class = ITER_LAME;
+		out->negative = NULL;
+	}
 	return err;
 }
 
