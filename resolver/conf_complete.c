@@ -65,6 +65,15 @@ static int check_together(const struct conf *c, const int *lines, int *key, char
 			 (unsigned long long)conf_cache_least(c->workers) >> 20);
 		return ERR_INVAL;
 	}
+	if (c->serve_stale.enabled && c->answers.max_wait_ms &&
+	    c->serve_stale.client_timeout_ms >= c->answers.max_wait_ms) {
+		*key = blame(lines, "serve_stale.client_timeout", "answers.max_wait");
+		snprintf(why, size,
+			 "stale answers would be too late for answers.max_wait; set "
+			 "serve_stale.client_timeout below %ums",
+			 c->answers.max_wait_ms);
+		return ERR_INVAL;
+	}
 	if (strlen(c->runtime) > room) {
 		*key = blame(lines, "runtime", "state");
 		snprintf(

@@ -322,9 +322,9 @@ const struct conf_key conf_keys[] = {
 		.type = CONF_BOOL,
 		FIELD(serve_stale.enabled),
 		.def = "false",
-		.later = "serving stale data is not built yet",
+		.restart = true,
 		.help = "Answer from expired data when no server can be reached (RFC "
-			"8767).",
+			"8767); never against a rule.",
 	},
 	{
 		.path = "serve_stale.client_timeout",
@@ -332,12 +332,14 @@ const struct conf_key conf_keys[] = {
 		FIELD(serve_stale.client_timeout_ms),
 		.max = MINUTE * 1000,
 		.def = "1800ms",
-		.help = "How long to try before a stale answer.",
+		.help = "How long to try before a stale answer; 0 = not at all. The "
+			"look-up goes on.",
 	},
 	{
 		.path = "serve_stale.ttl",
 		.type = CONF_SECONDS,
 		FIELD(serve_stale.ttl_s),
+		.min = 1,
 		.max = HOUR,
 		.def = "30s",
 		.help = "TTL of stale answers.",
@@ -348,6 +350,7 @@ const struct conf_key conf_keys[] = {
 		FIELD(serve_stale.max_age_s),
 		.max = 30 * DAY,
 		.def = "86400s",
+		.restart = true,
 		.help = "How long after its expiry data may be used.",
 	},
 	{

@@ -590,6 +590,7 @@ enum iter_result iter_event(struct iter *it, struct iter_io *io, const struct ev
 		break;
 	case EVENT_START:
 	case EVENT_RESUME:
+	case EVENT_LATE:
 		break;
 	}
 	return ITER_WAITS;

@@ -436,6 +436,7 @@ static int open_caches(struct server *s)
 			      conf_own_bytes(conf->workers),
 		.min_ttl_s = conf->cache.min_ttl_s,
 		.max_ttl_s = conf->cache.max_ttl_s,
+		.stale_s = conf->serve_stale.enabled ? conf->serve_stale.max_age_s : 0,
 	};
 	int err = rrset_cache_open(&s->shared.cache, &cache);
 	if (!err)

@@ -18,7 +18,7 @@ enum note_kind {
 	NOTE_UNANSWERED, /* .id has ended, .failed says why */
 	NOTE_REPLY,	 /* .id brought .bytes, which were read as .got */
 	NOTE_ZONE,	 /* the servers of .cut are asked first, .place says why */
-	NOTE_CACHED,	 /* .rrset stood in the cache */
+	NOTE_CACHED,	 /* .rrset stood in the cache, may have .expired */
 	NOTE_NAME,	 /* no rule acts on .name; a .verdict of passthru may free it */
 	NOTE_ADDRESSES,	 /* no rule acts on the addresses of .rrset */
 	NOTE_VALIDATED,	 /* .rrset has its .security; .text says why it is not good */
@@ -45,6 +45,7 @@ struct note {
 	const struct iter_reply *got;
 	const struct delegation *cut;
 	const struct rrset *rrset;
+	bool expired;
 	const struct reply *reply;
 	const struct verdict *verdict;
 	const struct addr *addr; /* may be NULL */

@@ -51,6 +51,7 @@ struct rrset {
 	int16_t why; /* BOGUS: enum dns_ede */
 	uint16_t rr_n, sig_n;
 	uint32_t ttl;
+	uint32_t stored_s; /* when it came into the cache it is from, wall clock */
 	uint32_t data_len, sigs_len;
 	const uint8_t *data; /* rr_n times: 16-bit length, RDATA without compression */
 	const uint8_t *sigs; /* the RRSIGs over data, sig_n times the same */
@@ -118,6 +119,7 @@ struct reply {
 	/* SERVFAIL that says little about the name: rules kept servers from being asked,
 	 * or a sub-question's small budget or questions under way did. */
 	bool restricted, starved;
+	bool expired;	 /* parts of it have, RFC 8767 */
 	uint32_t change; /* when time alone may change the verdict, 0 = never */
 	bool cacheable; /* may stand in the answer cache, under the stamp it was judged by
 			 */

@@ -27,6 +27,8 @@ struct resolve {
 	struct judged judged;
 	struct verdict verdict;	     /* passthru that was found, or pass */
 	int noted_names, noted_sets; /* of name and chain: what a listener knows */
+	struct resolve *before;	     /* the same question, from what was known before */
+	bool expired;		     /* the chain has parts that have expired */
 	struct iter iter;
 	struct val val;
 	uint8_t security; /* of what has been judged so far; UNCHECKED = nobody looked */
@@ -65,15 +67,25 @@ struct budget resolve_budget(const struct resolve *r)
 
 /* ---- ends ---- */
 
+static void add_reply_step(const struct call *c, enum step_kind kind,
+			   const struct reply *reply)
+{
+	assert(c->io.out->n < RESOLVE_STEPS_MAX);
+	c->io.out->step[c->io.out->n++] = (struct step){.kind = kind, .reply = reply};
+}
+
+static void end(const struct call *c)
+{
+	add_reply_step(c, STEP_DONE, &c->r->reply);
+	c->r->state = RESOLVE_DONE;
+}
+
 static void done(struct call *c)
 {
 	struct resolve *r = c->r;
-	assert(c->io.out->n < RESOLVE_STEPS_MAX);
 	r->reply.monitor = r->judged.monitor;
 	r->reply.change = r->judged.change;
-	c->io.out->step[c->io.out->n++] =
-		(struct step){.kind = STEP_DONE, .reply = &r->reply};
-	r->state = RESOLVE_DONE;
+	end(c);
 }
 
 static void done_failed(struct call *c, int16_t ede, const char *text)
@@ -134,14 +146,19 @@ static void withhold(struct reply *reply)
 static void done_answer(struct call *c)
 {
 	struct resolve *r = c->r;
-	r->reply = (struct reply){.rcode = r->too_long		      ? DNS_YXDOMAIN
-					   : r->end == RRSET_NXDOMAIN ? DNS_NXDOMAIN
-								      : DNS_NOERROR,
-				  .ede = DNS_EDE_NONE,
+	uint16_t rcode = r->too_long		    ? DNS_YXDOMAIN
+			 : r->end == RRSET_NXDOMAIN ? DNS_NXDOMAIN
+						    : DNS_NOERROR;
+	r->reply = (struct reply){.rcode = rcode,
+				  .ede = !r->expired		 ? DNS_EDE_NONE
+					 : rcode == DNS_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN
+								 : DNS_EDE_STALE,
 				  .negative = r->negative,
 				  .verdict = r->verdict,
+				  .expired = r->expired,
 				  .target = r->name[r->links],
-				  .cacheable = r->judged.monitor.kind == VERDICT_PASS};
+				  .cacheable = !r->expired &&
+					       r->judged.monitor.kind == VERDICT_PASS};
 	copy_chain(&r->reply, r, r->chain_n);
 	set_security(&r->reply, r);
 	if (!r->q.subject.own &&
@@ -214,11 +231,13 @@ static void take_keys(struct resolve *r, const struct event *ev)
 		}
 }
 
+static void fail(struct call *c, int16_t ede, const char *text);
+
 /* Says nothing about the name. */
 static void overloaded(struct call *c)
 {
 	c->r->iter.starved = true;
-	done_failed(c, DNS_EDE_OTHER, "too many questions are waiting");
+	fail(c, DNS_EDE_OTHER, "too many questions are waiting");
 }
 
 /* Whether n sets of the chain, and its denial, have their status. False: an event is
@@ -516,26 +535,127 @@ static int lasting(const struct resolve *r, const struct rrset *s, int got)
 	return bare || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
 }
 
+static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t now_s)
+{
+	const struct resolve *r = c->r;
+	int got = rrset_cache_get(c->io.env->cache, out, r->arena, r->name[r->links],
+				  type, RANK_AUTHORITY, now_s);
+	return lasting(r, out, got);
+}
+
 /* The type asked for, a denial, or else an alias; or what a name above says of all below
  * it. */
-static int from_cache(struct call *c, struct rrset *out)
+static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 {
 	const struct resolve *r = c->r;
 	const struct resolve_env *env = c->io.env;
 	const uint8_t *name = r->name[r->links];
-	int got = rrset_cache_get(env->cache, out, r->arena, name, r->q.qtype,
-				  RANK_AUTHORITY, env->now_s);
-	got = lasting(r, out, got);
+	int got = get(c, out, r->q.qtype, now_s);
 	if (got != RRSET_CACHE_MISS || r->q.qtype == DNS_ANY)
 		return got;
-	got = rrset_cache_get(env->cache, out, r->arena, name, DNS_CNAME, RANK_AUTHORITY,
-			      env->now_s);
-	got = lasting(r, out, got);
+	got = get(c, out, DNS_CNAME, now_s);
 	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
 		return got;
 	got = rrset_cache_get_above(env->cache, out, r->arena, name,
-				    iter_given_zone(env->conf, name), env->now_s);
+				    iter_given_zone(env->conf, name), now_s);
 	return lasting(r, out, got);
+}
+
+/* Never what proved to be forged, nor what nobody looked at while others were. */
+static bool is_sound(const struct call *c, const struct rrset *s)
+{
+	return validates(c) ? s->security >= SECURITY_INSECURE
+			    : s->security != SECURITY_BOGUS;
+}
+
+/* What has expired. An alias that came later has taken the place of what the name had
+ * before. */
+static int look_up_expired(const struct call *c, struct rrset *out)
+{
+	const struct conf *conf = c->io.env->conf;
+	uint32_t then_s = c->io.env->now_s - conf->serve_stale.max_age_s;
+	struct rrset alias;
+	int got = look_up(c, out, then_s);
+	if (got == RRSET_CACHE_HIT &&
+	    get(c, &alias, DNS_CNAME, then_s) == RRSET_CACHE_HIT &&
+	    alias.kind == RRSET_DATA && (int32_t)(alias.stored_s - out->stored_s) > 0)
+		*out = alias;
+	if (got == RRSET_CACHE_HIT && !is_sound(c, out))
+		return RRSET_CACHE_MISS;
+	out->ttl = conf->serve_stale.ttl_s;
+	return got;
+}
+
+static int from_cache(struct call *c, struct rrset *out)
+{
+	const struct resolve_env *env = c->io.env;
+	bool expired = false;
+	int got = look_up(c, out, env->now_s);
+	if (got == RRSET_CACHE_MISS && env->stale) {
+		got = look_up_expired(c, out);
+		expired = got == RRSET_CACHE_HIT;
+		c->r->expired |= expired;
+	}
+	if (got == RRSET_CACHE_HIT && env->noter)
+		note(env, (struct note){
+				  .kind = NOTE_CACHED, .rrset = out, .expired = expired});
+	return got;
+}
+
+/* ---- what was known before, RFC 8767 ---- */
+
+static bool is_answer(const struct resolve *b)
+{
+	return b->state == RESOLVE_DONE && b->reply.rcode != DNS_SERVFAIL &&
+	       b->reply.security != SECURITY_BOGUS;
+}
+
+/* The same question, answered from what is in the cache, expired or not, and judged as
+ * the rules are now, by a machine that sends nothing; its reply has text for a reason.
+ * NULL when that is no answer. Not for our own questions: servers that are no more would
+ * get our packets. */
+static const struct resolve *known_before(const struct call *c, const char *text)
+{
+	static const struct event start = {.kind = EVENT_START};
+	static const struct budget none;
+	struct resolve *r = c->r, *b = r->before;
+	struct resolve_env env = *c->io.env;
+	struct steps steps;
+	if (!env.conf->serve_stale.enabled || env.stale || r->q.subject.own)
+		return NULL;
+	if (!b) {
+		b = r->before = resolve_open(r->arena, &r->q, &none);
+		if (!b)
+			return NULL;
+		b->q.refresh_s = 0;
+	} else if (!is_answer(b)) {
+		return NULL;
+	}
+	env.stale = env.cached_only = true;
+	b->state = RESOLVE_NEW;
+	resolve_step(b, &steps, &start, &env);
+	b->reply.ede_text = text;
+	return is_answer(b) ? b : NULL;
+}
+
+/* The question cannot be answered now: with what was known before, or not at all. */
+static void fail(struct call *c, int16_t ede, const char *text)
+{
+	const struct resolve *before = known_before(c, text);
+	if (!before) {
+		done_failed(c, ede, text);
+		return;
+	}
+	c->r->reply = before->reply;
+	end(c);
+}
+
+/* Who waits has waited long enough. */
+static void tell(struct call *c)
+{
+	const struct resolve *before = known_before(c, "no fresh answer in time");
+	if (before)
+		add_reply_step(c, STEP_TELL, &before->reply);
 }
 
 /* ---- the walk ---- */
@@ -560,6 +680,7 @@ static void remember_failure(struct call *c)
 	const struct resolve *r = c->r;
 	struct failure f = failure_of(c);
 	f.text = r->iter.ede_text;
+	f.least_s = r->reply.rcode == DNS_SERVFAIL ? 0 : FAILURE_TTL_STALE_S;
 	if (!r->iter.restricted && !(r->iter.starved && r->q.subject.own))
 		rrset_cache_put_failure(c->io.env->cache, &f, c->io.env->now_s);
 }
@@ -571,7 +692,7 @@ static int failed_lately(struct call *c)
 	int got = rrset_cache_get_failure(c->io.env->cache, &f, c->r->arena,
 					  c->io.env->now_s);
 	if (got == RRSET_CACHE_HIT)
-		done_failed(c, DNS_EDE_CACHED_ERROR, f.text);
+		fail(c, DNS_EDE_CACHED_ERROR, f.text);
 	return got;
 }
 
@@ -584,9 +705,12 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	case ITER_WAITS:
 		return true;
 	case ITER_FAILED:
-		if (r->iter.ede != DNS_EDE_NOT_READY)
-			remember_failure(c);
-		done_failed(c, r->iter.ede, r->iter.ede_text);
+		if (r->iter.ede == DNS_EDE_NOT_READY) {
+			done_failed(c, r->iter.ede, r->iter.ede_text);
+			return false;
+		}
+		fail(c, r->iter.ede, r->iter.ede_text);
+		remember_failure(c);
 		return false;
 	case ITER_BLOCKED:
 		done_verdict(c, &r->iter.blocked, r->links);
@@ -605,7 +729,6 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 static void find(struct call *c)
 {
 	struct resolve *r = c->r;
-	const struct resolve_env *env = c->io.env;
 	bool more = true;
 	while (more && judge(c)) {
 		if (r->complete) {
@@ -616,8 +739,6 @@ static void find(struct call *c)
 		struct rrset *s = arena_get(r->arena, sizeof *s);
 		int got = s ? from_cache(c, s) : ERR_NOMEM;
 		if (got == RRSET_CACHE_HIT) {
-			if (env->noter)
-				note(env, (struct note){.kind = NOTE_CACHED, .rrset = s});
 			add(c, s);
 			more = r->state != RESOLVE_DONE;
 		} else if (got == RRSET_CACHE_MISS) {
@@ -672,7 +793,9 @@ void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 	take_keys(r, ev);
 	if (!judge(&c))
 		return;
-	if (r->state == RESOLVE_NEW || r->complete) {
+	if (ev->kind == EVENT_LATE) {
+		tell(&c);
+	} else if (r->state == RESOLVE_NEW || r->complete) {
 		r->state = RESOLVE_ASKING;
 		find(&c);
 	} else if (took(&c, iter_event(&r->iter, &c.io, ev), &more) && more) {

@@ -4,7 +4,7 @@
  * Memory   all state lives in the arena given at open; freed with it
  * Threads  one owner per struct resolve; caches and server table are shared
  * Errors   none: what goes wrong becomes a reply with SERVFAIL and an EDE
- * Source   RFC 1034 5.3.3, 2181 5.4.1, 2308, 6891, 7766, 9520; SECURITY.md 1A
+ * Source   RFC 1034 5.3.3, 2181 5.4.1, 2308, 6891, 7766, 8767, 9520; SECURITY.md 1A
  *
  * The driver follows CNAMEs, asks policy about every name and answer; iter.c walks the
  * delegations; neither sends. Nothing here calls time(), a socket or libuv. */
@@ -45,6 +45,7 @@ struct resolve_env {
 	const struct anchors *anchors;
 	struct anchor_mail *anchor_mail; /* where keys of their zones are told, or NULL */
 	bool cached_only; /* the question ends where a packet would be needed: overload */
+	bool stale;	  /* what has expired will do; set by the machine itself */
 	bool prime;	  /* ask the root servers who they are, RFC 8109; hints are old */
 	void (*random)(void *arg, void *out, size_t n); /* cryptographic */
 	void *random_arg;
@@ -59,6 +60,7 @@ enum event_kind {
 			 * timed out is open until its CANCEL: a late REPLY may come */
 	EVENT_SUB_DONE, /* the sub-question id has its reply */
 	EVENT_RESUME,	/* after YIELD */
+	EVENT_LATE, /* clients have waited long enough for what is fresh, RFC 8767 5 */
 };
 
 enum send_failure {
@@ -81,7 +83,14 @@ struct event {
 
 enum transport { TRANSPORT_UDP, TRANSPORT_TCP };
 
-enum step_kind { STEP_SEND, STEP_CANCEL, STEP_SUB, STEP_YIELD, STEP_DONE };
+enum step_kind {
+	STEP_SEND,
+	STEP_CANCEL,
+	STEP_SUB,
+	STEP_YIELD,
+	STEP_TELL, /* .reply is for who waits now; the question goes on */
+	STEP_DONE
+};
 
 struct step_send {
 	struct addr to;
@@ -102,7 +111,7 @@ struct step {
 	struct step_send send;
 	struct question sub;
 	struct budget share;	   /* SUB */
-	const struct reply *reply; /* DONE: in the machine's arena */
+	const struct reply *reply; /* DONE, TELL: in the machine's arena */
 };
 
 enum { RESOLVE_STEPS_MAX = 16 }; /* most that one event can ask for */

@@ -94,6 +94,7 @@ struct key {
 	size_t len; /* with the type */
 	uint64_t hash;
 	struct shard *shard;
+	uint32_t stale_s;
 };
 
 static void key_name(struct rrset_cache *c, struct key *k, const uint8_t *name)
@@ -102,6 +103,7 @@ static void key_name(struct rrset_cache *c, struct key *k, const uint8_t *name)
 	memcpy(k->bytes, name, k->len - 2);
 	k->hash = hash_bytes(&c->key, k->bytes, k->len - 2);
 	k->shard = &c->shard[(k->hash >> 32) % c->shards];
+	k->stale_s = c->conf.stale_s;
 }
 
 static uint32_t key_type(struct key *k, uint16_t type)
@@ -126,15 +128,15 @@ static bool is_live(const struct stored *s, uint32_t now_s)
 	return (int32_t)(s->expires_s - now_s) > 0;
 }
 
-/* The living entry; one that has expired goes at once. */
+/* The living entry; one that is of no more use goes at once. */
 static struct cache_entry *find_live(struct key *k, uint16_t type, uint32_t now_s)
 {
 	struct cache_entry *e = find(k, type);
-	if (e && !is_live(entry_stored(e), now_s)) {
+	if (!e || is_live(entry_stored(e), now_s))
+		return e;
+	if (!is_live(entry_stored(e), now_s - k->stale_s))
 		cache_shard_remove(&k->shard->store, e);
-		return NULL;
-	}
-	return e;
+	return NULL;
 }
 
 /* ---- writing ---- */
@@ -228,11 +230,14 @@ static bool may_replace(const struct stored *old, const struct stored *st)
 	return old->rank <= st->rank && (is_secure(st) || !is_secure(old));
 }
 
-/* A denial of the name and records of it cannot both stand. Glue proves nothing. */
+/* A denial of the name and records of it cannot both stand, nor come back when the
+ * records have expired as well. Glue proves nothing. */
 static void drop_denial(struct key *k, const struct stored *st, uint32_t now_s)
 {
-	struct cache_entry *e = find_live(k, TYPE_NXDOMAIN, now_s);
-	if (e && st->rank >= RANK_AUTHORITY && may_replace(entry_stored(e), st))
+	struct cache_entry *e = find(k, TYPE_NXDOMAIN);
+	if (!e || st->rank < RANK_AUTHORITY)
+		return;
+	if (!is_live(entry_stored(e), now_s) || may_replace(entry_stored(e), st))
 		cache_shard_remove(&k->shard->store, e);
 }
 
@@ -339,6 +344,7 @@ static int copy_out(struct rrset *out, struct arena *arena, const struct cache_e
 			      .sig_n = st->sig_n,
 			      .proof_n = st->proof_n,
 			      .ttl = left > given ? given : left,
+			      .stored_s = st->stored_s,
 			      .data_len = st->data_len,
 			      .sigs_len = st->sigs_len,
 			      .data = p + owner_len};
@@ -528,19 +534,20 @@ static void key_failure(struct rrset_cache *c, struct key *k, const uint8_t *nam
 }
 
 /* A failure found out again while the last one is not long past doubles its time. */
-static uint32_t failure_ttl(struct key *k, uint16_t type, uint32_t now_s)
+static uint32_t failure_ttl(struct key *k, const struct failure *f, uint32_t now_s)
 {
-	struct cache_entry *e = find(k, type);
+	struct cache_entry *e = find(k, f->type);
+	uint32_t first_s = f->least_s ? f->least_s : FAILURE_TTL_MIN_S;
 	if (!e)
-		return FAILURE_TTL_MIN_S;
+		return first_s;
 	const struct stored *st = entry_stored(e);
 	uint32_t ttl = st->expires_s - st->stored_s;
 	if (now_s - st->stored_s > 2 * ttl)
-		return FAILURE_TTL_MIN_S;
+		return first_s;
 	/* Another worker was told so just now. */
-	if (is_live(st, now_s))
-		return ttl;
-	return ttl > FAILURE_TTL_MAX_S / 2 ? FAILURE_TTL_MAX_S : 2 * ttl;
+	if (!is_live(st, now_s))
+		ttl = ttl > FAILURE_TTL_MAX_S / 2 ? FAILURE_TTL_MAX_S : 2 * ttl;
+	return ttl > first_s ? ttl : first_s;
 }
 
 /* The rules stand before the text. */
@@ -556,7 +563,7 @@ void rrset_cache_put_failure(struct rrset_cache *c, const struct failure *f,
 	key_failure(c, &k, f->name);
 	pthread_mutex_lock(&k.shard->lock);
 	struct stored st = {.stored_s = now_s,
-			    .expires_s = now_s + failure_ttl(&k, f->type, now_s),
+			    .expires_s = now_s + failure_ttl(&k, f, now_s),
 			    .data_len = (uint16_t)(RULES + len)};
 	if (f->until_s && f->until_s < st.expires_s)
 		st.expires_s = f->until_s;

@@ -26,6 +26,7 @@ enum {
 struct rrset_cache_conf {
 	uint64_t size_bytes;
 	uint32_t min_ttl_s, max_ttl_s;
+	uint32_t stale_s; /* what has expired stays so long, if there is room; RFC 8767 */
 };
 
 struct rrset_cache;
@@ -38,7 +39,8 @@ void rrset_cache_close(struct rrset_cache *c);
  * and what is not SECURE never what is. Negative kinds: NXDOMAIN answers every type of
  * the name. */
 void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s);
-/* Data, NODATA or NXDOMAIN for name and type, of at least that rank. */
+/* Data, NODATA or NXDOMAIN for name and type, of at least that rank. A now_s up to
+ * stale_s in the past finds what has expired since, too; the TTL then says nothing. */
 MUST_CHECK int rrset_cache_get(struct rrset_cache *c, struct rrset *out,
 			       struct arena *arena, const uint8_t *name, uint16_t type,
 			       enum rrset_rank least, uint32_t now_s);
@@ -73,12 +75,18 @@ MUST_CHECK int rrset_cache_get_delegation(struct rrset_cache *c, struct delegati
 
 /* That a question could not be answered, RFC 9520: for FAILURE_TTL_MIN_S, doubled each
  * time it is found out again, up to FAILURE_TTL_MAX_S. */
-enum { FAILURE_TTL_MIN_S = 5, FAILURE_TTL_MAX_S = 300, FAILURE_TEXT_MAX = 255 };
+enum {
+	FAILURE_TTL_MIN_S = 5,
+	FAILURE_TTL_STALE_S = 30, /* where stale data stand in, RFC 8767 5 */
+	FAILURE_TTL_MAX_S = 300,
+	FAILURE_TEXT_MAX = 255
+};
 struct failure {
 	const uint8_t *name;
 	uint16_t type;
 	uint64_t rules;	  /* a number for those it was found under: others may differ */
 	uint32_t until_s; /* those change by themselves then; 0 = never */
+	uint32_t least_s; /* it lasts so long; 0 = FAILURE_TTL_MIN_S */
 	const char *text; /* why */
 };
 /* Not for what rules caused. */

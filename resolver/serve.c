@@ -330,6 +330,8 @@ static enum serve_result finish_call(struct call *c, const struct finished *f)
 		return say_error(c, DNS_SERVFAIL, reply->ede, reply->ede_text);
 	if (reply->verdict.kind == VERDICT_ACT)
 		return act(c, &reply->verdict, reply);
+	if (reply->expired)
+		stats_count(c->s->stats, STATS_STALE);
 	return answered(
 		c, answer_finish(c->out, c->room, c->q, f->body, 0, reply->ede_text));
 }

@@ -29,6 +29,7 @@
 	X(TRUNCATED, "answers_truncated", "answers cut with TC")                         \
 	X(LOCAL, "answers_local", "answers from local zones")                            \
 	X(CACHED, "answers_cached", "answers from the answer cache")                     \
+	X(STALE, "answers_stale", "answers from expired data, RFC 8767")                 \
 	X(HIT_ADDRESS, "hits_address", "hits answered with the sinkhole's address")      \
 	X(HIT_NXDOMAIN, "hits_nxdomain", "hits answered with NXDOMAIN")                  \
 	X(HIT_NODATA, "hits_nodata", "hits answered with NODATA")                        \

@@ -55,6 +55,7 @@ struct task {
 	size_t weight; /* bytes of its arena that are counted */
 	enum event_kind wake;
 	bool ready;
+	bool late; /* its clients have been told what was known before, if anything */
 };
 
 struct task_table {
@@ -66,7 +67,8 @@ struct task_table {
 	struct task *finished;	      /* their parents are to be told */
 	struct task *running;	      /* run() is at work on it */
 	struct task_queue of_clients; /* those that clients began, oldest first */
-	struct task_queue idle;	      /* those that nobody waits for any more */
+	struct task *in_time;	/* the first of them that is not late; NULL = none */
+	struct task_queue idle; /* those that nobody waits for any more */
 	struct crowd crowd;
 	size_t memory;	     /* weight of all tasks that have not finished */
 	uint32_t clients;    /* tasks in of_clients */
@@ -237,12 +239,16 @@ static void enter_queue(struct task_table *t, struct task *k, struct task_queue 
 	k->queue = queue;
 	TAILQ_INSERT_TAIL(queue, k, in_queue);
 	t->clients += queue == &t->of_clients;
+	if (queue == &t->of_clients && !t->in_time)
+		t->in_time = k;
 }
 
 static void leave_queue(struct task_table *t, struct task *k)
 {
 	if (!k->queue)
 		return;
+	if (k == t->in_time)
+		t->in_time = TAILQ_NEXT(k, in_queue);
 	TAILQ_REMOVE(k->queue, k, in_queue);
 	t->clients -= k->queue == &t->of_clients;
 	k->queue = NULL;
@@ -338,6 +344,14 @@ static void give_back_waiters(struct task_table *t, struct waiter *list)
 	}
 }
 
+static void tell_waiters(struct task_table *t, struct task *k, const struct reply *reply)
+{
+	struct waiter *list = k->waiters;
+	k->waiters = NULL;
+	t->hooks.done(t->hooks.arg, &k->question, list, reply);
+	give_back_waiters(t, list);
+}
+
 /* Nobody tells k anything from here on; its parents are told by tell_parents(). */
 static void finish(struct task_table *t, struct task *k, const struct reply *reply)
 {
@@ -352,8 +366,7 @@ static void finish(struct task_table *t, struct task *k, const struct reply *rep
 	if (reply->rcode == DNS_SERVFAIL)
 		stats_count(t->conf.stats, STATS_TASK_FAILED);
 	if (k->waiters || k->question.refresh_s)
-		t->hooks.done(t->hooks.arg, &k->question, k->waiters, reply);
-	give_back_waiters(t, k->waiters);
+		tell_waiters(t, k, reply);
 	k->next_finished = t->finished;
 	t->finished = k;
 }
@@ -367,12 +380,17 @@ static bool is_busy(struct task_table *t, struct task *k)
 	return t->running && reaches(t->running, k, ++t->visits, &left);
 }
 
+/* What was known before k is told instead, if there is anything. */
 static bool end_for_room(struct task_table *t, struct task *k)
 {
+	static const struct event late = {.kind = EVENT_LATE};
+	struct steps steps = {0};
 	if (!k)
 		return false;
 	stats_count(t->conf.stats, STATS_TASK_SHED);
-	finish(t, k, &shed_reply);
+	if (k->waiters)
+		resolve_step(k->resolve, &steps, &late, &t->conf.env);
+	finish(t, k, steps.n ? steps.step[0].reply : &shed_reply);
 	return true;
 }
 
@@ -496,6 +514,10 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 		if (!k->ready)
 			make_ready(t, k, EVENT_RESUME);
 		return true;
+	case STEP_TELL:
+		if (k->waiters)
+			tell_waiters(t, k, s->reply);
+		return true;
 	case STEP_DONE:
 		break;
 	}
@@ -567,6 +589,26 @@ static void end_overdue(struct task_table *t)
 		finish(t, k, &overdue);
 }
 
+uint64_t task_due_ms(const struct task_table *t)
+{
+	const struct conf *conf = t->conf.env.conf;
+	return t->in_time && conf->serve_stale.enabled
+		       ? t->in_time->begun_ms + conf->serve_stale.client_timeout_ms
+		       : 0;
+}
+
+/* The next task whose clients have waited long enough; all have the same time. */
+static struct task *take_late(struct task_table *t)
+{
+	uint64_t due_ms = task_due_ms(t);
+	struct task *k = t->in_time;
+	if (!due_ms || t->conf.env.now_ms < due_ms)
+		return NULL;
+	t->in_time = TAILQ_NEXT(k, in_queue);
+	k->late = true;
+	return k;
+}
+
 /* Goes on, with an event for k if there is one, until every task waits for another from
  * outside. What is asked meanwhile, by done(), is run from here too. */
 static void pump(struct task_table *t, struct task *k, const struct event *ev)
@@ -575,17 +617,26 @@ static void pump(struct task_table *t, struct task *k, const struct event *ev)
 	if (k)
 		run(t, k, ev);
 	end_overdue(t);
-	while (t->finished || t->ready) {
+	for (;;) {
 		if ((k = t->finished)) {
 			t->finished = k->next_finished;
 			tell_parents(t, k);
-		} else {
-			k = t->ready;
+		} else if ((k = t->ready)) {
 			leave_ready(t, k);
 			run(t, k, &(struct event){.kind = k->wake});
+		} else if ((k = take_late(t))) {
+			if (k->waiters)
+				run(t, k, &(struct event){.kind = EVENT_LATE});
+		} else {
+			break;
 		}
 	}
 	t->pumping = false;
+}
+
+void task_tick(struct task_table *t)
+{
+	pump(t, NULL, NULL);
 }
 
 /* ---- from outside ---- */
@@ -673,6 +724,8 @@ static bool wait_for(struct task_table *t, const struct question *q, struct wait
 		w->extra = false;
 		w->next = k->waiters;
 		k->waiters = w;
+		if (k->late && !k->ready)
+			make_ready(t, k, EVENT_LATE);
 		return true;
 	}
 	*why_not = STATS_DROP_OVERLOAD;

@@ -8,6 +8,8 @@
  *          23, 31, 32
  *
  * Tasks are joined per policy class: who is opted out never shares one with who is not.
+ * With serve_stale, who has waited for its client_timeout may be told what was known
+ * before; the task goes on, and who joins it from then on is told so at once.
  * Overload: a new question takes the slot of the oldest one, which is the least likely
  * to get an answer; joining a question does not make it younger. */
 #ifndef SINKHOLED_TASK_H
@@ -49,8 +51,8 @@ struct waiter {
 
 struct task_hooks {
 	void *arg;
-	/* The reply for all clients of one task; none for task_refresh(); both live for
-	 * the call. */
+	/* The reply for all clients who wait for one task; none for task_refresh(); both
+	 * live for the call. */
 	void (*done)(void *arg, const struct question *q, const struct waiter *list,
 		     const struct reply *reply);
 };
@@ -77,6 +79,10 @@ bool task_settled(const struct task_table *t);
 
 /* The time of this batch. */
 void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s);
+/* When task_tick() is to be called next, in now_ms's time; 0 = not before something else
+ * is. */
+uint64_t task_due_ms(const struct task_table *t);
+void task_tick(struct task_table *t);
 
 enum task_result {
 	TASK_ASKED,

@@ -15,7 +15,7 @@ struct trace {
 	struct shared *shared;
 	uv_loop_t *loop;
 	struct trace_hooks hooks;
-	uv_timer_t timer;
+	uv_timer_t timer, tick; /* tick: for the tasks */
 	struct policy policy;
 	struct stats stats;
 	struct random_source random;
@@ -60,10 +60,16 @@ static void begin(void *arg)
 		t->policy.stamp = blocklist_view_stamp(t->policy.view);
 }
 
+static void on_tick(uv_timer_t *tick);
+
 static void end(void *arg)
 {
 	struct trace *t = arg;
+	uint64_t due_ms = t->tasks ? task_due_ms(t->tasks) : 0, now_ms = uv_now(t->loop);
 	blocklist_view_reset(t->policy.view);
+	if (due_ms)
+		uv_timer_start(&t->tick, on_tick, due_ms > now_ms ? due_ms - now_ms : 0,
+			       0);
 }
 
 static void take_note(void *arg, const struct note *n)
@@ -171,6 +177,7 @@ static void conclude_later(struct trace *t)
 	json_t *answer = t->answer;
 	t->answer = NULL;
 	uv_timer_stop(&t->timer);
+	uv_timer_stop(&t->tick);
 	conclude(t, answer);
 	t->hooks.done(t->hooks.arg, answer);
 }
@@ -188,6 +195,16 @@ static void on_event(void *arg, void *owner, const struct event *ev)
 	task_event(t->tasks, owner, ev);
 	if (t->outcome)
 		conclude_later(t);
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+	struct trace *t = tick->data;
+	begin(t);
+	task_tick(t->tasks);
+	if (t->outcome)
+		conclude_later(t);
+	end(t);
 }
 
 /* ---- the beginning ---- */
@@ -383,7 +400,8 @@ int trace_open(struct trace **out, uv_loop_t *loop, struct shared *shared,
 		return err;
 	}
 	uv_timer_init(loop, &t->timer);
-	t->timer.data = t;
+	uv_timer_init(loop, &t->tick);
+	t->timer.data = t->tick.data = t;
 	*out = t;
 	return ERR_OK;
 }
@@ -397,6 +415,7 @@ void trace_shutdown(struct trace *t)
 		conclude_later(t);
 	}
 	uv_close((uv_handle_t *)&t->timer, NULL);
+	uv_close((uv_handle_t *)&t->tick, NULL);
 	upstream_shutdown(t->upstream);
 }
 

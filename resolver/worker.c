@@ -19,6 +19,8 @@ struct worker {
 	uv_async_t stop, beat;
 	_Atomic uint32_t beats; /* the loop's */
 	uint32_t beats_asked;	/* main's */
+	uv_timer_t tick;	/* when tasks want one */
+	uint64_t tick_ms;	/* what it is set for */
 	struct serve serve;
 	struct stats stats;
 	struct random_source random;
@@ -75,10 +77,32 @@ static void begin(void *arg)
 	w->flushes = flushes;
 }
 
+static void on_tick(uv_timer_t *timer);
+
+/* libuv's clock is that of begin(). */
+static void set_tick(struct worker *w)
+{
+	uint64_t due_ms = task_due_ms(w->serve.tasks), now_ms = uv_now(&w->loop);
+	if (!due_ms || due_ms == w->tick_ms)
+		return;
+	w->tick_ms = due_ms;
+	uv_timer_start(&w->tick, on_tick, due_ms > now_ms ? due_ms - now_ms : 0, 0);
+}
+
 static void end(void *arg)
 {
 	struct worker *w = arg;
 	blocklist_view_reset(w->view);
+	set_tick(w);
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+	struct worker *w = timer->data;
+	w->tick_ms = 0;
+	begin(w);
+	task_tick(w->serve.tasks);
+	end(w);
 }
 
 static enum serve_result serve(void *arg, const struct asker *from, const uint8_t *msg,
@@ -114,6 +138,7 @@ static void stop(uv_async_t *async)
 	front_udp_shutdown(w->udp);
 	front_tcp_shutdown(w->tcp);
 	upstream_shutdown(w->upstream);
+	uv_close((uv_handle_t *)&w->tick, NULL);
 	uv_close((uv_handle_t *)async, NULL);
 	uv_close((uv_handle_t *)&w->beat, NULL);
 }
@@ -209,11 +234,12 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 	const struct front_hooks hooks = {
 		.arg = w, .stats = &w->stats, .begin = begin, .serve = serve, .end = end};
 	if (uv_loop_init(&w->loop) || uv_async_init(&w->loop, &w->stop, stop) ||
-	    uv_async_init(&w->loop, &w->beat, beat)) {
+	    uv_async_init(&w->loop, &w->beat, beat) ||
+	    uv_timer_init(&w->loop, &w->tick)) {
 		free(w);
 		return ERR_NOMEM;
 	}
-	w->stop.data = w->beat.data = w;
+	w->stop.data = w->beat.data = w->tick.data = w;
 	*out = w;
 	int err = open_serve(w);
 	if (!err)

@@ -59,7 +59,7 @@ static void no_random(void *arg, void *out, size_t n)
 /* Two root servers: more of them cost time and tell nothing new. */
 static void open_world(void)
 {
-	const struct rrset_cache_conf cache = {1 << 20, 0, 86400};
+	const struct rrset_cache_conf cache = {1 << 20, 0, 86400, 0};
 	root_hints_builtin(&hints);
 	hints.server_n = 2;
 	conf.recursion.port = DNS_PORT;

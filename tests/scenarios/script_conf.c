@@ -5,7 +5,7 @@
  *   ipv4|ipv6|case yes|no              conf's recursion keys; default yes, no, yes
  *   qmin off|relaxed|strict            default off
  *   stub|forward ZONE ADDRESS...
- *   stale yes|no                       default no
+ *   stale yes|no [TIMEOUT_MS [MAX_AGE]]  default no, 1800, 86400
  *   trust-anchor ZONE DS|DNSKEY ...    one or more; none: nothing is validated
  *   negative-anchor ZONE
  *   date YYYYMMDDHHMMSS                at the first step
@@ -117,6 +117,17 @@ static void read_own_zone(struct script *s)
 		add_server(s, z, w->w[i]);
 }
 
+static void read_stale(struct script *s)
+{
+	const struct words *w = &s->words;
+	struct conf *c = &s->conf;
+	c->serve_stale.enabled = w->n > 1 && is_word(w->w[1], "yes");
+	if (w->n > 2)
+		c->serve_stale.client_timeout_ms = (uint32_t)strtoul(w->w[2], NULL, 10);
+	if (w->n > 3)
+		c->serve_stale.max_age_s = (uint32_t)strtoul(w->w[3], NULL, 10);
+}
+
 static void read_own_key(struct script *s)
 {
 	const struct words *w = &s->words;
@@ -137,7 +148,7 @@ static void read_own_key(struct script *s)
 	else if (is_word(w->w[0], "date") && w->n == 2)
 		read_date(s, w->w[1]);
 	else if (is_word(w->w[0], "stale"))
-		c->serve_stale.enabled = yes;
+		read_stale(s);
 	else if (is_word(w->w[0], "qmin") && w->n == 2)
 		c->recursion.qname_minimisation =
 			is_word(w->w[1], "relaxed")  ? CONF_QMIN_RELAXED

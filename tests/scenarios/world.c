@@ -141,7 +141,9 @@ void world_open(struct world *w, struct script *s)
 	w->env.anchors = w->anchors;
 	s->conf.recursion.validate = s->trusted.n > 0;
 	struct rrset_cache_conf cache = {4 << 20, s->conf.cache.min_ttl_s,
-					 s->conf.cache.max_ttl_s};
+					 s->conf.cache.max_ttl_s, 0};
+	if (s->conf.serve_stale.enabled)
+		cache.stale_s = s->conf.serve_stale.max_age_s;
 	must(rrset_cache_open(&w->env.cache, &cache), "a cache");
 	must(server_table_open(&w->env.servers), "a server table");
 	world_set_clock(w, 1000);
@@ -362,10 +364,18 @@ static struct job *add_job(struct world *w, const struct question *q,
 	return j;
 }
 
-static void finish(struct world *w, struct job *j, const struct reply *reply)
+static void tell(const struct world *w, struct job *j, const struct reply *reply)
 {
+	if (j->reply)
+		return;
 	j->reply = reply;
 	j->done_ms = w->env.now_ms;
+}
+
+static void finish(struct world *w, struct job *j, const struct reply *reply)
+{
+	tell(w, j, reply);
+	j->ended = true;
 	drop_due(w, j, NULL);
 	for (struct job *k = w->jobs; k; k = k->next)
 		if (k->parent == j)
@@ -393,6 +403,9 @@ static void carry_out(struct world *w, struct job *j, const struct step *s)
 	case STEP_YIELD:
 		add_due(w, j, w->env.now_ms, &(struct event){.kind = EVENT_RESUME});
 		break;
+	case STEP_TELL:
+		tell(w, j, s->reply);
+		break;
 	case STEP_DONE:
 		finish(w, j, s->reply);
 		break;
@@ -409,7 +422,7 @@ static void run(struct world *w, struct job *j, const struct event *ev)
 	}
 	renew(w);
 	resolve_step(j->resolve, &steps, ev, &w->env);
-	for (int i = 0; i < steps.n && !j->reply; i++)
+	for (int i = 0; i < steps.n && !j->ended; i++)
 		carry_out(w, j, &steps.step[i]);
 }
 
@@ -449,6 +462,10 @@ void world_ask(struct world *w, const struct entry *question, bool optout)
 	w->asked->flags = question->flags;
 	w->asked->dnssec_ok = question->dnssec_ok;
 	run(w, w->asked, &(struct event){.kind = EVENT_START});
+	if (w->script->conf.serve_stale.enabled && !w->asked->ended)
+		add_due(w, w->asked,
+			w->env.now_ms + w->script->conf.serve_stale.client_timeout_ms,
+			&(struct event){.kind = EVENT_LATE});
 	world_pass(w, w->env.now_ms);
 }
 

@@ -20,8 +20,9 @@ struct job { /* a question being resolved, as a task is in the resolver */
 	struct arena arena;
 	struct question q;
 	struct resolve *resolve;
-	const struct reply *reply;
+	const struct reply *reply; /* that the asker was told; there may be more work */
 	uint64_t asked_ms, done_ms;
+	bool ended;
 	bool client, checked; /* asked by a QUERY; its answer was looked at */
 	unsigned flags;	      /* the client's CD and AD */
 	bool dnssec_ok;

@@ -188,9 +188,7 @@ END_TEST
 START_TEST(warnings)
 {
 	struct conf *c = good(whole);
-	ck_assert_int_eq(c->warnings_n, 1);
-	ck_assert_str_eq(c->warnings[0],
-			 "serve_stale.enabled: serving stale data is not built yet");
+	ck_assert_int_eq(c->warnings_n, 0);
 	conf_free(c);
 	/* Given, but off. */
 	c = good("recursion: {trust_anchor: \"\", qname_minimisation: off, stub: [], "
@@ -257,6 +255,9 @@ static const struct {
 	{"cache: {min_ttl: 1h, max_ttl: 10}", ERR_INVAL,
 	 "t.yaml:1: cache.min_ttl: min_ttl is above max_ttl; lower min_ttl to at most "
 	 "10s"},
+	{"serve_stale: {enabled: true, client_timeout: 1900ms}", ERR_INVAL,
+	 "t.yaml:1: serve_stale.client_timeout: stale answers would be too late for "
+	 "answers.max_wait; set serve_stale.client_timeout below 1900ms"},
 	{"answers: {minimal: maybe}", ERR_FORMAT,
 	 "t.yaml:1: answers.minimal: 'maybe' is not "
 	 "right here; give true or false"},

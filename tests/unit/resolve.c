@@ -23,7 +23,7 @@ static void counting_bytes(void *arg, void *out, size_t n)
 
 static void open_world(void)
 {
-	const struct rrset_cache_conf cache = {1 << 20, 0, 86400};
+	const struct rrset_cache_conf cache = {1 << 20, 0, 86400, 0};
 	env = (struct resolve_env){.now_ms = 1000,
 				   .now_s = 1000000,
 				   .policy = &policy,

@@ -20,11 +20,16 @@ enum { NOW = 1000000, MIB = 1 << 20 };
 static struct rrset_cache *cache;
 static struct arena arena;
 
-static void open_cache(uint64_t bytes)
+static void open_cache_stale(uint64_t bytes, uint32_t stale_s)
 {
-	struct rrset_cache_conf conf = {bytes, 0, 86400};
+	struct rrset_cache_conf conf = {bytes, 0, 86400, stale_s};
 	ck_assert_int_eq(rrset_cache_open(&cache, &conf), 0);
 	arena_init(&arena, 65536, 64 * MIB);
+}
+
+static void open_cache(uint64_t bytes)
+{
+	open_cache_stale(bytes, 0);
 }
 
 static void close_cache(void)
@@ -224,7 +229,7 @@ START_TEST(ttl_is_clipped_and_ends)
 		{0, 86400, DNS_TTL_MAX, 0, 86400},
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
-		struct rrset_cache_conf conf = {4 * MIB, t[i].min, t[i].max};
+		struct rrset_cache_conf conf = {4 * MIB, t[i].min, t[i].max, 0};
 		struct rrset got;
 		ck_assert_int_eq(rrset_cache_open(&cache, &conf), 0);
 		arena_init(&arena, 65536, MIB);
@@ -451,11 +456,12 @@ START_TEST(flush_forgets_what_it_says)
 }
 END_TEST
 
-static uint32_t fails_until(uint32_t now)
+static uint32_t fails_behind(uint32_t first_s, uint32_t now)
 {
 	struct failure f = {.name = name("www.example.com"),
 			    .type = DNS_A,
 			    .rules = 7,
+			    .least_s = first_s,
 			    .text = "why"};
 	uint32_t t = now;
 	rrset_cache_put_failure(cache, &f, now);
@@ -464,6 +470,11 @@ static uint32_t fails_until(uint32_t now)
 		t++;
 	}
 	return t - now;
+}
+
+static uint32_t fails_until(uint32_t now)
+{
+	return fails_behind(0, now);
 }
 
 START_TEST(failures_last_longer_each_time)
@@ -514,12 +525,72 @@ START_TEST(failures_hold_under_their_rules)
 }
 END_TEST
 
+START_TEST(failures_behind_stale_data_last_longer)
+{
+	open_cache(4 * MIB);
+	ck_assert_uint_eq(fails_behind(FAILURE_TTL_STALE_S, NOW), 30);
+	ck_assert_uint_eq(fails_behind(FAILURE_TTL_STALE_S, NOW + 30), 60);
+	rrset_cache_forgive(cache, name("www.example.com"), DNS_A);
+	ck_assert_uint_eq(fails_until(NOW + 90), 5);
+	ck_assert_uint_eq(fails_behind(FAILURE_TTL_STALE_S, NOW + 95), 30);
+	close_cache();
+}
+END_TEST
+
 /* Told twice at the same time, by two workers: no doubling. */
 START_TEST(failure_told_twice)
 {
 	open_cache(4 * MIB);
 	ck_assert_uint_eq(fails_until(NOW), 5);
 	ck_assert_uint_eq(fails_until(NOW + 1), 5);
+	close_cache();
+}
+END_TEST
+
+/* For 100 s an answer of 10 s, that was given at NOW, can be asked for. */
+START_TEST(expired_is_kept_for_who_asks)
+{
+	static const struct {
+		uint32_t stale_s, now, back;
+		bool found;
+	} t[] = {
+		{100, NOW + 9, 0, true},      {100, NOW + 10, 0, false},
+		{100, NOW + 10, 100, true},   {100, NOW + 109, 100, true},
+		{100, NOW + 110, 100, false}, {0, NOW + 10, 0, false},
+		{0, NOW + 10, 100, false},
+	};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct rrset got,
+			a = a_record("www.example.com", 1, 10, RANK_AUTH_ANSWER);
+		open_cache_stale(4 * MIB, t[i].stale_s);
+		rrset_cache_put(cache, &a, NOW);
+		/* A look-up for what is fresh takes nothing away. */
+		bool fresh = get(&got, "www.example.com", DNS_A, t[i].now);
+		ck_assert_msg(fresh == (t[i].now < NOW + 10), "row %zu", i);
+		bool found = get(&got, "www.example.com", DNS_A, t[i].now - t[i].back);
+		ck_assert_msg(found == t[i].found, "row %zu", i);
+		ck_assert(!found || got.stored_s == NOW);
+		close_cache();
+	}
+}
+END_TEST
+
+/* What was denied, then given, does not come back denied when both have expired. */
+START_TEST(expired_denial_gives_way)
+{
+	struct rrset got, nx = denial("www.example.com", RRSET_NXDOMAIN, "example.com");
+	open_cache_stale(4 * MIB, 86400);
+	nx.ttl = 10;
+	rrset_cache_put(cache, &nx, NOW);
+	put_a("www.example.com", 1, 10, RANK_AUTH_ANSWER);
+	struct rrset a = a_record("www.example.com", 1, 10, RANK_AUTH_ANSWER);
+	rrset_cache_put(cache, &a, NOW + 20);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_AAAA, NOW + 25 - 86400),
+			 RRSET_CACHE_MISS);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW + 40), RRSET_CACHE_MISS);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW + 40 - 86400),
+			 RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.kind, RRSET_DATA);
 	close_cache();
 }
 END_TEST
@@ -711,7 +782,8 @@ END_TEST
 
 UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, signatures_and_proofs_stay_with_it,
 	   secure_gives_way_to_secure_only, failures_last_longer_each_time,
-	   failures_hold_under_their_rules, failure_told_twice,
+	   failures_hold_under_their_rules, failures_behind_stale_data_last_longer,
+	   expired_is_kept_for_who_asks, expired_denial_gives_way, failure_told_twice,
 	   names_above_speak_for_those_below, ttl_is_clipped_and_ends, time_wraps_round,
 	   lower_rank_never_replaces_higher, nxdomain_answers_every_type,
 	   odd_types_and_sizes_stay_out, deepest_living_cut_is_found,

@@ -98,7 +98,7 @@ static void open_serve(void)
 	task.env.policy = &serve->policy;
 	task.env.conf = conf;
 	task.env.hints = &no_hints;
-	const struct rrset_cache_conf cache = {CACHE, 0, 86400};
+	const struct rrset_cache_conf cache = {CACHE, 0, 86400, 0};
 	ck_assert_int_eq(rrset_cache_open(&rrsets, &cache), 0);
 	ck_assert_int_eq(server_table_open(&servers), 0);
 	task.env.cache = rrsets;

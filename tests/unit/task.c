@@ -17,8 +17,9 @@ struct node {
 	bool impatient;		   /* ends at the first event */
 	bool yields;		   /* once, before anything else */
 	bool doubles;		   /* sends two packets more at each event */
+	bool known;		   /* has something for who has waited long enough */
 	size_t eats;		   /* bytes of its arena, at each event */
-	int starts, events;
+	int starts, events, lates;
 	struct event last; /* seen */
 };
 
@@ -34,6 +35,7 @@ static struct policy_subject sent_subject;
 
 static struct task_table *table;
 static struct stats stats;
+static struct conf settings;
 static struct random_source randomness;
 static int ended, waiters_ended;
 static uint16_t ended_rcode;
@@ -61,6 +63,8 @@ struct resolve {
 	uint16_t rcode;
 	struct reply reply;
 };
+
+static const struct reply known = {.rcode = DNS_NOERROR, .ede = DNS_EDE_STALE};
 
 struct resolve *resolve_open(struct arena *arena, const struct question *q,
 			     const struct budget *budget)
@@ -110,6 +114,12 @@ void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 	out->n = 0;
 	if (r->node->eats)
 		ck_assert_ptr_nonnull(arena_get(r->arena, r->node->eats));
+	if (ev->kind == EVENT_LATE) {
+		r->node->lates++;
+		if (r->node->known)
+			step(r, out, STEP_TELL)->reply = &known;
+		return;
+	}
 	if (env->cached_only && r->node->sends) {
 		r->done = r->reply.starved = true;
 		r->reply.rcode = DNS_SERVFAIL;
@@ -204,8 +214,10 @@ static size_t memory_max; /* 0 = the usual */
 static void open_noted(const struct noter *noter)
 {
 	const struct task_hooks hooks = {.done = done};
-	struct task_conf conf = {
-		.stats = &stats, .env.noter = noter, .memory_max = memory_max};
+	struct task_conf conf = {.stats = &stats,
+				 .env.noter = noter,
+				 .memory_max = memory_max,
+				 .env.conf = &settings};
 	conf.env.random = random_bytes;
 	conf.env.random_arg = &randomness;
 	ck_assert_int_eq(task_open(&table, &conf, &hooks), 0);
@@ -272,6 +284,12 @@ static void refused(const char *name, enum stats_counter why)
 	ck_assert_uint_eq(stats.n[why], counted + 1);
 	ended = before;
 	waiters_ended -= 2;
+}
+
+static void pass(uint32_t ms)
+{
+	task_now(table, START_MS + ms, 1000);
+	task_tick(table);
 }
 
 /* ---- tests ---- */
@@ -771,6 +789,137 @@ START_TEST(who_listens_is_told)
 }
 END_TEST
 
+static void open_stale(uint32_t client_timeout_ms)
+{
+	settings.serve_stale.enabled = true;
+	settings.serve_stale.client_timeout_ms = client_timeout_ms;
+	open_table();
+}
+
+START_TEST(who_waits_too_long_is_told_what_was_known)
+{
+	open_stale(1800);
+	node("a")->sends = node("a")->known = true;
+	ck_assert_uint_eq(task_due_ms(table), 0);
+	ask("a");
+	ask("a");
+	ck_assert_uint_eq(task_due_ms(table), START_MS + 1800);
+	pass(1799);
+	ck_assert_int_eq(waiters_ended, 0);
+	pass(1800);
+	ck_assert_int_eq(waiters_ended, 2);
+	ck_assert_int_eq(ended_rcode, DNS_NOERROR);
+	ck_assert_uint_eq(task_due_ms(table), 0);
+	/* The task goes on, and who joins it waits no more. */
+	ck_assert_int_eq(sent_n, 1);
+	pass(2000);
+	ask("a");
+	ck_assert_int_eq(waiters_ended, 3);
+	ck_assert_int_eq(task_count(table), 1);
+	ck_assert_int_eq(ended, 2);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(ended, 2); /* nobody is left to be told */
+	ck_assert_int_eq(node("a")->lates, 2);
+	close_table();
+}
+END_TEST
+
+START_TEST(who_has_nothing_to_be_told_waits_on)
+{
+	open_stale(1800);
+	node("a")->sends = true;
+	ask("a");
+	pass(1800);
+	ck_assert_int_eq(node("a")->lates, 1);
+	ck_assert_int_eq(waiters_ended, 0);
+	answer(EVENT_REPLY);
+	ck_assert_int_eq(waiters_ended, 1);
+	close_table();
+}
+END_TEST
+
+START_TEST(no_patience_is_told_at_once)
+{
+	open_stale(0);
+	node("a")->sends = node("a")->known = true;
+	ask("a");
+	ck_assert_int_eq(waiters_ended, 1);
+	ck_assert_int_eq(sent_n, 1);
+	answer(EVENT_REPLY);
+	/* What is answered without waiting is answered as it is. */
+	node("b")->known = true;
+	ask("b");
+	ck_assert_int_eq(node("b")->lates, 0);
+	ck_assert_int_eq(waiters_ended, 2);
+	close_table();
+}
+END_TEST
+
+/* Each task has its own time, also when the first ends early. */
+START_TEST(patience_ends_in_the_order_of_questions)
+{
+	open_stale(1800);
+	static const char *const names[] = {"a", "b", "c"};
+	for (int i = 0; i < 3; i++) {
+		task_now(table, START_MS + (uint64_t)i * 100, 1000);
+		node(names[i])->sends = node(names[i])->known = true;
+		ask(names[i]);
+	}
+	answer(EVENT_REPLY);
+	ck_assert_uint_eq(task_due_ms(table), START_MS + 1900);
+	pass(1950);
+	ck_assert_int_eq(node("a")->lates, 0);
+	ck_assert_int_eq(node("b")->lates, 1);
+	ck_assert_int_eq(node("c")->lates, 0);
+	pass(2000);
+	ck_assert_int_eq(node("c")->lates, 1);
+	answer(EVENT_REPLY);
+	answer(EVENT_REPLY);
+	close_table();
+}
+END_TEST
+
+START_TEST(nobody_is_told_of_what_nobody_waits_for)
+{
+	struct question q = {.qtype = DNS_A, .refresh_s = 1};
+	open_stale(1800);
+	node("a")->sends = node("a")->known = true;
+	ck_assert_int_eq(name_from_str(q.qname, "a"), 0);
+	task_refresh(table, &q);
+	pass(1800);
+	ck_assert_int_eq(node("a")->lates, 0);
+	ask("a");
+	ck_assert_int_eq(node("a")->lates, 1);
+	ck_assert_int_eq(waiters_ended, 1);
+	answer(EVENT_REPLY);
+	close_table();
+}
+END_TEST
+
+/* Ended for newer questions, but not without a word. */
+START_TEST(the_oldest_goes_with_what_was_known)
+{
+	char name[24];
+	open_stale(1800);
+	node("old")->sends = node("old")->known = true;
+	ask("old");
+	for (int i = 1; i < TASK_CLIENTS_MAX; i++) {
+		snprintf(name, sizeof name, "n%d", i);
+		node(name)->sends = true;
+		ask(name);
+	}
+	task_now(table, START_MS + TASK_JOSTLE_MS, 1000);
+	node("new")->sends = true;
+	ask("new");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_str_eq(ended_name, "old");
+	ck_assert_int_eq(ended_rcode, DNS_NOERROR);
+	while (sent_n)
+		answer(EVENT_REPLY);
+	close_table();
+}
+END_TEST
+
 UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   sub_questions_come_back, nothing_to_wait_for, a_circle_is_refused,
 	   a_refused_packet_is_told_at_once, a_parent_ends_first,
@@ -779,4 +928,7 @@ UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   work_without_end_is_ended, a_full_table_sheds_the_oldest,
 	   sub_questions_find_room, one_client_waits_for_so_many, memory_is_bounded,
 	   memory_is_bounded_by_a_small_cache_size, popular_names_are_renewed,
-	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told)
+	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told,
+	   who_waits_too_long_is_told_what_was_known, who_has_nothing_to_be_told_waits_on,
+	   no_patience_is_told_at_once, patience_ends_in_the_order_of_questions,
+	   nobody_is_told_of_what_nobody_waits_for, the_oldest_goes_with_what_was_known)

@@ -111,7 +111,7 @@ static void open_trace(void)
 {
 	static const char text[] = "allow: [127.0.0.0/8]\nworkers: 1\nuser: \"\"\n"
 				   "sinkhole: {ipv4: 192.0.2.1}\n";
-	const struct rrset_cache_conf cache = {CACHE, 0, 86400};
+	const struct rrset_cache_conf cache = {CACHE, 0, 86400, 0};
 	const struct trace_hooks h = {.done = done};
 	struct conf_error error;
 	struct conf *conf;
