@@ -7,9 +7,11 @@ enum {
 	STEPS_MAX = 10,	  /* minimised questions for one name, 2.3 */
 	STEPS_SINGLE = 4, /* of these, with one label more each */
 	TIMEOUTS_MAX = 2, /* then it may be the probe that is not answered */
-	/* Of the servers of one cut, for a server's address: a referral to many servers
-	 * must not buy many probes each at one victim. */
+	/* For a server's address: a referral to many servers must not buy many probes
+	 * each at one victim. So one at most of the servers of a cut, and none below the
+	 * top-level domains, whose zones are the server's own or its hoster's. */
 	CUT_PROBES_OWN = 1,
+	CUT_LABELS_OWN = 1,
 };
 
 static bool is_relaxed(const struct iter_io *io)
@@ -24,14 +26,19 @@ static const uint8_t *last_labels(const uint8_t *name, unsigned n)
 	return name;
 }
 
+static bool spares_probes(const struct iter *it, const struct iter_io *io)
+{
+	return io->subject->own && (it->cut_probes >= CUT_PROBES_OWN ||
+				    name_labels(it->cut.zone) > CUT_LABELS_OWN);
+}
+
 /* Labels of the next name to ask for when so many are known to exist. */
 static unsigned next_labels(const struct iter *it, const struct iter_io *io,
 			    unsigned known)
 {
 	unsigned all = name_labels(it->name), more = 1;
 	if (io->env->conf->recursion.qname_minimisation == CONF_QMIN_OFF || it->forward ||
-	    it->whole || it->qmin_steps >= STEPS_MAX ||
-	    (io->subject->own && it->cut_probes >= CUT_PROBES_OWN))
+	    it->whole || it->qmin_steps >= STEPS_MAX || spares_probes(it, io))
 		return all;
 	if (it->qmin_steps >= STEPS_SINGLE) {
 		unsigned steps = STEPS_MAX - it->qmin_steps;
