@@ -19,7 +19,7 @@ ATTACK, VICTIM, SECOND = PUPPETS["attack"], PUPPETS["victim"], PUPPETS["second"]
 SENDS, AT_VICTIM = 64, 10   # packets for one client question: in all, and at one victim
 CPU_MS = 5.0                # per client question
 LINKS = 100                 # of the chain
-CNAME, NS, A, SOA = 5, 2, 1, 6
+CNAME, NS, A, SOA, MX = 5, 2, 1, 6, 15
 ROUNDS = 40
 
 
@@ -152,6 +152,29 @@ def relay(asked, lab):
     return reply(asked, authority=[record(name_wire(zone), NS, name_wire(t)) for t in targets], aa=False)
 
 
+def large(make):
+    """A whole answer that only TCP can carry."""
+    def say(asked, lab):
+        if not asked.qname.startswith("big"):
+            return reply(asked, authority=[soa("attack.example")])
+        return reply(asked, tc=True) if asked.over == "udp" else reply(asked, make())
+    return say
+
+
+def addresses():
+    return [record(b"\xc0\x0c", A, struct.pack("!I", 0xc6330000 + i)) for i in range(4000)]
+
+
+def types():
+    return [record(b"\xc0\x0c", t, b"x" * 16) for t in range(1000, 3000)] + [record(b"\xc0\x0c", A, socket.inet_aton("198.51.100.1"))]
+
+
+def deep_names():
+    """Mail servers many labels deep, no two ends alike."""
+    labels = ["%c%c" % (97 + i // 26, 97 + i % 26) for i in range(80)]
+    return [record(b"\xc0\x0c", MX, struct.pack("!H", i) + name_wire(".".join(labels[i % 17:i % 17 + 60] + ["m%d" % i, "test"]))) for i in range(250)]
+
+
 # ---- counting ----
 
 def cpu_ms(pid):
@@ -164,7 +187,7 @@ def sent(r):
     return n["sent_udp"] + n["sent_tcp"]
 
 
-def costs(r, say, names, victim=True):
+def costs(r, say, names, victim=True, qtype="A", rcode="SERVFAIL"):
     """Most packets sent for one question, most of them at the victim, processor time a question: a line, within the bars.
     victim: the attack is none if nothing at all gets there."""
     most = at_victim = 0
@@ -172,7 +195,7 @@ def costs(r, say, names, victim=True):
     with Puppets(r.lab, (ATTACK, VICTIM, SECOND), lambda asked: say(asked, r.lab)) as puppets:
         for name in names:
             before, seen, ms, start = sent(r), len(puppets.asked), cpu_ms(r.process.pid), time.monotonic()
-            fails(r, name)
+            ends(r, name, qtype, rcode)
             time.sleep(0.02)
             spent += cpu_ms(r.process.pid) - ms - (time.monotonic() - start) * r.idle_ms_s
             check(len(puppets.asked) > seen, name + ": the attacker was not asked")
@@ -183,9 +206,9 @@ def costs(r, say, names, victim=True):
     return within_bars(r, most, at_victim, spent / len(names))
 
 
-def fails(r, name):
-    m = r.ask(name, over="tcp", timeout=9)
-    check(m is not None and m.rcode == "SERVFAIL", name, m)
+def ends(r, name, qtype="A", rcode="SERVFAIL"):
+    m = r.ask(name, qtype, over="tcp", timeout=9)
+    check(m is not None and m.rcode == rcode, name, m)
 
 
 def within_bars(r, most, at_victim, ms):
@@ -213,7 +236,7 @@ def nxns_dead(r):
     with Puppets(r.lab, (ATTACK, VICTIM), lambda asked: nxns_silent(asked, r.lab)) as puppets:
         before, ms, start = sent(r), cpu_ms(r.process.pid), time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(ROUNDS) as pool:
-            list(pool.map(lambda key: fails(r, "www.%s-250.nxns.attack.example" % key), keys))
+            list(pool.map(lambda key: ends(r, "www.%s-250.nxns.attack.example" % key), keys))
         ms = cpu_ms(r.process.pid) - ms - (time.monotonic() - start) * r.idle_ms_s
         at_victim = max(sum(x.host == VICTIM and x.qname.startswith(key + "-") for x in puppets.asked) for key in keys)
         return within_bars(r, (sent(r) - before) // ROUNDS, at_victim, ms / ROUNDS)
@@ -242,6 +265,21 @@ def camp_costs(r):
 @test("CAMP: aliases from zone to zone, twelve of thirteen servers of each denied by the victim")
 def relay_costs(r):
     return costs(r, relay, ["www.k0.r%d.relay.attack.example" % i for i in range(ROUNDS)])
+
+
+@test("huge RRsets: 4,000 addresses of one name")
+def huge_rrset(r):
+    return costs(r, large(addresses), ["big%d.attack.example" % i for i in range(ROUNDS)], victim=False)
+
+
+@test("huge RRsets: 2,000 types of one name")
+def many_types(r):
+    return costs(r, large(types), ["big-t%d.attack.example" % i for i in range(ROUNDS)], victim=False, rcode="NOERROR")
+
+
+@test("compression: 250 names of 60 labels each in one answer")
+def deep_rdata(r):
+    return costs(r, large(deep_names), ["big-d%d.attack.example" % i for i in range(ROUNDS)], victim=False, qtype="MX", rcode="NOERROR")
 
 
 if __name__ == "__main__":
