@@ -136,6 +136,7 @@ fi
 
 if begin_group source not-sanitized; then
 	start_job source layers 30 tests/layers.sh
+	start_job source rows 30 tests/rows.sh
 	start_job source lint 240 tests/lint.sh
 	start_job source format 60 make --no-print-directory format-check
 	end_group source
