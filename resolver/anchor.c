@@ -129,13 +129,12 @@ int anchors_new(struct anchors **out, const struct anchor_records *trusted,
 {
 	struct anchors *a = calloc(1, sizeof *a);
 	size_t most = (size_t)(trusted->n + negative_n);
-	int err = a ? ERR_OK : ERR_NOMEM;
 	*out = NULL;
-	if (err)
-		return err;
+	if (!a)
+		return ERR_NOMEM;
 	arena_init(&a->arena, BLOCK, MEMORY_MAX);
 	a->entry = arena_get(&a->arena, (most + 1) * sizeof *a->entry);
-	err = a->entry ? ERR_OK : ERR_NOMEM;
+	int err = a->entry ? ERR_OK : ERR_NOMEM;
 	for (int i = 0; i < trusted->n && !err; i++)
 		err = add_trusted(a, &trusted->record[i]);
 	for (int i = 0; i < negative_n && !err; i++)

@@ -37,6 +37,13 @@ static uint32_t now_s(void)
 	return (uint32_t)time(NULL);
 }
 
+static uint64_t monotonic_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 /* ---- what is given ---- */
 
 int trust_given(struct anchor_records *out, const struct conf *conf)
@@ -187,7 +194,7 @@ static void save_track(struct trust *t)
 	size_t len = track_print(t->text, &t->track);
 	t->unsaved = state_file_write(dir, TRUST_STATE_FILE, t->text, len) != 0;
 	if (t->unsaved)
-		log_limited(&t->save_limit, (uint64_t)now_s() * 1000, LOG_ERROR,
+		log_limited(&t->save_limit, monotonic_ms(), LOG_ERROR,
 			    "state: cannot write %s/" TRUST_STATE_FILE
 			    ": %s; what the trust anchors' zones told of their keys "
 			    "would be forgotten at a restart",
@@ -443,8 +450,10 @@ int trust_reload(struct trust *t, char error[CONTROL_ERROR_MAX])
 	if (!err)
 		err = track_give(&t->track, &given);
 	anchor_records_fini(&given);
-	if (!err)
-		err = publish(t);
+	if (err)
+		return err;
+	err = publish(t);
+	t->unpublished = err != 0; /* it is, with the next tick */
 	if (err)
 		return err;
 	warn_unusable(t->set[t->set_n - 1], conf->recursion.validate_sha1);

@@ -2,6 +2,7 @@
 """Trust anchors in a running sinkholed: given ones, negative ones for a while, what survives a kill, what is wrong in a
 file. Nothing here is validated; no question leaves the lab."""
 import contextlib
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ import time
 
 import harness
 from harness import check, equal, test
-from lab import wait_for
+from lab import CLIENT, wait_for
 
 DIGEST = "E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D"
 ZONE = "signed.invalid"
@@ -115,6 +116,22 @@ def many(r):
     r.stop()
     os.unlink(os.path.join(r.state, "negative-anchors"))
     r.start()
+
+
+@test("no question is lost while sets change under load")
+def load(r):
+    names = ((("www.alpha.example", "www.delta.example", "n%d.alpha.example" % i, "n%d.signed.invalid" % i)[i % 4], "A")
+             for i in itertools.count())
+    source = (r.lab.host(CLIENT), 0)
+    with harness.Load(r.server(), names, rate=200, source=source, wait_s=8.0) as asked:
+        for i in range(12):
+            r.must("sinkholectl", "nta", "add", ("alpha.example", ZONE)[i % 2], "--reason", "x")
+            time.sleep(0.2)
+            r.must("sinkholectl", "nta", "remove", ("alpha.example", ZONE)[i % 2])
+            time.sleep(0.2)
+    equal(asked.answered, asked.sent, "answers")
+    check(asked.sent > 100, "questions", asked.sent)
+    return "%d questions, %d changes" % (asked.sent, 24)
 
 
 @test("reload: other anchors from the file; a broken one is told by file and line, and the old ones hold")
