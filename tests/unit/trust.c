@@ -114,7 +114,7 @@ static void show(struct key *const *keys, int n, int signers_n, uint32_t now_s)
 
 static void begin(const struct anchor_records *given)
 {
-	const struct rrset_cache_conf cache = {1 << 20, 0, DAY};
+	const struct rrset_cache_conf cache = {.size_bytes = 1 << 20, .max_ttl_s = DAY};
 	snprintf(conf.state, sizeof conf.state, "%s", unit_dir());
 	conf.recursion.validate = true;
 	shared = (struct shared){.conf = &conf};
