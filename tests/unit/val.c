@@ -190,7 +190,7 @@ static void open_world(void)
 	struct anchors *set;
 	struct rrset_cache *cache;
 	char error[ZONE_FILE_ERROR_MAX], *ds;
-	struct rrset_cache_conf cc = {4 << 20, 0, 86400};
+	struct rrset_cache_conf cc = {.size_bytes = 4 << 20, .max_ttl_s = 86400};
 	arena_init(&arena, 65536, 64 << 20);
 	make_keys();
 	ds = ds_text(".");
