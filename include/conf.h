@@ -30,6 +30,7 @@ enum {
 	CONF_OWN_WORKER_MIB = 2,
 	CONF_WARNINGS_MAX = 16, /* at most one per key whose feature comes later */
 	CONF_WARNING_LEN = 192,
+	CONF_KEPT_MAX = 1024, /* above the names of all keys */
 };
 
 struct conf_zone {
@@ -120,6 +121,9 @@ MUST_CHECK int conf_load(struct conf **out, const char *path, struct conf_error 
 MUST_CHECK int conf_parse(struct conf **out, const char *text, size_t len,
 			  const char *name, struct conf_error *err);
 void conf_free(struct conf *c);
+/* Gives c, which was read again, the values that old has of the keys that need a restart.
+ * kept: the names of those that differed, with ", " between. */
+void conf_keep(struct conf *c, const struct conf *old, char kept[CONF_KEPT_MAX]);
 /* Every key with type, range, default and help, as a configuration file with comments:
  * what --help-config prints. */
 void conf_help(FILE *out);

@@ -53,7 +53,9 @@
  *            "negative": a list, each with zone, until (0: as the configuration) and
  *            reason
  *   nta      "action" add or remove, "zone"; with add "reason" and optional "for_s"
- *   reload   reads recursion.trust_anchor again; "anchors": as in status
+ *   reload   reads the configuration and the file of trust anchors again; "anchors": as
+ *            in status; "need_restart": "listen, workers", keys that have changed and
+ *            keep their old value
  *   stop     ends as SIGTERM does; the answer comes before
  * Whoever may write to the socket may do all of it: mode 0660, group of the process. */
 #ifndef SINKHOLED_CONTROL_H

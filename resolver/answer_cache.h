@@ -32,8 +32,7 @@ void answer_cache_close(struct answer_cache *c);
  * verdict still holding under p; age->age_s is what to lower TTLs by. */
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
-		      uint16_t qtype, uint8_t class, bool dnssec,
-		      const struct policy *p);
+		      uint16_t qtype, uint8_t class, bool dnssec, const struct policy *p);
 
 /* Stores a body for ttl_s seconds. */
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,

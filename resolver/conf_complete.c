@@ -108,6 +108,43 @@ static void warn_later(struct conf *c, const int *lines)
 	}
 }
 
+/* ---- read again ---- */
+
+static bool same(const struct conf *a, const struct conf *b, const struct conf_key *k)
+{
+	const char *x = (const char *)a + k->at, *y = (const char *)b + k->at;
+	if (k->type == CONF_TEXT) /* "" is not the same as not given where it says no */
+		return !strcmp(x, y) &&
+		       (k->at != offsetof(struct conf, recursion.trust_anchor) ||
+			a->recursion.validate == b->recursion.validate);
+	if (k->type != CONF_LISTEN)
+		return !memcmp(x, y, k->size);
+	bool equal = a->listen_n == b->listen_n;
+	for (int i = 0; equal && i < a->listen_n; i++)
+		equal = addr_equal(&a->listen[i], &b->listen[i]) &&
+			a->listen_proxy[i] == b->listen_proxy[i];
+	return equal;
+}
+
+/* What was worked out of the keys goes with them. */
+void conf_keep(struct conf *c, const struct conf *old, char kept[CONF_KEPT_MAX])
+{
+	size_t n = 0;
+	*kept = 0;
+	for (int i = 0; i < conf_keys_n; i++) {
+		const struct conf_key *k = &conf_keys[i];
+		if (!k->restart || same(c, old, k))
+			continue;
+		memcpy((char *)c + k->at, (const char *)old + k->at, k->size);
+		n += (size_t)snprintf(kept + n, CONF_KEPT_MAX - n, "%s%s", n ? ", " : "",
+				      k->path);
+		assert(n < CONF_KEPT_MAX);
+	}
+	memcpy(c->listen_proxy, old->listen_proxy, sizeof c->listen_proxy);
+	c->listen_n = old->listen_n;
+	c->recursion.validate = old->recursion.validate;
+}
+
 int conf_complete(struct conf *c, const int *lines, int *key, char *why, size_t size)
 {
 	int err;

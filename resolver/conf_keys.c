@@ -372,6 +372,7 @@ const struct conf_key conf_keys[] = {
 		FIELD(cache.min_ttl_s),
 		.max = HOUR,
 		.def = "0s",
+		.restart = true,
 		.help = "Keep records at least this long, whatever their TTL.",
 	},
 	{
@@ -381,6 +382,7 @@ const struct conf_key conf_keys[] = {
 		.min = 1,
 		.max = 7 * DAY,
 		.def = "86400s",
+		.restart = true,
 		.help = "Keep records at most this long.",
 	},
 	{
@@ -399,6 +401,7 @@ const struct conf_key conf_keys[] = {
 		.min = HOUR,
 		.max = 10U * YEAR,
 		.def = "90d",
+		.restart = true,
 		.help = "Hits older than this are deleted.",
 	},
 	{
@@ -408,6 +411,7 @@ const struct conf_key conf_keys[] = {
 		.min = MIB,
 		.max = 1024 * TIB,
 		.def = "20G",
+		.restart = true,
 		.help = "The oldest hits are deleted when the log is larger than this.",
 	},
 };

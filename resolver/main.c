@@ -18,6 +18,7 @@
 #include "resolver/control.h"
 #include "resolver/log.h"
 #include "resolver/notify.h"
+#include "resolver/reload.h"
 #include "resolver/startup.h"
 #include "resolver/trace.h"
 #include "resolver/trust.h"
@@ -34,7 +35,7 @@ enum {
 #define STORE_FILE "/data.mdb" /* in the blocklist's folder, see include/blocklist.h */
 
 struct server {
-	struct conf *conf;
+	struct reload reload; /* and the configuration */
 	struct shared shared;
 	struct startup_sockets sockets;
 	struct worker *worker[CONF_WORKERS_MAX];
@@ -49,7 +50,7 @@ struct server {
 	struct log_limit replaced_limit, stuck_limit;
 	struct notify notify;
 	uv_loop_t loop;
-	uv_signal_t on_term, on_int, on_child;
+	uv_signal_t on_term, on_int, on_hup, on_child;
 	uv_timer_t tick;
 	pid_t verifier; /* 0 = none running */
 	int checked;	/* what it found, when it has ended */
@@ -57,13 +58,14 @@ struct server {
 	int64_t wall_ahead_ms; /* wall minus monotonic clock at the last tick */
 	int lock_fd, exit_code;
 	bool serving, stopping;
+	bool on_terminal; /* stderr is one */
 };
 
 static const char *store_path(char out[STORE_PATH_MAX], const struct server *s,
 			      const char *file)
 {
-	snprintf(out, STORE_PATH_MAX, "%s/" CONTROL_BLOCKLIST_DIR "%s", s->conf->state,
-		 file);
+	snprintf(out, STORE_PATH_MAX, "%s/" CONTROL_BLOCKLIST_DIR "%s",
+		 s->reload.conf->state, file);
 	return out;
 }
 
@@ -132,6 +134,12 @@ static void watch_workers(struct server *s)
 		notify_send(&s->notify, "WATCHDOG=1");
 }
 
+static void tidy(struct server *s)
+{
+	if (!trace_running(s->trace))
+		reload_tidy(&s->reload, s->worker, s->workers);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
 	watch_clock(timer->data);
@@ -139,6 +147,7 @@ static void on_tick(uv_timer_t *timer)
 	watch_workers(timer->data);
 	trust_tick(((struct server *)timer->data)->trust,
 		   (uint32_t)(clock_ms(CLOCK_REALTIME) / 1000));
+	tidy(timer->data);
 }
 
 /* ---- the end ---- */
@@ -155,6 +164,7 @@ static void stop(struct server *s)
 	control_close(s->control);
 	uv_close((uv_handle_t *)&s->on_term, NULL);
 	uv_close((uv_handle_t *)&s->on_int, NULL);
+	uv_close((uv_handle_t *)&s->on_hup, NULL);
 	uv_close((uv_handle_t *)&s->on_child, NULL);
 	uv_close((uv_handle_t *)&s->tick, NULL);
 }
@@ -173,6 +183,63 @@ static void say_ready(struct server *s)
 		notify_send(&s->notify, "READY=1");
 }
 
+/* ---- the configuration again ---- */
+
+static void say_warnings(const struct conf *conf)
+{
+	for (int i = 0; i < conf->warnings_n; i++)
+		log_warning("%s", conf->warnings[i]);
+}
+
+/* The configuration first: the anchors are those it names. */
+static int read_again(struct server *s, char error[CONTROL_ERROR_MAX],
+		      char kept[CONF_KEPT_MAX])
+{
+	struct conf_error why;
+	int err = reload_now(&s->reload, &why, kept);
+	if (err) {
+		snprintf(error, CONTROL_ERROR_MAX, "%.*s", CONTROL_ERROR_MAX - 1,
+			 why.text);
+		return err;
+	}
+	say_warnings(s->reload.conf);
+	if (*kept)
+		log_warning("these keys have changed and need a restart: %s", kept);
+	err = trust_reload(s->trust, error);
+	if (err && !*error)
+		snprintf(error, CONTROL_ERROR_MAX, "trust anchors: %s", err_text(err));
+	return err;
+}
+
+static int reload(struct server *s, char error[CONTROL_ERROR_MAX],
+		  char kept[CONF_KEPT_MAX])
+{
+	char lines[64];
+	snprintf(lines, sizeof lines, "RELOADING=1\nMONOTONIC_USEC=%lld",
+		 (long long)clock_ms(CLOCK_MONOTONIC) * 1000);
+	notify_send(&s->notify, lines);
+	*error = 0;
+	int err = read_again(s, error, kept);
+	say_ready(s);
+	if (err)
+		log_error("what could not be read again stays as it was: %s", error);
+	else
+		log_notice("the configuration has been read again");
+	return err;
+}
+
+/* Sent by a person, it is what every name server takes it for. Sent by the kernel since
+ * the terminal has gone, nobody is left to hear us. */
+static void on_hangup(uv_signal_t *signal, int number)
+{
+	struct server *s = signal->data;
+	char error[CONTROL_ERROR_MAX], kept[CONF_KEPT_MAX];
+	if (s->on_terminal && !isatty(STDERR_FILENO))
+		on_stop_signal(signal, number);
+	else
+		(void)reload(s, error, kept);
+}
+
 /* The check of the blocklist that runs beside the first minutes of service. */
 static void on_child(uv_signal_t *signal, int number)
 {
@@ -182,7 +249,7 @@ static void on_child(uv_signal_t *signal, int number)
 	if (!s->verifier || waitpid(s->verifier, &status, WNOHANG) != s->verifier)
 		return;
 	s->verifier = 0;
-	s->checked = startup_verified(status, s->conf);
+	s->checked = startup_verified(status, s->reload.conf);
 	if (s->checked == ERR_DAMAGED) {
 		s->exit_code = EXIT_FAULT;
 		stop(s);
@@ -245,13 +312,13 @@ static int control_status(void *arg, const json_t *request, json_t *answer,
 	json_t *warnings = json_array();
 	uint64_t now_s = (uint64_t)clock_ms(CLOCK_MONOTONIC) / 1000;
 	(void)request, (void)error;
-	for (int i = 0; i < s->conf->warnings_n; i++)
-		json_array_append_new(warnings, json_string(s->conf->warnings[i]));
+	for (int i = 0; i < s->reload.conf->warnings_n; i++)
+		json_array_append_new(warnings, json_string(s->reload.conf->warnings[i]));
 	json_object_set_new(answer, "version", json_string(SINKHOLED_VERSION));
 	json_object_set_new(answer, "pid", json_integer(getpid()));
 	json_object_set_new(answer, "uptime_s",
 			    json_integer((json_int_t)(now_s - s->started_s)));
-	json_object_set_new(answer, "node", json_string(s->conf->node));
+	json_object_set_new(answer, "node", json_string(s->reload.conf->node));
 	json_object_set_new(answer, "workers", json_integer(s->workers));
 	json_object_set_new(answer, "blocklist", store_status(s));
 	json_object_set_new(answer, "hits", hits_status(s));
@@ -328,8 +395,10 @@ static int control_reload(void *arg, const json_t *request, json_t *answer,
 			  char error[CONTROL_ERROR_MAX])
 {
 	struct server *s = arg;
+	char kept[CONF_KEPT_MAX];
 	(void)request;
-	int err = trust_reload(s->trust, error);
+	int err = reload(s, error, kept);
+	json_object_set_new(answer, "need_restart", json_string(kept));
 	json_object_set_new(answer, "anchors", trust_status(s->trust));
 	return err;
 }
@@ -343,15 +412,11 @@ static int control_stop(void *arg, const json_t *request, json_t *answer,
 }
 
 static const struct control_command commands[] = {
-	{"status", control_status, false},
-	{"stats", control_stats, false},
-	{"flush", control_flush, true},
+	{"status", control_status, false},   {"stats", control_stats, false},
+	{"flush", control_flush, true},	     {"reload", control_reload, true},
 	{"trace", control_trace, true}, /* it makes us send packets */
-	{"anchors", control_anchors, false},
-	{"nta", control_nta, true},
-	{"reload", control_reload, true},
-	{"stop", control_stop, true},
-	{NULL, NULL, false},
+	{"anchors", control_anchors, false}, {"nta", control_nta, true},
+	{"stop", control_stop, true},	     {NULL, NULL, false},
 };
 
 /* ---- the start ---- */
@@ -379,7 +444,7 @@ static int load_hints(struct root_hints *hints, const struct conf *conf)
  * first minutes of service. */
 static int check_blocklist(struct server *s, bool unclean)
 {
-	int status, err = startup_verify(&s->verifier, s->conf);
+	int status, err = startup_verify(&s->verifier, s->reload.conf);
 	if (err || !unclean)
 		return err;
 	log_notice("the last run did not end in order: checking the blocklist first");
@@ -388,7 +453,7 @@ static int check_blocklist(struct server *s, bool unclean)
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return ERR_IO;
-	return startup_verified(status, s->conf);
+	return startup_verified(status, s->reload.conf);
 }
 
 static int open_blocklist(struct server *s)
@@ -411,12 +476,12 @@ static int open_hits(struct server *s)
 {
 	const char *why = NULL;
 	const struct hit_log_conf conf = {
-		.state = s->conf->state,
-		.runtime = s->conf->runtime,
-		.node = s->conf->node,
-		.workers = s->conf->workers,
-		.retention_s = s->conf->hits.retention_s,
-		.max_size_bytes = s->conf->hits.max_size_bytes,
+		.state = s->reload.conf->state,
+		.runtime = s->reload.conf->runtime,
+		.node = s->reload.conf->node,
+		.workers = s->reload.conf->workers,
+		.retention_s = s->reload.conf->hits.retention_s,
+		.max_size_bytes = s->reload.conf->hits.max_size_bytes,
 		.say = say_hits,
 	};
 	int err = hit_log_open(&s->shared.hits, &conf, &why);
@@ -429,7 +494,7 @@ static int open_hits(struct server *s)
 
 static int open_caches(struct server *s)
 {
-	const struct conf *conf = s->conf;
+	const struct conf *conf = s->reload.conf;
 	const struct rrset_cache_conf cache = {
 		.size_bytes = conf->cache.size_bytes -
 			      conf->cache.size_bytes / WORKER_ANSWER_SHARE -
@@ -467,8 +532,8 @@ static int open_trust(struct server *s)
 
 static int open_workers(struct server *s)
 {
-	const int n = s->conf->listen_n;
-	for (; s->workers < s->conf->workers; s->workers++) {
+	const int n = s->reload.conf->listen_n;
+	for (; s->workers < s->reload.conf->workers; s->workers++) {
 		int i = s->workers;
 		int err = worker_open(&s->worker[i], &s->shared, i,
 				      s->sockets.udp + i * n, s->sockets.tcp + i * n);
@@ -486,8 +551,8 @@ static int open_control(struct server *s)
 	const struct trace_hooks hooks = {s, traced};
 	int err = trace_open(&s->trace, &s->loop, &s->shared, &hooks);
 	if (!err)
-		err = control_open(&s->control, &s->loop, s->conf->runtime, commands, s,
-				   error);
+		err = control_open(&s->control, &s->loop, s->reload.conf->runtime,
+				   commands, s, error);
 	if (err)
 		log_error("%s", error);
 	return err;
@@ -499,23 +564,23 @@ static int prepare(struct server *s)
 	struct startup_user user;
 	bool unclean;
 	startup_limits();
-	int err = startup_user(&user, s->conf);
+	int err = startup_user(&user, s->reload.conf);
 	if (!err)
-		err = load_hints(&s->shared.hints, s->conf);
+		err = load_hints(&s->shared.hints, s->reload.conf);
 	if (!err)
-		err = trust_given(&s->given, s->conf);
+		err = trust_given(&s->given, s->reload.conf);
 	if (!err)
-		err = startup_folders(s->conf, &user);
+		err = startup_folders(s->reload.conf, &user);
 	if (!err)
-		err = startup_lock(&s->lock_fd, s->conf, &user);
+		err = startup_lock(&s->lock_fd, s->reload.conf, &user);
 	if (!err)
-		err = startup_bind(&s->sockets, s->conf);
+		err = startup_bind(&s->sockets, s->reload.conf);
 	if (!err)
 		err = startup_become(&user);
 	if (!err)
-		err = startup_blocklist(s->conf);
+		err = startup_blocklist(s->reload.conf);
 	if (!err)
-		err = startup_begun(&unclean, s->conf);
+		err = startup_begun(&unclean, s->reload.conf);
 	if (!err)
 		err = check_blocklist(s, unclean);
 	if (!err)
@@ -533,11 +598,14 @@ static void start_loop(struct server *s)
 {
 	uv_signal_init(&s->loop, &s->on_term);
 	uv_signal_init(&s->loop, &s->on_int);
+	uv_signal_init(&s->loop, &s->on_hup);
 	uv_signal_init(&s->loop, &s->on_child);
 	uv_timer_init(&s->loop, &s->tick);
-	s->on_term.data = s->on_int.data = s->on_child.data = s->tick.data = s;
+	s->on_term.data = s->on_int.data = s->on_hup.data = s->on_child.data =
+		s->tick.data = s;
 	uv_signal_start(&s->on_term, on_stop_signal, SIGTERM);
 	uv_signal_start(&s->on_int, on_stop_signal, SIGINT);
+	uv_signal_start(&s->on_hup, on_hangup, SIGHUP);
 	uv_signal_start(&s->on_child, on_child, SIGCHLD);
 	uv_timer_start(&s->tick, on_tick, TICK_MS, TICK_MS);
 	on_child(&s->on_child, SIGCHLD); /* it may have ended before we listened */
@@ -582,7 +650,7 @@ static void finish(struct server *s)
 		worker_close(s->worker[i]);
 	if (hit_log_close(s->shared.hits))
 		log_warning("hits remain in %s and will be stored at the next start",
-			    s->conf->runtime);
+			    s->reload.conf->runtime);
 	trace_close(s->trace);
 	trust_close(s->trust);
 	anchor_mail_fini(&s->shared.mail);
@@ -592,16 +660,16 @@ static void finish(struct server *s)
 	server_table_close(s->shared.servers);
 	uv_loop_close(&s->loop);
 	if (!s->exit_code) /* damage: the next start is to look first */
-		startup_ended(s->conf);
+		startup_ended(s->reload.conf);
 }
 
-static int serve(struct conf *conf)
+/* Takes conf. */
+static int serve(struct conf *conf, const char *path)
 {
 	static struct server s;
-	s.conf = conf;
-	s.shared.conf = conf;
-	for (int i = 0; i < conf->warnings_n; i++)
-		log_warning("%s", conf->warnings[i]);
+	reload_init(&s.reload, conf, path, &s.shared);
+	s.on_terminal = isatty(STDERR_FILENO);
+	say_warnings(conf);
 	if (start(&s))
 		exit(EXIT_FAULT); /* threads may run already: all they use stays */
 	log_notice("sinkholed " SINKHOLED_VERSION " is ready: workers %d, addresses %d",
@@ -613,6 +681,7 @@ static int serve(struct conf *conf)
 	free(s.sockets.udp);
 	free(s.sockets.tcp);
 	notify_close(&s.notify);
+	reload_fini(&s.reload);
 	log_notice("stopped");
 	return s.exit_code;
 }
@@ -634,22 +703,25 @@ static const char usage[] =
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
-	"SIGTERM and SIGINT end it in order. See sinkholed(8), sinkholed.yaml(5).\n"
+	"SIGHUP reads the configuration again; SIGTERM and SIGINT end it in order.\n"
+	"See sinkholed(8), sinkholed.yaml(5).\n"
 	"Exit status: 0 done, 1 no or a check failed, 2 wrong usage or a fault.\n";
 
-static int check(const struct conf *conf, const char *path)
+/* Takes conf. */
+static int check(struct conf *conf, const char *path)
 {
 	struct startup_user user;
 	struct root_hints hints;
 	struct anchor_records given;
-	for (int i = 0; i < conf->warnings_n; i++)
-		log_warning("%s", conf->warnings[i]);
-	if (startup_user(&user, conf) || load_hints(&hints, conf) ||
-	    trust_given(&given, conf))
-		return EXIT_NO;
-	anchor_records_fini(&given);
-	printf("%s: good\n", path ? path : "the default configuration");
-	return 0;
+	say_warnings(conf);
+	bool good = !startup_user(&user, conf) && !load_hints(&hints, conf) &&
+		    !trust_given(&given, conf);
+	if (good) {
+		anchor_records_fini(&given);
+		printf("%s: good\n", path ? path : "the default configuration");
+	}
+	conf_free(conf);
+	return good ? 0 : EXIT_NO;
 }
 
 int main(int argc, char **argv)
@@ -701,7 +773,5 @@ int main(int argc, char **argv)
 		log_error("%s", error.text);
 		return only_check ? EXIT_NO : EXIT_FAULT;
 	}
-	int result = only_check ? check(conf, path) : serve(conf);
-	conf_free(conf);
-	return result;
+	return only_check ? check(conf, path) : serve(conf, path);
 }

@@ -143,11 +143,23 @@ void task_now(struct task_table *t, uint64_t now_ms, uint32_t now_s)
 	t->conf.env.now_s = now_s;
 }
 
+/* Tasks that are under way have seen what is being replaced. */
+static void new_era(struct task_table *t)
+{
+	t->era++;
+	t->of_past = t->count;
+}
+
 void task_set_anchors(struct task_table *t, const struct anchors *anchors)
 {
 	t->conf.env.anchors = anchors;
-	t->era++;
-	t->of_past = t->count;
+	new_era(t);
+}
+
+void task_set_conf(struct task_table *t, const struct conf *conf)
+{
+	t->conf.env.conf = conf;
+	new_era(t);
 }
 
 bool task_settled(const struct task_table *t)

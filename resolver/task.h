@@ -74,7 +74,9 @@ void task_close(struct task_table *t);
 
 /* The trust anchors from here on, for tasks under way too. */
 void task_set_anchors(struct task_table *t, const struct anchors *anchors);
-/* Whether no task is left that has seen an earlier set. */
+/* The same of the configuration. */
+void task_set_conf(struct task_table *t, const struct conf *conf);
+/* Whether no task is left that has seen an earlier set, or configuration. */
 bool task_settled(const struct task_table *t);
 
 /* The time of this batch. */

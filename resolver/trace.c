@@ -220,7 +220,10 @@ static int open_upstream(struct trace *t)
 		.udp_max = TRACE_SOCKETS,
 	};
 	const struct upstream_hooks hooks = {t, begin, on_event, end};
-	return t->upstream ? ERR_OK : upstream_open(&t->upstream, t->loop, &conf, &hooks);
+	if (!t->upstream)
+		return upstream_open(&t->upstream, t->loop, &conf, &hooks);
+	upstream_set_conf(t->upstream, conf.conf);
+	return ERR_OK;
 }
 
 static int open_tasks(struct trace *t)
@@ -364,6 +367,7 @@ int trace_start(struct trace *t, const json_t *request, json_t *answer,
 		trace_steps_fini(&t->steps);
 		return err;
 	}
+	t->policy.default_action = t->shared->conf->sinkhole.action;
 	t->outcome = NULL;
 	t->message_len = 0;
 	t->started_ns = uv_hrtime();
@@ -393,7 +397,6 @@ int trace_open(struct trace **out, uv_loop_t *loop, struct shared *shared,
 	t->loop = loop;
 	t->hooks = *hooks;
 	t->noter = (struct noter){t, take_note};
-	t->policy.default_action = shared->conf->sinkhole.action;
 	int err = blocklist_view_open(&t->policy.view, shared->blocklist);
 	if (err) {
 		free(t);

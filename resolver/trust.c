@@ -441,17 +441,20 @@ int trust_reload(struct trust *t, char error[CONTROL_ERROR_MAX])
 	const struct conf *conf = t->shared->conf;
 	struct anchor_records given = {0};
 	int err = ERR_OK;
-	if (!conf->recursion.validate || !conf->recursion.trust_anchor[0])
+	if (!conf->recursion.validate)
 		return ERR_OK;
 	if (t->set_n == SETS_MAX)
 		return refuse(error, ERR_BUSY,
 			      "too many changes within a few seconds; try again");
-	err = anchor_records_load(&given, conf->recursion.trust_anchor, error);
-	if (!err)
-		err = track_give(&t->track, &given);
-	anchor_records_fini(&given);
+	if (conf->recursion.trust_anchor[0]) {
+		err = anchor_records_load(&given, conf->recursion.trust_anchor, error);
+		if (!err)
+			err = track_give(&t->track, &given);
+		anchor_records_fini(&given);
+	}
 	if (err)
 		return err;
+	/* Also for the negative ones, which are the configuration's. */
 	err = publish(t);
 	t->unpublished = err != 0; /* it is, with the next tick */
 	if (err)

@@ -356,6 +356,11 @@ int upstream_open(struct upstream **out, uv_loop_t *loop,
 	return ERR_OK;
 }
 
+void upstream_set_conf(struct upstream *u, const struct conf *conf)
+{
+	u->conf.conf = conf;
+}
+
 void upstream_shutdown(struct upstream *u)
 {
 	if (!u || u->down)

@@ -62,6 +62,8 @@ struct upstream_conf {
 MUST_CHECK int upstream_open(struct upstream **out, uv_loop_t *loop,
 			     const struct upstream_conf *conf,
 			     const struct upstream_hooks *hooks);
+/* From the next question on. */
+void upstream_set_conf(struct upstream *u, const struct conf *conf);
 /* Starts closing all handles, without events; free after the loop has run them. */
 void upstream_shutdown(struct upstream *u);
 void upstream_free(struct upstream *u);

@@ -31,6 +31,7 @@ struct worker {
 	uint64_t flushes; /* of shared->flushes, seen so far */
 	const struct anchors *anchors;
 	_Atomic(const struct anchors *) anchors_in_use; /* the oldest */
+	_Atomic(const struct conf *) conf_in_use;	/* the same */
 	struct log_limit view_limit;
 };
 
@@ -47,6 +48,22 @@ static void renew_anchors(struct worker *w)
 		atomic_store_explicit(&w->anchors_in_use, now, memory_order_release);
 }
 
+static void renew_conf(struct worker *w)
+{
+	struct serve *s = &w->serve;
+	const struct conf *now =
+		atomic_load_explicit(&w->shared->conf, memory_order_acquire);
+	if (now != s->conf) {
+		s->conf = now;
+		s->policy.default_action = now->sinkhole.action;
+		task_set_conf(s->tasks, now);
+		upstream_set_conf(w->upstream, now);
+		answer_cache_flush(s->answers); /* finished as the old one said */
+	}
+	if (task_settled(s->tasks))
+		atomic_store_explicit(&w->conf_in_use, now, memory_order_release);
+}
+
 static void begin(void *arg)
 {
 	struct worker *w = arg;
@@ -61,6 +78,7 @@ static void begin(void *arg)
 		atomic_load_explicit(&w->shared->clock_synced, memory_order_relaxed);
 	task_now(s->tasks, s->now_ms, s->policy.now_s);
 	renew_anchors(w);
+	renew_conf(w);
 	/* Without a snapshot every look-up fails, and with it every answer: SERVFAIL. */
 	int err = blocklist_view_renew(w->view);
 	s->policy.stamp = (struct blocklist_stamp){0};
@@ -175,13 +193,13 @@ static int open_tasks(struct worker *w)
 			.hints = &w->shared->hints,
 			.anchors = w->anchors,
 			.anchor_mail = &w->shared->mail,
-			.conf = w->shared->conf,
+			.conf = s->conf,
 			.prime = true,
 			.random = random_bytes,
 			.random_arg = &w->random},
 		.stats = &w->stats,
-		.memory_max = w->shared->conf->cache.size_bytes / WORKER_TASK_SHARE /
-			      (unsigned)w->shared->conf->workers,
+		.memory_max = s->conf->cache.size_bytes / WORKER_TASK_SHARE /
+			      (unsigned)s->conf->workers,
 	};
 	const struct task_hooks hooks = {.arg = s, .done = serve_done};
 	return task_open(&s->tasks, &conf, &hooks);
@@ -210,6 +228,7 @@ static int open_serve(struct worker *w)
 	size_t share =
 		conf->cache.size_bytes / WORKER_ANSWER_SHARE / (unsigned)conf->workers;
 	s->conf = conf;
+	atomic_store(&w->conf_in_use, conf);
 	s->stats = &w->stats;
 	s->ring = hit_log_ring(w->shared->hits, w->index);
 	s->out = (struct serve_send){w, send_late};
@@ -312,6 +331,11 @@ void worker_close(struct worker *w)
 const struct anchors *worker_anchors(const struct worker *w)
 {
 	return atomic_load_explicit(&w->anchors_in_use, memory_order_acquire);
+}
+
+const struct conf *worker_conf(const struct worker *w)
+{
+	return atomic_load_explicit(&w->conf_in_use, memory_order_acquire);
 }
 
 const struct stats *worker_stats(const struct worker *w)

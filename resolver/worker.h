@@ -2,7 +2,8 @@
  * Shape    open, start, stop, join, close; between start and join only the stats may be
  *          looked at
  * Memory   the sockets' ownership goes to worker_open(), also when it fails
- * Threads  worker_stop(), worker_anchors() and worker_stats() any; the others main;
+ * Threads  worker_stop(), worker_anchors(), worker_conf() and worker_stats()
+ *          any; the others main;
  *          worker I's thread is named worker-I
  * Source   DESIGN.md "Threads", "Batch edge" */
 #ifndef SINKHOLED_WORKER_H
@@ -20,7 +21,9 @@
 
 /* What all workers share; main owns it. */
 struct shared {
-	const struct conf *conf;
+	/* Replaced whole, see reload.h; an old one goes when all worker_conf() are new.
+	 */
+	_Atomic(const struct conf *) conf;
 	struct blocklist *blocklist;
 	struct rrset_cache *cache;
 	struct server_table *servers;
@@ -52,6 +55,8 @@ void worker_join(struct worker *w);
 void worker_close(struct worker *w);
 /* The oldest set of anchors that it may still read. */
 const struct anchors *worker_anchors(const struct worker *w);
+/* The same of the configuration. */
+const struct conf *worker_conf(const struct worker *w);
 const struct stats *worker_stats(const struct worker *w);
 
 #endif

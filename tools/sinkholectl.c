@@ -439,6 +439,19 @@ static int plain_command(const struct cli_command *self, int argc, char **argv)
 	return status == CLI_GO ? done(&c, answer) : status;
 }
 
+static int reload_command(const struct cli_command *self, int argc, char **argv)
+{
+	struct cli c;
+	json_t *answer;
+	int status = plain(&answer, &c, self, argc, argv);
+	if (status != CLI_GO)
+		return status;
+	const char *kept = json_string_value(json_object_get(answer, "need_restart"));
+	if (!c.json && kept && *kept)
+		printf("these keys have changed and need a restart: %s\n", kept);
+	return done(&c, answer);
+}
+
 static int anchors_command(const struct cli_command *self, int argc, char **argv)
 {
 	struct cli c;
@@ -485,13 +498,13 @@ static const struct cli_command commands[] = {
 	{"stats", "", "All counters since the start", stats_command},
 	{"flush", "[NAME]", "Forgets what is cached: of a name, or everything",
 	 flush_command},
+	{"reload", "", "Reads configuration and trust anchors again", reload_command},
 	{"trace", "NAME [TYPE]", "Resolves a name now and shows each step",
 	 trace_command},
 	{"anchors", "", "DNSSEC trust anchors, and what becomes of them",
 	 anchors_command},
 	{"nta", "add|remove ZONE | list",
 	 "Negative trust anchors: zones not validated for a while", nta_command},
-	{"reload", "", "Reads the trust anchors again", plain_command},
 	{"stop", "", "Ends sinkholed as SIGTERM does", plain_command},
 	{NULL, NULL, NULL, NULL},
 };

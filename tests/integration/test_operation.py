@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import glob
+import itertools
 import json
 import os
 import re
@@ -167,6 +168,37 @@ def user(r):
     equal(other.stop(), 0, "status")
 
 
+# ---- reading the configuration again ----
+
+@test("reload, by sinkholectl and SIGHUP: acts at once, loses no question; a broken file changes nothing")
+def reload(r):
+    other = another(r, "reload", sinkhole={"ipv4": "192.0.2.1"})
+    other.start()
+    load = harness.Load(other.server(), (("q%d.listed.example" % i, "A") for i in itertools.count()), 500, (r.lab.host(CLIENT), 0))
+    with load:
+        for i in range(2, 42):
+            other.configure(sinkhole={"ipv4": "192.0.2.%d" % i})
+            equal(other.must("sinkholectl", "reload"), "", "what it says")
+            equal(other.ask("listed.example").data("A"), ["192.0.2.%d" % i], "after a reload")
+        other.configure(sinkhole={"ipv4": "192.0.2.99"})
+        other.process.send_signal(signal.SIGHUP)
+        check(wait_for(lambda: other.ask("listed.example").data("A") == ["192.0.2.99"], 5), "after SIGHUP")
+    check(load.sent > 200 and not load.lost, "%d of %d questions lost" % (load.lost, load.sent))
+    equal(other.ask("www.alpha.example").data("A"), ["192.0.2.11"], "uncached")
+    other.configure(allow=["192.0.2.0/24"], workers=1)
+    check("need a restart: workers" in other.must("sinkholectl", "reload"), "what needs a restart is named")
+    equal(other.ask("www.alpha.example").rcode, "REFUSED", "a cached answer, to who may not ask any more")
+    good = open(other.conf_file).read()
+    open(other.conf_file, "w").write("lisen: []\n")
+    p = subprocess.run([os.path.join(r.build, "sinkholectl"), "reload", "--state", other.state], stdin=subprocess.DEVNULL, text=True,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=20)
+    check(p.returncode == 2 and "sinkholed.yaml:1: lisen" in one_line(p.stdout, "a broken file"), "status %d" % p.returncode, p.stdout)
+    check("stays as it was" in other.said(), "in the log", other.said())
+    open(other.conf_file, "w").write(good)
+    equal(other.ask("www.alpha.example").rcode, "REFUSED", "after a broken file")
+    equal(other.stop(), 0, "status")
+
+
 # ---- the service manager ----
 
 class Manager:
@@ -228,6 +260,9 @@ def notify(r):
                 check(wait_for(lambda: "%s does not answer" % worker.replace("-", " ") in other.said(), 5) or
                       worker == "worker-1", "it is told", other.said())
             check("WATCHDOG=1" in manager.heard(5, "WATCHDOG=1"), worker + " goes on")
+        other.must("sinkholectl", "reload")
+        said = [x.split("=")[0] for x in manager.heard(5, "READY=1") if x != "WATCHDOG=1"]
+        equal(said, ["RELOADING", "MONOTONIC_USEC", "READY"], "a reload")
         other.stop()
         equal([x for x in manager.heard(1) if x != "WATCHDOG=1"], ["STOPPING=1"], "at the end")
 

@@ -520,6 +520,39 @@ START_TEST(table_is_sound)
 }
 END_TEST
 
+/* What needs a restart stays, whatever the file says by now. */
+START_TEST(read_again)
+{
+	static const char before[] =
+		"listen: [192.0.2.1@53, 192.0.2.2@53]\nworkers: 2\nnode: a-long-name\n"
+		"allow: [192.0.2.0/24]\nsinkhole: {ttl: 10}\n";
+	static const char after[] =
+		"listen: [192.0.2.3@53]\nworkers: 3\nnode: b\ncache: {size: 300M}\n"
+		"allow: [198.51.100.0/24]\nsinkhole: {ttl: 20}\n"
+		"recursion: {trust_anchor: \"\"}\n";
+	char kept[CONF_KEPT_MAX];
+	struct conf *old = good(before), *now = good(after), *same = good(before);
+	struct addr client;
+	ck_assert_int_eq(addr_from_text(&client, "198.51.100.7", 12), 0);
+	conf_keep(now, old, kept);
+	ck_assert_str_eq(kept,
+			 "listen, workers, node, recursion.trust_anchor, cache.size");
+	ck_assert_int_eq(now->listen_n, 2);
+	ck_assert(addr_equal(&now->listen[0], &old->listen[0]));
+	ck_assert_int_eq(now->workers, 2);
+	ck_assert_str_eq(now->node, "a-long-name");
+	ck_assert_uint_eq(now->cache.size_bytes, old->cache.size_bytes);
+	ck_assert(now->recursion.validate);
+	ck_assert(conf_nets_cover(&now->allow, &client));
+	ck_assert_uint_eq(now->sinkhole.ttl_s, 20);
+	conf_keep(same, old, kept);
+	ck_assert_str_eq(kept, "");
+	conf_free(old);
+	conf_free(now);
+	conf_free(same);
+}
+END_TEST
+
 UNIT_SUITE("conf", defaults, every_key, json, nothing_given, warnings, bad_files,
 	   too_much, files, nets, help_is_a_file, sample_is_current, man_page_is_current,
-	   table_is_sound)
+	   table_is_sound, read_again)
