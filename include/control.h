@@ -35,7 +35,8 @@
  *            joined        name, type, other (the question that looks for it already)
  *            not asked     name, type
  *            zone          zone, from (cache, hints, stub, forward), servers
- *            cache         name, type, what (data, nodata, nxdomain), records, ttl
+ *            cache         name, type, what (data, nodata, nxdomain), records, ttl;
+ *                          stale when it has expired and stands in, RFC 8767
  *            validation    name, type, what (as in cache), status (secure, insecure,
  *                          bogus), why
  *            send          send (number), server, address, transport, name, type,

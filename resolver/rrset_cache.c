@@ -241,18 +241,38 @@ static void drop_denial(struct key *k, const struct stored *st, uint32_t now_s)
 		cache_shard_remove(&k->shard->store, e);
 }
 
+/* What was known before is not told again, though what came now cannot be kept. */
+static void drop_expired(struct rrset_cache *c, const uint8_t *name, uint16_t type,
+			 uint32_t now_s)
+{
+	const uint16_t types[] = {type, TYPE_NXDOMAIN};
+	struct key k;
+	if (!c->conf.stale_s)
+		return;
+	key_name(c, &k, name);
+	pthread_mutex_lock(&k.shard->lock);
+	for (int i = 0; i < 2; i++) {
+		struct cache_entry *e = find(&k, types[i]);
+		if (e && !is_live(entry_stored(e), now_s))
+			cache_shard_remove(&k.shard->store, e);
+	}
+	pthread_mutex_unlock(&k.shard->lock);
+}
+
 void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s)
 {
 	bool negative = s->kind != RRSET_DATA;
 	uint32_t ttl = clip_ttl(c, s->ttl, negative);
 	uint16_t type = s->kind == RRSET_NXDOMAIN ? TYPE_NXDOMAIN : s->type;
 	size_t proofs = proofs_len(s);
-	if (ttl == 0 || s->data_len + s->sigs_len + proofs > RRSET_ENTRY_MAX ||
-	    s->rr_n > RRSET_RECORDS_MAX)
-		return;
 	if (s->kind != RRSET_NXDOMAIN &&
 	    (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
 		return;
+	if (ttl == 0 || s->data_len + s->sigs_len + proofs > RRSET_ENTRY_MAX ||
+	    s->rr_n > RRSET_RECORDS_MAX) {
+		drop_expired(c, s->owner, type, now_s);
+		return;
+	}
 	struct stored st = {.stored_s = now_s,
 			    .expires_s = now_s + ttl,
 			    .rr_n = s->rr_n,

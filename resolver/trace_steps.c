@@ -313,6 +313,8 @@ static void note_cached(struct trace_steps *s, const struct note *n)
 	set_text(step, "what", kind_text(n->rrset->kind));
 	set_number(step, "records", n->rrset->rr_n);
 	set_number(step, "ttl", n->rrset->ttl);
+	if (n->expired)
+		json_object_set_new(step, "stale", json_true());
 	end(s, step);
 }
 

@@ -267,7 +267,9 @@ static void put_cache(struct line *l, const json_t *step)
 		put(l, "%lld record%s, ", n, plural(n));
 	else
 		put(l, "%s, ", str(step, "what"));
-	put(l, "TTL %lld", number(step, "ttl"));
+	put(l, "%sTTL %lld",
+	    json_is_true(json_object_get(step, "stale")) ? "stale, " : "",
+	    number(step, "ttl"));
 }
 
 static void put_validation(struct line *l, const json_t *step)

@@ -575,6 +575,23 @@ START_TEST(expired_is_kept_for_who_asks)
 }
 END_TEST
 
+/* An answer that cannot be kept does not leave the old one to be told again. */
+START_TEST(expired_goes_before_what_lives_no_time)
+{
+	struct rrset got, nx = denial("www.example.com", RRSET_NODATA, "example.com");
+	open_cache_stale(4 * MIB, 86400);
+	nx.ttl = 10;
+	rrset_cache_put(cache, &nx, NOW);
+	put_a("www.example.com", 1, 0, RANK_AUTH_ANSWER);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW), RRSET_CACHE_HIT);
+	struct rrset a = a_record("www.example.com", 1, 0, RANK_AUTH_ANSWER);
+	rrset_cache_put(cache, &a, NOW + 20);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW + 20 - 86400),
+			 RRSET_CACHE_MISS);
+	close_cache();
+}
+END_TEST
+
 /* What was denied, then given, does not come back denied when both have expired. */
 START_TEST(expired_denial_gives_way)
 {
@@ -783,7 +800,8 @@ END_TEST
 UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, signatures_and_proofs_stay_with_it,
 	   secure_gives_way_to_secure_only, failures_last_longer_each_time,
 	   failures_hold_under_their_rules, failures_behind_stale_data_last_longer,
-	   expired_is_kept_for_who_asks, expired_denial_gives_way, failure_told_twice,
+	   expired_is_kept_for_who_asks, expired_goes_before_what_lives_no_time,
+	   expired_denial_gives_way, failure_told_twice,
 	   names_above_speak_for_those_below, ttl_is_clipped_and_ends, time_wraps_round,
 	   lower_rank_never_replaces_higher, nxdomain_answers_every_type,
 	   odd_types_and_sizes_stay_out, deepest_living_cut_is_found,
