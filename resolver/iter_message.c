@@ -174,25 +174,25 @@ uint32_t iter_message_ttl(const struct iter_asked *a, uint32_t ttl)
 	return ttl > a->ttl_max ? a->ttl_max : ttl;
 }
 
-static bool is_sig_over(const struct iter_record *r, const struct rrset *s)
+static bool is_sig_over(const struct iter_record *r, const struct iter_message *m,
+			const struct rrset *s, uint64_t hash)
 {
-	return r->rdlength > RRSIG_FIXED && wire_get16(r->rdata) == s->type;
+	return r->type == DNS_RRSIG && r->rdlength > RRSIG_FIXED &&
+	       wire_get16(r->rdata) == s->type &&
+	       iter_message_is_owner(m, r, s->owner, hash);
 }
 
-/* The signatures over s from its own section; what is more than anybody needs is left
- * out. */
-static int add_sigs(struct rrset *s, const struct iter_message *m,
-		    enum wire_section section, uint64_t hash)
+/* The signatures over s, in whatever section they are: they speak for themselves. What is
+ * more than anybody needs is left out. */
+static int add_sigs(struct rrset *s, const struct iter_message *m, uint64_t hash)
 {
-	const struct iter_record *found[RRSET_SIGS_MAX], *r;
+	const struct iter_record *found[RRSET_SIGS_MAX];
 	size_t room = 0;
 	int n = 0;
-	for (int at = 0;
-	     n < RRSET_SIGS_MAX &&
-	     (r = iter_message_next(m, &at, section, DNS_RRSIG, s->owner, hash));)
-		if (is_sig_over(r, s)) {
-			found[n++] = r;
-			room += 2U + r->rdlength + DNS_NAME_MAX;
+	for (int i = 0; i < m->n && n < RRSET_SIGS_MAX; i++)
+		if (is_sig_over(&m->record[i], m, s, hash)) {
+			found[n++] = &m->record[i];
+			room += 2U + m->record[i].rdlength + DNS_NAME_MAX;
 		}
 	uint8_t *sigs = n ? arena_get(m->arena, room) : NULL;
 	if (n && !sigs)
@@ -248,7 +248,7 @@ int iter_message_rrset(struct rrset **out, const struct iter_message *m,
 	}
 	s->ttl = iter_message_ttl(m->asked, s->ttl);
 	*out = s;
-	return add_sigs(s, m, section, hash);
+	return add_sigs(s, m, hash);
 }
 
 /* ---- proofs ---- */

@@ -488,11 +488,17 @@ static status set_status(struct val *v, struct rrset *s, int depth)
 	if (a.kind != ANCHOR_TRUST)
 		return settle(v, s, SECURITY_INSECURE);
 	const uint8_t *by = signer_of(s);
-	if (!by || !name_within(by, a.zone))
-		return settle(v, s, unsigned_status(v, s, &a, depth));
-	name_copy(signer, by);
-	name_lower(signer, name_len(signer));
-	return settle(v, s, signed_status(v, s, signer, depth));
+	if (by) {
+		name_copy(signer, by);
+		name_lower(signer, name_len(signer));
+		status st = signed_status(v, s, signer, depth);
+		/* From above the nearest anchor a signature may tell what is so (RFC 6840
+		 * C.3), not that nobody needs to sign. */
+		if (st == SECURITY_SECURE || st == SECURITY_UNCHECKED ||
+		    name_within(signer, a.zone))
+			return settle(v, s, st);
+	}
+	return settle(v, s, unsigned_status(v, s, &a, depth));
 }
 
 enum val_result val_check(struct val *v, const struct resolve_env *env,
