@@ -5,6 +5,7 @@
 #include "resolver/iter.h"
 #include "resolver/note.h"
 #include "resolver/rebinding.h"
+#include "resolver/sentinel.h"
 #include "resolver/val.h"
 
 /* The question as it stands. chain holds what was learnt so far, in order: CNAMEs, each
@@ -160,6 +161,9 @@ static void done_answer(struct call *c)
 				  .cacheable = !r->expired &&
 					       r->judged.monitor.kind == VERDICT_PASS};
 	copy_chain(&r->reply, r, r->chain_n);
+	if (r->security == SECURITY_SECURE &&
+	    sentinel_hides(c->io.env->anchors, r->q.qname, r->q.qtype, c->io.env->now_s))
+		r->security = SECURITY_BOGUS;
 	set_security(&r->reply, r);
 	if (!r->q.subject.own &&
 	    rebinding_forbids(c->io.env->conf, r->name[0], &r->reply))
