@@ -224,6 +224,14 @@ static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
 	return p ? ask(it, io, p, true) : give_up(it, io);
 }
 
+/* To this question, or to several before. */
+static bool was_silent(const struct iter_io *io, const struct iter_path *p)
+{
+	struct server_info info;
+	server_get(io->env->servers, &info, &p->to, io->env->now_ms);
+	return p->udp_tries || info.failures >= ITER_KNOWN_SILENT;
+}
+
 /* Nothing is under way: asks the next server, or for an address, or waits, or ends. */
 static enum iter_result go_on(struct iter *it, struct iter_io *io)
 {
@@ -234,7 +242,7 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 	if (iter_allowed_path(&p, it, io))
 		return fail_policy(it);
 	/* While a silent server is tried again, another's address may be found. */
-	if (!p || (p->udp_tries && !io->subject->own)) {
+	if (!p || (was_silent(io, p) && !io->subject->own)) {
 		int err = iter_learn_addresses(it, io, p == NULL);
 		if (err == ERR_NOMEM)
 			return fail_memory(it);
@@ -569,7 +577,8 @@ static enum iter_result on_sub_done(struct iter *it, struct iter_io *io,
 	iter_take_sub(it, io, ev->reply, at);
 	if (!it->now.id)
 		return go_on(it, io);
-	if (it->path_n == paths || it->now.tcp || it->now.to->udp_tries < 2)
+	bool hopeful = it->now.to->udp_tries < 2 && !it->now.known_silent;
+	if (it->path_n == paths || it->now.tcp || hopeful)
 		return ITER_WAITS;
 	keep_late(it, io);
 	return go_on(it, io);
