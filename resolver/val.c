@@ -25,12 +25,12 @@ static struct val_set *find_set(const struct val *v, const uint8_t *name, uint16
 	return NULL;
 }
 
-/* From the cache, or to be asked for. */
+/* From the cache, or not. */
 static void look_up(struct val *v, struct val_set *s)
 {
 	int got = rrset_cache_get(v->env->cache, &s->set, v->arena, s->name, s->type,
 				  RANK_AUTHORITY, v->env->now_s);
-	s->state = got == RRSET_CACHE_HIT ? VAL_HERE : VAL_WANTED;
+	s->state = got == RRSET_CACHE_HIT ? VAL_HERE : VAL_MISSING;
 	v->no_room |= got < 0;
 }
 
@@ -52,6 +52,14 @@ static struct val_set *get_set(struct val *v, const uint8_t *name, uint16_t type
 	look_up(v, s);
 	v->sets[v->sets_n++] = s;
 	return s;
+}
+
+/* Whether s is here; if not it is asked for. */
+static bool need(struct val_set *s)
+{
+	if (s->state == VAL_MISSING)
+		s->state = VAL_WANTED;
+	return s->state == VAL_HERE;
 }
 
 struct val_set *val_want(struct val *v)
@@ -345,6 +353,26 @@ static enum cut cut_of_ds(const struct val *v, const struct rrset *ds, status st
 	}
 }
 
+static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **ds,
+		       int depth);
+
+/* Below a zone that is not signed nobody has to be asked for a DS. CUT_SIGNED when that
+ * is not known. */
+static enum cut cut_above(struct val *v, const uint8_t *zone, const struct anchor *a,
+			  int depth)
+{
+	const struct rrset *ds;
+	struct delegation d;
+	int got = rrset_cache_get_delegation(v->env->cache, &d, v->arena, zone, false,
+					     v->env->now_s);
+	v->no_room |= got < 0;
+	if (got != RRSET_CACHE_HIT || !name_equal(d.zone, zone) || !d.from.zone ||
+	    !name_below(zone, d.from.zone) || !name_within(d.from.zone, a->zone))
+		return CUT_SIGNED;
+	enum cut cut = cut_at(v, d.from.zone, &ds, depth);
+	return cut == CUT_UNSIGNED || cut == CUT_WAITS ? cut : CUT_SIGNED;
+}
+
 /* What zone's parents say of its keys. *ds: what vouches for them, when CUT_SIGNED. */
 static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **ds,
 		       int depth)
@@ -361,7 +389,12 @@ static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **
 		unknown(v, zone, DNS_DS);
 		return CUT_UNKNOWN;
 	}
-	if (s->state != VAL_HERE)
+	if (s->state == VAL_MISSING) {
+		enum cut above = cut_above(v, zone, &a, depth - 1);
+		if (above != CUT_SIGNED)
+			return above;
+	}
+	if (!need(s))
 		return CUT_WAITS;
 	*ds = &s->set;
 	return cut_of_ds(v, &s->set, set_status(v, &s->set, depth - 1));
@@ -417,8 +450,9 @@ static status zone_status(struct val *v, const uint8_t *zone, const struct rrset
 	if (!s || s->state == VAL_UNKNOWN)
 		return fail(v, SECURITY_INDETERMINATE, DNS_EDE_DNSKEY_MISSING, zone,
 			    DNS_DNSKEY);
-	if (cut == CUT_WAITS || s->state != VAL_HERE || v->slice <= 0) {
-		v->yields |= cut == CUT_SIGNED && s->state == VAL_HERE;
+	bool here = need(s);
+	if (cut == CUT_WAITS || !here || v->slice <= 0) {
+		v->yields |= cut == CUT_SIGNED && here;
 		return SECURITY_UNCHECKED;
 	}
 	*keys = &s->set;

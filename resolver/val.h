@@ -39,7 +39,8 @@ enum val_result {
 struct val_set {
 	const uint8_t *name;
 	uint16_t type;
-	enum { VAL_WANTED, VAL_ASKED, VAL_HERE, VAL_UNKNOWN } state;
+	/* MISSING: not in the cache, and not needed yet. */
+	enum { VAL_MISSING, VAL_WANTED, VAL_ASKED, VAL_HERE, VAL_UNKNOWN } state;
 	struct rrset set; /* HERE */
 };
 

@@ -366,6 +366,24 @@ START_TEST(what_is_known_is_not_fetched)
 }
 END_TEST
 
+/* What is delegated by a zone without DS needs no DS of its own to be looked for. */
+START_TEST(below_an_unsigned_zone)
+{
+	struct delegation d = {.servers_n = 1, .ttl = 300};
+	open_world();
+	d.zone = name("deep.plain.test");
+	d.server[0].name = name("ns.deep.plain.test");
+	d.from.zone = name("plain.test");
+	rrset_cache_put_delegation(env.cache, &d, NOW);
+	struct rrset *s = record(NULL, "www.deep.plain.test", A);
+	s->from.zone = d.zone;
+	ck_assert_int_eq(status_of(s), SECURITY_INSECURE);
+	/* The keys of the root and of test., their DS and that of plain.test. */
+	ck_assert_int_eq(fetched, 4);
+	close_world();
+}
+END_TEST
+
 /* Keys and the DS of the zone above are asked for side by side. */
 START_TEST(wants_at_once)
 {
@@ -416,5 +434,5 @@ START_TEST(not_to_be_had)
 }
 END_TEST
 
-UNIT_SUITE("val", what_is_secure, denials, what_is_known_is_not_fetched, wants_at_once,
-	   a_rule_on_the_way, not_to_be_had)
+UNIT_SUITE("val", what_is_secure, denials, what_is_known_is_not_fetched,
+	   below_an_unsigned_zone, wants_at_once, a_rule_on_the_way, not_to_be_had)
