@@ -232,6 +232,25 @@ static bool was_silent(const struct iter_io *io, const struct iter_path *p)
 	return p->udp_tries || info.failures >= ITER_KNOWN_SILENT;
 }
 
+/* The path to ask next, NULL = none. Addresses found in the cache may be of no use: then
+ * the next server's are looked for. While a silent server is tried again, another's may
+ * be found. ERR_*. */
+static int find_path(struct iter_path **p, struct iter *it, struct iter_io *io)
+{
+	int err = iter_allowed_path(p, it, io);
+	if (err || (*p && (io->subject->own || !was_silent(io, *p))))
+		return err;
+	bool last = !*p;
+	int paths;
+	do {
+		paths = it->path_n;
+		err = iter_learn_addresses(it, io, last);
+		if (!err)
+			err = iter_allowed_path(p, it, io);
+	} while (!err && !*p && it->path_n > paths);
+	return err;
+}
+
 /* Nothing is under way: asks the next server, or for an address, or waits, or ends. */
 static enum iter_result go_on(struct iter *it, struct iter_io *io)
 {
@@ -239,16 +258,9 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 	it->now.id = 0;
 	if (is_spent(io))
 		return fail_budget(it, io);
-	if (iter_allowed_path(&p, it, io))
-		return fail_policy(it);
-	/* While a silent server is tried again, another's address may be found. */
-	if (!p || (was_silent(io, p) && !io->subject->own)) {
-		int err = iter_learn_addresses(it, io, p == NULL);
-		if (err == ERR_NOMEM)
-			return fail_memory(it);
-		if (err || iter_allowed_path(&p, it, io))
-			return fail_policy(it);
-	}
+	int err = find_path(&p, it, io);
+	if (err)
+		return err == ERR_NOMEM ? fail_memory(it) : fail_policy(it);
 	return p ? ask_path(it, io, p) : go_on_without(it, io);
 }
 
