@@ -64,6 +64,7 @@ struct conf {
 		char trust_anchor[CONF_PATH_MAX]; /* "" = built in, if validate */
 		bool validate; /* false: trust_anchor was given as "" */
 		bool validate_sha1;
+		bool aggressive_nsec;
 		uint8_t (*negative_trust_anchors)[DNS_NAME_MAX];
 		int negative_trust_anchors_n;
 		uint16_t port;

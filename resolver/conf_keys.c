@@ -177,6 +177,15 @@ const struct conf_key conf_keys[] = {
 			"that has no others counts as unsigned, RFC 9905.",
 	},
 	{
+		.path = "recursion.aggressive_nsec",
+		.type = CONF_BOOL,
+		FIELD(recursion.aggressive_nsec),
+		.def = "true",
+		.restart = true,
+		.help = "Deny names, without asking, that what a signed zone has proved "
+			"about others denies too (RFC 8198).",
+	},
+	{
 		.path = "recursion.negative_trust_anchors",
 		.type = CONF_NAMES,
 		FIELD(recursion.negative_trust_anchors),

@@ -96,6 +96,8 @@ static void watch_clock(struct server *s)
 		return;
 	uint32_t now_s = (uint32_t)(clock_ms(CLOCK_REALTIME) / 1000);
 	uint64_t gone = rrset_cache_drop_future(s->shared.cache, now_s);
+	if (s->shared.denial)
+		gone += denial_drop_future(s->shared.denial, now_s);
 	atomic_fetch_add(&s->shared.flushes, 1);
 	log_warning("the clock was set back by %lld s: %llu cached RRsets dated later "
 		    "are gone",
@@ -300,9 +302,14 @@ static json_t *hits_status(struct server *s)
 static json_t *cache_status(struct server *s)
 {
 	struct rrset_cache_stats st;
+	struct denial_stats spans = {0};
 	rrset_cache_stats(s->shared.cache, &st);
-	return json_pack("{s:I, s:I, s:I}", "rrsets", (json_int_t)st.entries, "bytes",
-			 (json_int_t)st.bytes, "limit", (json_int_t)st.limit);
+	if (s->shared.denial)
+		denial_stats(s->shared.denial, &spans);
+	return json_pack("{s:I, s:I, s:I, s:I}", "rrsets", (json_int_t)st.entries,
+			 "denials", (json_int_t)spans.spans, "bytes",
+			 (json_int_t)(st.bytes + spans.bytes), "limit",
+			 (json_int_t)(st.limit + spans.limit));
 }
 
 static int control_status(void *arg, const json_t *request, json_t *answer,
@@ -356,8 +363,7 @@ static int control_flush(void *arg, const json_t *request, json_t *answer,
 		snprintf(error, CONTROL_ERROR_MAX, "name: not a domain name");
 		return ERR_FORMAT;
 	}
-	uint64_t gone = rrset_cache_flush(s->shared.cache, text ? name : NULL, subtree);
-	atomic_fetch_add(&s->shared.flushes, 1);
+	uint64_t gone = shared_flush(&s->shared, text ? name : NULL, subtree);
 	json_object_set_new(answer, "removed", json_integer((json_int_t)gone));
 	return 0;
 }
@@ -495,15 +501,19 @@ static int open_hits(struct server *s)
 static int open_caches(struct server *s)
 {
 	const struct conf *conf = s->reload.conf;
+	bool denies = conf->recursion.validate && conf->recursion.aggressive_nsec;
+	uint64_t denial_bytes = denies ? conf->cache.size_bytes / WORKER_DENIAL_SHARE : 0;
 	const struct rrset_cache_conf cache = {
 		.size_bytes = conf->cache.size_bytes -
 			      conf->cache.size_bytes / WORKER_ANSWER_SHARE -
-			      conf_own_bytes(conf->workers),
+			      denial_bytes - conf_own_bytes(conf->workers),
 		.min_ttl_s = conf->cache.min_ttl_s,
 		.max_ttl_s = conf->cache.max_ttl_s,
 		.stale_s = conf->serve_stale.enabled ? conf->serve_stale.max_age_s : 0,
 	};
 	int err = rrset_cache_open(&s->shared.cache, &cache);
+	if (!err && denies)
+		err = denial_open(&s->shared.denial, denial_bytes, cache.max_ttl_s);
 	if (!err)
 		err = server_table_open(&s->shared.servers);
 	if (err)
@@ -657,6 +667,7 @@ static void finish(struct server *s)
 	blocklist_view_close(s->view);
 	blocklist_close(s->shared.blocklist);
 	rrset_cache_close(s->shared.cache);
+	denial_close(s->shared.denial);
 	server_table_close(s->shared.servers);
 	uv_loop_close(&s->loop);
 	if (!s->exit_code) /* damage: the next start is to look first */

@@ -19,6 +19,7 @@ enum note_kind {
 	NOTE_REPLY,	 /* .id brought .bytes, which were read as .got */
 	NOTE_ZONE,	 /* the servers of .cut are asked first, .place says why */
 	NOTE_CACHED,	 /* .rrset stood in the cache, may have .expired */
+	NOTE_DENIED,	 /* what stood in the index of denials proves .rrset */
 	NOTE_NAME,	 /* no rule acts on .name; a .verdict of passthru may free it */
 	NOTE_ADDRESSES,	 /* no rule acts on the addresses of .rrset */
 	NOTE_VALIDATED,	 /* .rrset has its .security; .text says why it is not good */

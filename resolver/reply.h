@@ -120,6 +120,7 @@ struct reply {
 	 * or a sub-question's small budget or questions under way did. */
 	bool restricted, starved;
 	bool expired;	 /* parts of it have, RFC 8767 */
+	bool denied;	 /* its end was not asked for: spans prove it, RFC 8198 */
 	uint32_t change; /* when time alone may change the verdict, 0 = never */
 	bool cacheable; /* may stand in the answer cache, under the stamp it was judged by
 			 */

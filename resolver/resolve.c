@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "resolver/denial.h"
 #include "resolver/iter.h"
 #include "resolver/note.h"
 #include "resolver/rebinding.h"
@@ -30,6 +31,7 @@ struct resolve {
 	int noted_names, noted_sets; /* of name and chain: what a listener knows */
 	struct resolve *before;	     /* the same question, from what was known before */
 	bool expired;		     /* the chain has parts that have expired */
+	bool denied;		     /* its end is from env->denial */
 	struct iter iter;
 	struct val val;
 	uint8_t security; /* of what has been judged so far; UNCHECKED = nobody looked */
@@ -157,6 +159,7 @@ static void done_answer(struct call *c)
 				  .negative = r->negative,
 				  .verdict = r->verdict,
 				  .expired = r->expired,
+				  .denied = r->denied,
 				  .target = r->name[r->links],
 				  .cacheable = !r->expired &&
 					       r->judged.monitor.kind == VERDICT_PASS};
@@ -350,6 +353,19 @@ static bool rrset_acts(struct judge *j, const struct rrset *s)
 	return origin_acts(j, &s->from) || (!j->subject.own && addresses_act(j, s));
 }
 
+/* What proves a denial that was not asked for may be from several servers. */
+static bool denial_acts(struct judge *j, const struct rrset *s)
+{
+	const struct origin *judged = &s->from;
+	if (origin_acts(j, judged))
+		return true;
+	for (int i = 0; i < s->proof_n; judged = &s->proof[i++]->from)
+		if (!addr_equal(&s->proof[i]->from.addr, &judged->addr) &&
+		    origin_acts(j, &s->proof[i]->from))
+			return true;
+	return false;
+}
+
 /* In the order in which things were learnt: the first rule to act decides. Returns the
  * number of the name that it is about, or -1 when none acts. */
 static int first_act(struct judge *j)
@@ -364,7 +380,7 @@ static int first_act(struct judge *j)
 			if (rrset_acts(j, r->chain[at]))
 				return k;
 	}
-	return r->negative && origin_acts(j, &r->negative->from) ? r->links : -1;
+	return r->negative && denial_acts(j, r->negative) ? r->links : -1;
 }
 
 static bool has_addresses(const struct rrset *s)
@@ -565,6 +581,25 @@ static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 	return lasting(r, out, got);
 }
 
+/* What the name's zone has proved about others and so about this, RFC 8198: zones that
+ * are to be validated, at or below a trust anchor and what the configuration gives. */
+static int look_up_denied(const struct call *c, struct rrset *out)
+{
+	const struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
+	const uint8_t *name = r->name[r->links];
+	if (!env->denial || !env->anchors)
+		return DENIAL_MISS;
+	const uint8_t *given = iter_given_zone(env->conf, name);
+	const struct anchor a =
+		anchors_find(env->anchors, name, r->q.qtype == DNS_DS, env->now_s);
+	if (a.kind != ANCHOR_TRUST)
+		return DENIAL_MISS;
+	int got = denial_get(env->denial, out, r->arena, name, r->q.qtype,
+			     name_within(given, a.zone) ? given : a.zone, env->now_s);
+	return lasting(r, out, got);
+}
+
 /* Never what proved to be forged, nor what nobody looked at while others were. */
 static bool is_sound(const struct call *c, const struct rrset *s)
 {
@@ -593,16 +628,22 @@ static int look_up_expired(const struct call *c, struct rrset *out)
 static int from_cache(struct call *c, struct rrset *out)
 {
 	const struct resolve_env *env = c->io.env;
+	enum note_kind known = NOTE_CACHED;
 	bool expired = false;
 	int got = look_up(c, out, env->now_s);
+	if (got == RRSET_CACHE_MISS) {
+		got = look_up_denied(c, out);
+		if (got == DENIAL_HIT)
+			known = NOTE_DENIED;
+		c->r->denied = got == DENIAL_HIT;
+	}
 	if (got == RRSET_CACHE_MISS && env->stale) {
 		got = look_up_expired(c, out);
 		expired = got == RRSET_CACHE_HIT;
 		c->r->expired |= expired;
 	}
 	if (got == RRSET_CACHE_HIT && env->noter)
-		note(env, (struct note){
-				  .kind = NOTE_CACHED, .rrset = out, .expired = expired});
+		note(env, (struct note){.kind = known, .rrset = out, .expired = expired});
 	return got;
 }
 

@@ -27,6 +27,7 @@ struct question {
 };
 
 struct rrset_cache;
+struct denial;
 struct server_table;
 struct root_hints;
 struct noter;
@@ -37,6 +38,7 @@ struct resolve_env {
 	uint32_t now_s;
 	const struct policy *policy;
 	struct rrset_cache *cache;
+	struct denial *denial; /* NULL = nothing is denied that was not asked for */
 	struct server_table *servers;
 	const struct root_hints *hints;
 	const struct conf *conf;

@@ -54,6 +54,8 @@
 	X(TASK_JOINED, "recursions_joined", "questions that joined a running look-up")   \
 	X(TASK_REFRESH, "prefetches", "popular names looked up before they expired")     \
 	X(TASK_SHED, "recursions_shed", "look-ups ended to make room for newer ones")    \
+	X(TASK_DENIED, "recursions_denied",                                              \
+	  "look-ups ended by what a zone proved before (RFC 8198)")                      \
 	X(TASK_FAILED, "recursions_failed", "look-ups that ended without an answer")     \
 	X(SEND_UDP, "sent_udp", "questions sent to servers over UDP")                    \
 	X(SEND_TCP, "sent_tcp", "questions sent to servers over TCP")                    \

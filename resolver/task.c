@@ -377,6 +377,8 @@ static void finish(struct task_table *t, struct task *k, const struct reply *rep
 		leave_sub(t, LIST_FIRST(&k->subs));
 	if (reply->rcode == DNS_SERVFAIL)
 		stats_count(t->conf.stats, STATS_TASK_FAILED);
+	if (reply->denied)
+		stats_count(t->conf.stats, STATS_TASK_DENIED);
 	if (k->waiters || k->question.refresh_s)
 		tell_waiters(t, k, reply);
 	k->next_finished = t->finished;

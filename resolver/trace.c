@@ -231,6 +231,7 @@ static int open_tasks(struct trace *t)
 	const struct task_conf conf = {
 		.env = {.policy = &t->policy,
 			.cache = t->shared->cache,
+			.denial = t->shared->denial,
 			.servers = t->shared->servers,
 			.hints = &t->shared->hints,
 			.anchors = atomic_load(&t->shared->anchors),

@@ -307,7 +307,7 @@ static void note_zone(struct trace_steps *s, const struct note *n)
 
 static void note_cached(struct trace_steps *s, const struct note *n)
 {
-	json_t *step = begin(s, n->task, "cache");
+	json_t *step = begin(s, n->task, n->kind == NOTE_CACHED ? "cache" : "denied");
 	set_name(step, "name", n->rrset->owner);
 	set_number(step, "type", n->rrset->type);
 	set_text(step, "what", kind_text(n->rrset->kind));
@@ -382,6 +382,7 @@ void trace_steps_note(void *arg, const struct note *n)
 		note_zone(s, n);
 		break;
 	case NOTE_CACHED:
+	case NOTE_DENIED:
 		note_cached(s, n);
 		break;
 	case NOTE_VALIDATED:

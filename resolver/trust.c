@@ -82,14 +82,11 @@ static void forget_changed(struct trust *t, const struct anchors *a,
 	int n = 0;
 	for (int at[2] = {0, 0}; anchors_next_change(a, b, at, &zone);)
 		n++;
-	if (n == 0)
-		return;
 	if (n > FLUSHES_MAX)
-		rrset_cache_flush(t->shared->cache, NULL, false);
+		shared_flush(t->shared, NULL, false);
 	for (int at[2] = {0, 0};
 	     n <= FLUSHES_MAX && anchors_next_change(a, b, at, &zone);)
-		rrset_cache_flush(t->shared->cache, zone, true);
-	atomic_fetch_add(&t->shared->flushes, 1);
+		shared_flush(t->shared, zone, true);
 }
 
 static int make_set(struct anchors **out, const struct trust *t)

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "resolver/denial.h"
 #include "resolver/note.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/val_proof.h"
@@ -256,10 +257,27 @@ static int signed_proofs(struct val *v, const struct rrset *out[RRSET_PROOF_MAX]
 	return n;
 }
 
-static status of_proof(struct val *v, enum proof_result r, const struct rrset *s)
+/* What proved s denies other names too, RFC 8198. */
+static void keep_proofs(const struct val *v, const struct rrset *s, const struct proof *p)
+{
+	struct denial *d = v->env->denial;
+	for (int i = 0; d && i < p->n; i++) {
+		const struct rrset *set = p->set[i];
+		denial_put(d, p->zone, set, set->ttl < s->ttl ? set->ttl : s->ttl,
+			   v->env->now_s);
+	}
+	if (d && s->kind != RRSET_DATA && s->soa_owner) {
+		const struct rrset soa = soa_of(s);
+		denial_put(d, p->zone, &soa, s->ttl, v->env->now_s);
+	}
+}
+
+static status of_proof(struct val *v, enum proof_result r, const struct rrset *s,
+		       const struct proof *p)
 {
 	switch (r) {
 	case PROOF_SECURE:
+		keep_proofs(v, s, p);
 		return SECURITY_SECURE;
 	case PROOF_INSECURE:
 		return SECURITY_INSECURE;
@@ -296,7 +314,7 @@ static status check_denial(struct val *v, struct rrset *s, const uint8_t *zone,
 			s->kind == RRSET_NXDOMAIN
 				? proof_nxdomain(&p, s->owner)
 				: proof_nodata(&p, s->owner, s->type, &s->cut),
-			s);
+			s, &p);
 }
 
 static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
@@ -312,7 +330,7 @@ static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
 	if (!sig.encloser)
 		return SECURITY_SECURE;
 	p.n = signed_proofs(v, list, s, zone, keys);
-	return of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s);
+	return of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s, &p);
 }
 
 /* ---- the chain ---- */

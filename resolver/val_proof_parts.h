@@ -11,9 +11,6 @@ enum { PROOF_SETS_MAX = VAL_SIGS_RESPONSE };
 /* The only record of a set of that type, of its type's shape, or NULL. */
 const uint8_t *proof_record(const struct rrset *s, uint16_t type, uint16_t *len);
 
-/* *.encloser; encloser is a proper ancestor of some name, so there is room. */
-void proof_wildcard_name(uint8_t out[DNS_NAME_MAX], const uint8_t *encloser);
-
 /* The bitmap of a record that proof_record() gave. */
 struct types {
 	const uint8_t *map;

@@ -189,6 +189,7 @@ static int open_tasks(struct worker *w)
 	const struct task_conf conf = {
 		.env = {.policy = &s->policy,
 			.cache = w->shared->cache,
+			.denial = w->shared->denial,
 			.servers = w->shared->servers,
 			.hints = &w->shared->hints,
 			.anchors = w->anchors,
@@ -341,4 +342,13 @@ const struct conf *worker_conf(const struct worker *w)
 const struct stats *worker_stats(const struct worker *w)
 {
 	return &w->stats;
+}
+
+uint64_t shared_flush(struct shared *s, const uint8_t *name, bool subtree)
+{
+	uint64_t gone = rrset_cache_flush(s->cache, name, subtree);
+	if (s->denial)
+		gone += denial_flush(s->denial, name, subtree);
+	atomic_fetch_add(&s->flushes, 1);
+	return gone;
 }

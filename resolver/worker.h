@@ -13,6 +13,7 @@
 
 #include "resolver/anchor.h"
 #include "resolver/anchor_mail.h"
+#include "resolver/denial.h"
 #include "resolver/hit_log.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
@@ -26,6 +27,7 @@ struct shared {
 	_Atomic(const struct conf *) conf;
 	struct blocklist *blocklist;
 	struct rrset_cache *cache;
+	struct denial *denial; /* NULL = recursion.aggressive_nsec is off */
 	struct server_table *servers;
 	struct hit_log *hits;
 	struct root_hints hints;
@@ -37,8 +39,9 @@ struct shared {
 };
 
 /* Of cache.size: a quarter for all answer caches; what conf_own_bytes() says for tables;
- * the rest for RRsets. Questions under way may take a quarter more, no more. */
-enum { WORKER_ANSWER_SHARE = 4, WORKER_TASK_SHARE = 4 };
+ * a sixteenth for what denies names; the rest for RRsets. Questions under way may take a
+ * quarter more, no more. */
+enum { WORKER_ANSWER_SHARE = 4, WORKER_TASK_SHARE = 4, WORKER_DENIAL_SHARE = 16 };
 
 struct worker;
 
@@ -58,5 +61,9 @@ const struct anchors *worker_anchors(const struct worker *w);
 /* The same of the configuration. */
 const struct conf *worker_conf(const struct worker *w);
 const struct stats *worker_stats(const struct worker *w);
+
+/* Forgets name, with subtree all below it, and what denies it; NULL forgets everything.
+ * How many RRsets that were. */
+uint64_t shared_flush(struct shared *s, const uint8_t *name, bool subtree);
 
 #endif

@@ -262,7 +262,8 @@ static void put_zone(struct line *l, const json_t *step)
 static void put_cache(struct line *l, const json_t *step)
 {
 	long long n = number(step, "records");
-	put(l, "cache: %s %s: ", str(step, "name"), str(step, "type"));
+	put(l, "%s: %s %s: ", is(step, "step", "cache") ? "cache" : "proved before",
+	    str(step, "name"), str(step, "type"));
 	if (is(step, "what", "data"))
 		put(l, "%lld record%s, ", n, plural(n));
 	else
@@ -342,19 +343,13 @@ static void put_step(struct line *l, const json_t *step)
 		const char *step;
 		void (*put)(struct line *, const json_t *);
 	} puts[] = {
-		{"client", put_client},
-		{"local zone", put_local},
-		{"policy", put_policy},
-		{"question", put_question},
-		{"joined", put_question},
-		{"not asked", put_question},
-		{"zone", put_zone},
-		{"cache", put_cache},
-		{"validation", put_validation},
-		{"send", put_send},
-		{"not sent", put_send},
-		{"reply", put_reply},
-		{"no reply", put_reply},
+		{"client", put_client},	  {"local zone", put_local},
+		{"policy", put_policy},	  {"question", put_question},
+		{"joined", put_question}, {"not asked", put_question},
+		{"zone", put_zone},	  {"cache", put_cache},
+		{"denied", put_cache},	  {"validation", put_validation},
+		{"send", put_send},	  {"not sent", put_send},
+		{"reply", put_reply},	  {"no reply", put_reply},
 		{"done", put_done},
 	};
 	put(l, "%*s", (int)(number(step, "depth") * INDENT), "");

@@ -8,6 +8,7 @@
  *   stale yes|no [TIMEOUT_MS [MAX_AGE]]  default no, 1800, 86400
  *   trust-anchor ZONE DS|DNSKEY ...    one or more; none: nothing is validated
  *   negative-anchor ZONE
+ *   aggressive-nsec yes|no             default yes
  *   date YYYYMMDDHHMMSS                at the first step
  *   rule name NAME exact|subtree ACTION [expires SECONDS]
  *   rule address PREFIX server|answer ACTION
@@ -147,6 +148,8 @@ static void read_own_key(struct script *s)
 		add_insecure(s, w->w[1]);
 	else if (is_word(w->w[0], "date") && w->n == 2)
 		read_date(s, w->w[1]);
+	else if (is_word(w->w[0], "aggressive-nsec"))
+		c->recursion.aggressive_nsec = yes;
 	else if (is_word(w->w[0], "stale"))
 		read_stale(s);
 	else if (is_word(w->w[0], "qmin") && w->n == 2)
@@ -187,7 +190,6 @@ struct reader {
 /* What steers the insides or the log of one product, or what is asserted by our own
  * scenarios. */
 static const char *const ignored[] = {"access-control",
-				      "aggressive-nsec",
 				      "directory",
 				      "discard-timeout",
 				      "do-daemonize",
@@ -403,6 +405,8 @@ static void read_server_key(struct reader *r)
 		 is_word(r->key, "query-minimization"))
 		c->recursion.qname_minimisation =
 			is_yes(r->value) ? CONF_QMIN_RELAXED : CONF_QMIN_OFF;
+	else if (is_word(r->key, "aggressive-nsec"))
+		c->recursion.aggressive_nsec = is_yes(r->value);
 	else if (is_word(r->key, "serve-expired"))
 		c->serve_stale.enabled = is_yes(r->value);
 	else if (is_word(r->key, "val-override-date"))
@@ -492,6 +496,7 @@ void script_read_conf(struct script *s)
 	c->recursion.port = DNS_PORT;
 	c->recursion.ipv4 = c->recursion.ipv6 = true;
 	c->recursion.case_randomisation = true;
+	c->recursion.aggressive_nsec = true;
 	c->recursion.qname_minimisation = CONF_QMIN_RELAXED;
 	c->recursion.stub = s->stub;
 	c->recursion.forward = s->forward;

@@ -5,6 +5,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "resolver/denial.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
 
@@ -145,6 +146,9 @@ void world_open(struct world *w, struct script *s)
 	if (s->conf.serve_stale.enabled)
 		cache.stale_s = s->conf.serve_stale.max_age_s;
 	must(rrset_cache_open(&w->env.cache, &cache), "a cache");
+	if (s->conf.recursion.aggressive_nsec)
+		must(denial_open(&w->env.denial, 1 << 20, s->conf.cache.max_ttl_s),
+		     "an index of denials");
 	must(server_table_open(&w->env.servers), "a server table");
 	world_set_clock(w, 1000);
 	for (int i = 0; i < s->rule_n; i++)
@@ -183,6 +187,7 @@ void world_close(struct world *w)
 	}
 	anchors_free(w->anchors);
 	rrset_cache_close(w->env.cache);
+	denial_close(w->env.denial);
 	server_table_close(w->env.servers);
 	blocklist_view_close(w->policy.view);
 	blocklist_close(w->store);
