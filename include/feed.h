@@ -6,7 +6,7 @@
  * Errors   a bad line is never an error of the file; ERR_* is: cannot read, is
  *          another format, or a callback said stop
  * Source   DESIGN.md "The blocklist store"; RPZ draft sections 3 to 5; RFC 4180 (CSV);
- *          hosts(5)
+ *          hosts(5); UTS 46 (names that are not ASCII)
  *
  * What a line becomes
  *   domains  NAME, .NAME: the name and all below it (with exact: only itself);
@@ -14,6 +14,8 @@
  *            answers and name servers
  *   hosts    each name behind 0.0.0.0, :: or a loopback address: exactly that name
  *   csv      as domains, from the column with the names
+ *   adblock  ||NAME^: as in domains; NAME alone: exactly that name; @@||NAME^, an
+ *            exception, only with force: let through
  *   rpz      NAME CNAME action: exactly that name; *.NAME: all below it. Any other record
  *            is local data: an item for each, which the store joins to one rule a NAME */
 #ifndef SINKHOLED_FEED_H
@@ -27,6 +29,7 @@ enum feed_format {
 	FEED_HOSTS,
 	FEED_CSV,
 	FEED_RPZ,
+	FEED_ADBLOCK,
 	FEED_FORMAT_N
 };
 
@@ -44,13 +47,17 @@ enum feed_skip {
 	FEED_SKIP_TRIGGER,   /* RPZ trigger that is not supported */
 	FEED_SKIP_ACTION, /* RPZ action that is not supported, a hosts line that maps to a
 			     real address */
-	FEED_SKIP_OUTSIDE,  /* RPZ owner outside the zone */
-	FEED_SKIP_TOO_LONG, /* line over FEED_LINE_MAX, data over BLOCKLIST_DATA_MAX */
-	FEED_SKIP_IDN,	    /* name with other characters than ASCII */
-	FEED_SKIP_ARPA,	    /* below .arpa: reverse look-ups, special use */
-	FEED_SKIP_WIDE,	    /* a prefix shorter than FEED_WIDE_4 or FEED_WIDE_6 */
-	FEED_SKIP_TYPE,	    /* RPZ record of a type that no rule answers with */
-	FEED_SKIP_BESIDE,   /* local data beside a CNAME; counted by the importer */
+	FEED_SKIP_OUTSIDE,   /* RPZ owner outside the zone */
+	FEED_SKIP_TOO_LONG,  /* line over FEED_LINE_MAX, data over BLOCKLIST_DATA_MAX */
+	FEED_SKIP_IDN,	     /* other characters than ASCII, and no name by UTS 46 */
+	FEED_SKIP_ARPA,	     /* below .arpa: reverse look-ups, special use */
+	FEED_SKIP_WIDE,	     /* a prefix shorter than FEED_WIDE_4 or FEED_WIDE_6 */
+	FEED_SKIP_TYPE,	     /* RPZ record of a type that no rule answers with */
+	FEED_SKIP_BESIDE,    /* local data beside a CNAME; counted by the importer */
+	FEED_SKIP_EXCEPTION, /* it would free a name from all later lists too */
+	FEED_SKIP_PART,	   /* about a part of what a name serves: a filter for browsers */
+	FEED_SKIP_THING,   /* about something else: a hash, a file, a mail address */
+	FEED_SKIP_EXPIRED, /* ended before it was read */
 	FEED_SKIP_N
 };
 
@@ -65,12 +72,19 @@ enum {
 
 struct feed_options {
 	enum feed_format format;
-	const char *origin; /* RPZ: zone name when the file does not say it, or NULL */
-	const char *family; /* for items without one, or NULL */
-	bool exact;	    /* domains and CSV: rules cover only the name itself */
-	unsigned force;	    /* take what is left out for these reasons: bits
-			     * FEED_FORCE(why) of which feed_skip_forcible() is true */
+	const char *origin;  /* RPZ: zone name when the file does not say it, or NULL */
+	const char *family;  /* for items without one, or NULL */
+	bool exact;	     /* domains and CSV: rules cover only the name itself */
+	unsigned force;	     /* take what is left out for these reasons: bits
+			      * FEED_FORCE(why) of which feed_skip_forcible() is true */
+	bool ports;	     /* ADDRESS:PORT: a rule for name servers at that address */
+	const char *columns; /* CSV: "ROLE=HEADING,...", see feed_columns_good(); NULL */
+	uint32_t now;	     /* leave out what ended before this time; 0 = keep all */
 };
+
+/* Whether each ROLE is one of name, family, category, confidence, added, expires, source,
+ * reference, reason, authority and type. */
+bool feed_columns_good(const char *columns);
 
 /* Where the reader is, for progress bars. total_bytes 0 = unknown (a pipe). */
 struct feed_position {
@@ -106,9 +120,9 @@ MUST_CHECK int feed_read_memory(struct feed_result *out, const char *data, size_
 				const struct feed_callbacks *cb);
 
 /* One word of a list or of a command line: a name (kind RULE_SUBTREE, or RULE_WILDCARD
- * for
- * "*.NAME") or a prefix (kind RULE_ADDR_ANSWER | RULE_ADDR_SERVER). Returns FEED_WORD, or
- * why not as enum feed_skip; where that is forcible, key and kind are filled anyway. */
+ * for "*.NAME") or a prefix (kind RULE_ADDR_ANSWER | RULE_ADDR_SERVER). Returns
+ * FEED_WORD, or why not as enum feed_skip; where that is forcible, key and kind are
+ * filled anyway, and for ADDRESS:PORT with kind RULE_ADDR_SERVER. */
 enum { FEED_WORD = -1 };
 MUST_CHECK int feed_word(struct blocklist_key *key, uint8_t *kind, const char *text,
 			 size_t len);

@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "include/control.h"
@@ -8,6 +9,9 @@
 #include "tools/blocklist_tool.h"
 
 /* import, check and diff: one reading of the input, three things to do with it. */
+
+#define FORMATS "auto, domains, hosts, csv, rpz, adblock"
+#define FORCES "shrink, empty, single-label, arpa, wide, reserved, exception"
 
 enum {
 	EXAMPLES = 3,	     /* lines shown for each reason */
@@ -27,11 +31,11 @@ struct job {
 	struct cli cli;
 	const char *list;
 	/* options */
-	const char *format, *action, *origin, *family, *reason, *public_text;
+	const char *format, *action, *origin, *family, *reason, *public_text, *columns;
 	long precedence;
 	int64_t lease_s;
 	const char *force_text; /* NULL: not given */
-	bool exact, family_from_file;
+	bool exact, ports, family_from_file;
 	bool force_shrink, force_empty;
 	struct feed_options feed;
 	struct blocklist_list_set set;
@@ -365,11 +369,10 @@ static int read_force(struct job *j)
 	while (*text) {
 		size_t len = strcspn(text, ",");
 		if (!force_word(j, text, len))
-			return cli_fail(
-				"--force takes shrink, empty, single-label, arpa, "
-				"wide and reserved, with commas between, not "
-				"\"%.*s\"",
-				(int)len, text);
+			return cli_fail("--force takes " FORCES
+					", with commas between, not "
+					"\"%.*s\"",
+					(int)len, text);
 		text += len + (text[len] == ',');
 	}
 	return CLI_GO;
@@ -380,9 +383,11 @@ static int check_options(struct job *j, bool need_list)
 	int format = feed_format_from_text(j->format ? j->format : "auto");
 	uint8_t origin[DNS_NAME_MAX];
 	if (format < 0)
-		return cli_fail(
-			"--format takes auto, domains, hosts, csv or rpz, not \"%s\"",
-			j->format);
+		return cli_fail("--format takes " FORMATS ", not \"%s\"", j->format);
+	if (j->columns && !feed_columns_good(j->columns))
+		return cli_fail("--columns takes name=HEADING, and with commas between "
+				"family, category, confidence, added, expires, source, "
+				"reference, reason, authority and type");
 	if (need_list && !j->list)
 		return cli_fail("%s needs --list NAME", j->cli.command);
 	if (j->origin && name_from_str(origin, j->origin))
@@ -397,7 +402,12 @@ static int check_options(struct job *j, bool need_list)
 		.origin = j->origin,
 		.family = j->family,
 		.exact = j->exact,
+		.ports = j->ports,
+		.columns = j->columns,
+		.now = (uint32_t)time(NULL),
 	};
+	if (j->columns && j->feed.format == FEED_AUTO)
+		j->feed.format = FEED_CSV;
 	int status = read_force(j);
 	if (status == CLI_GO)
 		status = tool_list_action(&j->set, j->action);
@@ -410,14 +420,27 @@ static int check_options(struct job *j, bool need_list)
 }
 
 #define PARSE_OPTIONS                                                                   \
-	{"format", CLI_TEXT, &j->format, "FORMAT", "auto, domains, hosts, csv or rpz",  \
-	 0,	   0},                                                                  \
+	{"format", CLI_TEXT, &j->format, "FORMAT", FORMATS, 0, 0},                      \
 		{"origin", CLI_TEXT, &j->origin, "ZONE", "RPZ: the zone's name", 0, 0}, \
 		{"exact",                                                               \
 		 CLI_FLAG,                                                              \
 		 &j->exact,                                                             \
 		 NULL,                                                                  \
 		 "names do not cover what is below them",                               \
+		 0,                                                                     \
+		 0},                                                                    \
+		{"ports",                                                               \
+		 CLI_FLAG,                                                              \
+		 &j->ports,                                                             \
+		 NULL,                                                                  \
+		 "ADDRESS:PORT is a name server's address",                             \
+		 0,                                                                     \
+		 0},                                                                    \
+		{"columns",                                                             \
+		 CLI_TEXT,                                                              \
+		 &j->columns,                                                           \
+		 "ROLE=HEADING,...",                                                    \
+		 "CSV: where name, family, ... stand",                                  \
 		 0,                                                                     \
 		 0},                                                                    \
 		{"family",                                                              \
@@ -436,9 +459,7 @@ static int check_options(struct job *j, bool need_list)
 		 0},                                                                    \
 	{                                                                               \
 		"force", CLI_MAYBE, &j->force_text, "WHAT",                             \
-			"shrink, empty, single-label, arpa, wide, reserved; alone: "    \
-			"shrink, empty",                                                \
-			0, 0                                                            \
+			FORCES "; alone: shrink, empty", 0, 0                           \
 	}
 
 static struct job *job_new(void)

@@ -20,6 +20,7 @@ static const struct {
 	[FEED_HOSTS] = {"hosts", &feed_parser_hosts},
 	[FEED_CSV] = {"csv", &feed_parser_csv},
 	[FEED_RPZ] = {"rpz", &feed_parser_rpz},
+	[FEED_ADBLOCK] = {"adblock", &feed_parser_adblock},
 };
 
 static const struct {
@@ -36,11 +37,15 @@ static const struct {
 	[FEED_SKIP_ACTION] = {"action", "action not supported"},
 	[FEED_SKIP_OUTSIDE] = {"outside", "outside the zone"},
 	[FEED_SKIP_TOO_LONG] = {"line-too-long", "line or data too long"},
-	[FEED_SKIP_IDN] = {"idn", "not ASCII: write it as xn--"},
+	[FEED_SKIP_IDN] = {"idn", "not ASCII, and no name"},
 	[FEED_SKIP_ARPA] = {"arpa", "below .arpa"},
 	[FEED_SKIP_WIDE] = {"wide", "prefix too wide"},
 	[FEED_SKIP_TYPE] = {"rpz-type", "type is never local data"},
 	[FEED_SKIP_BESIDE] = {"cname-and-data", "local data beside CNAME"},
+	[FEED_SKIP_EXCEPTION] = {"exception", "exception for a name"},
+	[FEED_SKIP_PART] = {"part", "filter for a part of pages"},
+	[FEED_SKIP_THING] = {"other-thing", "about something else"},
+	[FEED_SKIP_EXPIRED] = {"expired", "ended already"},
 };
 
 const char *feed_format_text(enum feed_format f)
@@ -89,14 +94,6 @@ struct blocklist_item *feed_item_new(struct feed *f)
 	return i;
 }
 
-int feed_put(struct feed *f)
-{
-	if (f->survey)
-		return 0;
-	f->out->items += f->item.kind != RULE_ENT || f->item.key.prefix.addr.family;
-	return f->cb->item ? f->cb->item(f->cb->arg, &f->item, f->line) : 0;
-}
-
 int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len)
 {
 	char shown[FEED_TEXT_MAX];
@@ -109,6 +106,29 @@ int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len)
 	return f->cb->skip(f->cb->arg, why, f->line, shown);
 }
 
+/* Of an item that has all that a rule needs. */
+static int feed_skip_item(struct feed *f, enum feed_skip why)
+{
+	char text[PREFIX_TEXT_MAX + DNS_NAME_TEXT_MAX];
+	const struct blocklist_key *k = &f->item.key;
+	if (k->prefix.addr.family)
+		prefix_to_text(text, &k->prefix);
+	else
+		name_to_text(text, k->name);
+	return feed_skip(f, why, text, strlen(text));
+}
+
+int feed_put(struct feed *f)
+{
+	uint32_t end = f->item.expires;
+	if (f->survey)
+		return 0;
+	if (end && end <= f->options->now)
+		return feed_skip_item(f, FEED_SKIP_EXPIRED);
+	f->out->items += f->item.kind != RULE_ENT || f->item.key.prefix.addr.family;
+	return f->cb->item ? f->cb->item(f->cb->arg, &f->item, f->line) : 0;
+}
+
 bool feed_takes(const struct feed *f, int why)
 {
 	return why == FEED_WORD || (feed_skip_forcible((enum feed_skip)why) &&
@@ -118,7 +138,9 @@ bool feed_takes(const struct feed *f, int why)
 int feed_put_word(struct feed *f, const char *text, size_t len, bool exact)
 {
 	int why = feed_word(&f->item.key, &f->item.kind, text, len);
-	if (!feed_takes(f, why))
+	bool port = why == FEED_SKIP_PORT && f->options->ports &&
+		    f->item.key.prefix.addr.family;
+	if (!port && !feed_takes(f, why))
 		return feed_skip(f, (enum feed_skip)why, text, len);
 	if ((exact || f->options->exact) && f->item.kind == RULE_SUBTREE &&
 	    !f->item.key.prefix.addr.family)

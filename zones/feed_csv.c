@@ -21,6 +21,7 @@ enum column {
 	COL_KIND,   /* of an export: exact, subtree, wildcard */
 	COL_ACTION, /* of an export */
 	COL_DATA,   /* of an export: the records of local data */
+	COL_TYPE,   /* what COL_WORD is */
 	COL_N
 };
 
@@ -52,14 +53,18 @@ static const struct {
 	{"ioc", COL_WORD},
 	{"indicator", COL_WORD},
 	{"value", COL_WORD},
+	{"dns_query", COL_WORD},
+	{"query", COL_WORD},
 	{"ip", COL_WORD},
 	{"ip_address", COL_WORD},
 	{"dst_ip", COL_WORD},
+	{"url", COL_WORD},
 	{"malware", COL_FAMILY},
 	{"malware_printable", COL_FAMILY},
 	{"family", COL_FAMILY},
 	{"malware_family", COL_FAMILY},
 	{"malware family", COL_FAMILY},
+	{"infection", COL_FAMILY},
 	{"threat", COL_FAMILY},
 	{"date added", COL_ADDED},
 	{"date_added", COL_ADDED},
@@ -69,6 +74,7 @@ static const struct {
 	{"first seen", COL_ADDED},
 	{"first_listed", COL_ADDED},
 	{"date", COL_ADDED},
+	{"timestamp", COL_ADDED},
 	{"valid_until", COL_EXPIRES},
 	{"expires", COL_EXPIRES},
 	{"expiration", COL_EXPIRES},
@@ -76,19 +82,70 @@ static const struct {
 	{"reporter", COL_SOURCE},
 	{"reference", COL_REFERENCE},
 	{"references", COL_REFERENCE},
+	{"urlhaus_link", COL_REFERENCE},
 	{"category", COL_CATEGORY},
 	{"threat_type", COL_CATEGORY},
+	{"tags", COL_CATEGORY},
+	{"tag", COL_CATEGORY},
 	{"confidence", COL_CONFIDENCE},
 	{"confidence_level", COL_CONFIDENCE},
 	{"reason", COL_REASON},
 	{"description", COL_REASON},
 	{"comment", COL_REASON},
 	{"authority", COL_AUTHORITY},
+	{"ioc_type", COL_TYPE},
+	{"indicator_type", COL_TYPE},
 	{"rule_kind", COL_KIND},
 	{"rule_action", COL_ACTION},
 	{"rule_data", COL_DATA},
 };
 enum { HEADINGS_N = sizeof headings / sizeof *headings };
+
+/* What a --columns calls them. */
+static const struct {
+	const char *name;
+	enum column column;
+} roles[] = {
+	{"name", COL_WORD},	    {"family", COL_FAMILY},
+	{"category", COL_CATEGORY}, {"confidence", COL_CONFIDENCE},
+	{"added", COL_ADDED},	    {"expires", COL_EXPIRES},
+	{"source", COL_SOURCE},	    {"reference", COL_REFERENCE},
+	{"reason", COL_REASON},	    {"authority", COL_AUTHORITY},
+	{"type", COL_TYPE},
+};
+
+/* ---- what the caller knows about columns ---- */
+
+/* The next "ROLE=HEADING" of *at; COL_NONE for a role there is none of. False at the
+ * end. */
+static bool next_role(enum column *role, struct feed_span *heading, const char **at)
+{
+	const char *text = *at;
+	size_t len = strcspn(text, ",");
+	const char *equals = memchr(text, '=', len);
+	if (!*text)
+		return false;
+	*at = text + len + (text[len] == ',');
+	*role = COL_NONE;
+	if (!equals)
+		return true;
+	struct feed_span name = feed_trim(text, (size_t)(equals - text));
+	*heading = feed_trim(equals + 1, (size_t)(text + len - equals - 1));
+	for (size_t i = 0; i < sizeof roles / sizeof *roles; i++)
+		if (heading->len && feed_span_is(name, roles[i].name))
+			*role = roles[i].column;
+	return true;
+}
+
+bool feed_columns_good(const char *columns)
+{
+	struct feed_span heading;
+	enum column role = COL_NONE;
+	while (next_role(&role, &heading, &columns))
+		if (role == COL_NONE)
+			return false;
+	return role != COL_NONE;
+}
 
 /* ---- fields ---- */
 
@@ -149,6 +206,24 @@ static bool ends_in_quote(const char *text, size_t len, bool was, char separator
 
 /* ---- the heading ---- */
 
+static bool same_text(struct feed_span a, struct feed_span b)
+{
+	return a.len == b.len && strncasecmp(a.text, b.text, a.len) == 0;
+}
+
+/* The role that the caller gives to a heading; *given: each role that is given at all. */
+static enum column role_of(const char *columns, struct feed_span name, bool given[COL_N])
+{
+	enum column role, found = COL_NONE;
+	struct feed_span heading;
+	while (columns && next_role(&role, &heading, &columns)) {
+		given[role] = true;
+		if (role != COL_NONE && same_text(name, heading))
+			found = role;
+	}
+	return found;
+}
+
 static int heading_rank(struct feed_span name)
 {
 	for (int i = 0; i < HEADINGS_N; i++)
@@ -158,10 +233,12 @@ static int heading_rank(struct feed_span name)
 }
 
 /* Fills c->column from a heading; false when no column holds names. */
-static bool read_heading(struct csv *c, const char *text, size_t len, char separator)
+static bool read_heading(struct csv *c, const char *columns, const char *text, size_t len,
+			 char separator)
 {
 	char buf[FEED_LINE_MAX], *at = buf;
 	int best[COL_N], where[COL_N];
+	bool given[COL_N] = {false};
 	struct feed_span field;
 	for (int k = 0; k < COL_N; k++)
 		best[k] = HEADINGS_N, where[k] = -1;
@@ -170,11 +247,15 @@ static bool read_heading(struct csv *c, const char *text, size_t len, char separ
 	memcpy(buf, text, len);
 	for (int i = 0; i < COLUMNS_MAX && next_field(&field, &at, buf + len, separator);
 	     i++) {
-		int rank = heading_rank(feed_trim(field.text, field.len));
-		if (rank < 0 || rank >= best[headings[rank].column])
+		struct feed_span name = feed_trim(field.text, field.len);
+		enum column role = role_of(columns, name, given);
+		int rank = role == COL_NONE ? heading_rank(name) : -1;
+		if (rank >= 0 && !given[headings[rank].column])
+			role = headings[rank].column;
+		if (role == COL_NONE || rank >= best[role])
 			continue;
-		best[headings[rank].column] = rank;
-		where[headings[rank].column] = i;
+		best[role] = rank;
+		where[role] = i;
 	}
 	memset(c->column, COL_NONE, sizeof c->column);
 	for (int k = 1; k < COL_N; k++)
@@ -193,12 +274,13 @@ static struct feed_span uncomment(const char *text, size_t len)
 	return s;
 }
 
-static bool find_heading(struct csv *c, const char *text, size_t len)
+static bool find_heading(struct csv *c, const char *columns, const char *text, size_t len)
 {
 	static const char separators[] = ",;\t";
 	struct feed_span s = uncomment(text, len);
 	for (const char *p = separators; *p; p++)
-		if (memchr(s.text, *p, s.len) && read_heading(c, s.text, s.len, *p))
+		if (memchr(s.text, *p, s.len) &&
+		    read_heading(c, columns, s.text, s.len, *p))
 			return true;
 	return false;
 }
@@ -206,7 +288,7 @@ static bool find_heading(struct csv *c, const char *text, size_t len)
 bool feed_csv_is_heading(const char *text, size_t len)
 {
 	struct csv c;
-	return find_heading(&c, text, len);
+	return find_heading(&c, NULL, text, len);
 }
 
 /* ---- records ---- */
@@ -306,6 +388,20 @@ static bool read_rule(struct blocklist_item *item, bool *exact,
 	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && !value[COL_DATA].len;
 }
 
+/* Whether a word of that type can be a rule; URLs are left out as such. */
+static bool is_listable(struct feed_span type)
+{
+	static const char *const types[] = {
+		"",	"domain", "domain_name", "domain-name", "fqdn",	     "hostname",
+		"host", "ip",	  "ipv4",	 "ipv6",	"ipv4-addr", "ipv6-addr",
+		"cidr", "ip-dst", "ip:port",	 "ip_port",	"url",
+	};
+	for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+		if (feed_span_is(type, types[i]))
+			return true;
+	return false;
+}
+
 static int one_record(struct feed *f, char *text, size_t len)
 {
 	struct csv *c = f->state;
@@ -330,6 +426,8 @@ static int one_record(struct feed *f, char *text, size_t len)
 	struct feed_span word =
 		feed_trim(c->value[COL_WORD].text, c->value[COL_WORD].len);
 	bool exact;
+	if (!is_listable(c->value[COL_TYPE]))
+		return feed_skip(f, FEED_SKIP_THING, head, shown.len);
 	if (word.len == 0 || !read_rule(item, &exact, c->value))
 		return feed_skip(f, FEED_SKIP_SYNTAX, head, shown.len);
 	return feed_put_word(f, word.text, word.len, exact);
@@ -337,10 +435,16 @@ static int one_record(struct feed *f, char *text, size_t len)
 
 static int no_heading(struct feed *f)
 {
-	snprintf(f->out->error, sizeof f->out->error,
-		 "no column is called domain, host, fqdn, ioc, indicator or value: give "
-		 "the "
-		 "file a heading line, or name its format with --format");
+	if (f->options->columns)
+		snprintf(f->out->error, sizeof f->out->error,
+			 "the heading has no column for names: none of what --columns "
+			 "names stands there");
+	else
+		snprintf(f->out->error, sizeof f->out->error,
+			 "no column is called domain, host, fqdn, ioc, indicator or "
+			 "value: give "
+			 "the "
+			 "file a heading line, or name its format with --format");
 	return ERR_FORMAT;
 }
 
@@ -349,7 +453,7 @@ static int heading_line(struct feed *f, const char *text, size_t len)
 	struct csv *c = f->state;
 	struct feed_span s = feed_trim(text, len);
 	f->out->ignored++;
-	if (find_heading(c, text, len))
+	if (find_heading(c, f->options->columns, text, len))
 		c->heading_read = true;
 	else if (s.len && *s.text != '#')
 		return no_heading(f);

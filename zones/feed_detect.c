@@ -8,6 +8,7 @@ struct look {
 	int words;	/* lines of one word */
 	int hosts;	/* lines of an address and a name */
 	int others;	/* other lines */
+	int filters;	/* lines as browsers' filter lists have them */
 	bool csv, zone; /* sure signs */
 };
 
@@ -66,18 +67,30 @@ static bool is_zone_line(const char *text, size_t len)
 	return false;
 }
 
+/* "||NAME^", its exceptions, comments with an exclamation mark, "[Adblock Plus]". */
+static bool is_filter(struct feed_span line)
+{
+	return *line.text == '!' || *line.text == '[' ||
+	       (line.len > 2 &&
+		(!memcmp(line.text, "||", 2) || !memcmp(line.text, "@@", 2)));
+}
+
 static void look_at(struct look *k, const char *text, size_t len)
 {
 	struct feed_span line = feed_trim(text, len);
 	const char *at = line.text, *end = at + line.len;
 	bool comment = line.len && (*line.text == '#' || *line.text == ';');
-	bool first = k->words + k->hosts + k->others == 0;
+	bool first = k->words + k->hosts + k->others + k->filters == 0;
 	/* Only the first line that is no comment can be a heading, or a comment above it.
 	 */
 	if (line.len && first && *line.text != ';' && feed_csv_is_heading(text, len))
 		k->csv = true;
 	if (line.len == 0 || comment)
 		return;
+	if (is_filter(line)) {
+		k->filters++;
+		return;
+	}
 	if (is_zone_line(text, len)) {
 		k->zone = true;
 		return;
@@ -100,7 +113,7 @@ int feed_detect(enum feed_format *out, const char **why, const char *head, size_
 	if (*why)
 		return ERR_FORMAT;
 	while (p < end && !k.csv && !k.zone &&
-	       k.words + k.hosts + k.others < LOOK_AT_LINES) {
+	       k.words + k.hosts + k.others + k.filters < LOOK_AT_LINES) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));
 		size_t n = (size_t)((nl ? nl : end) - p);
 		look_at(&k, p, n > FEED_LINE_MAX ? FEED_LINE_MAX : n);
@@ -108,6 +121,7 @@ int feed_detect(enum feed_format *out, const char **why, const char *head, size_
 	}
 	*out = k.zone		   ? FEED_RPZ
 	       : k.csv		   ? FEED_CSV
+	       : k.filters	   ? FEED_ADBLOCK
 	       : k.hosts > k.words ? FEED_HOSTS
 				   : FEED_DOMAINS;
 	return ERR_OK;

@@ -29,7 +29,7 @@ struct feed_parser {
 };
 
 extern const struct feed_parser feed_parser_domains, feed_parser_hosts, feed_parser_csv,
-	feed_parser_rpz;
+	feed_parser_rpz, feed_parser_adblock;
 
 /* A part of a line. */
 struct feed_span {

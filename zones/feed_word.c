@@ -1,3 +1,5 @@
+#include <idn2.h>
+
 #include "zones/feed_parse.h"
 
 /* One word of a list: a name, an address, or the reason why it is neither. The order of
@@ -112,6 +114,38 @@ static bool is_own_name(const uint8_t *name)
 	return name_equal(last, localhost) || name_equal(last, localdomain);
 }
 
+/* A last label of digits only belongs to a mistyped address (RFC 3696 2). */
+static bool ends_in_number(const char *text, size_t len)
+{
+	size_t n = len;
+	if (n && text[n - 1] == '.')
+		n--;
+	size_t end = n;
+	while (n && text[n - 1] != '.')
+		n--;
+	return only(text + n, end - n, "");
+}
+
+static bool has_more_than_ascii(const char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] >= 0x80)
+			return true;
+	return false;
+}
+
+/* UTS 46 as browsers apply it; NULL when it allows no name. */
+static char *idn_to_ascii(const char *text, size_t len)
+{
+	char utf8[DNS_NAME_TEXT_MAX], *ascii = NULL;
+	if (len >= sizeof utf8 || memchr(text, 0, len))
+		return NULL;
+	memcpy(utf8, text, len);
+	utf8[len] = 0;
+	return idn2_to_ascii_8z(utf8, &ascii, IDN2_NONTRANSITIONAL) == IDN2_OK ? ascii
+									       : NULL;
+}
+
 static int read_name(struct blocklist_key *key, uint8_t *kind, const char *text,
 		     size_t len)
 {
@@ -125,10 +159,22 @@ static int read_name(struct blocklist_key *key, uint8_t *kind, const char *text,
 	} else if (len > 1 && text[0] == '.') {
 		text++, len--;
 	}
-	for (size_t i = 0; i < len; i++)
-		if (!is_name_char(text[i]))
-			return FEED_SKIP_SYNTAX;
-	int err = name_from_text(key->name, text, len);
+	char *ascii = NULL;
+	int err = ERR_OK;
+	if (has_more_than_ascii(text, len)) {
+		ascii = idn_to_ascii(text, len);
+		if (!ascii)
+			return FEED_SKIP_IDN;
+		text = ascii;
+		len = strlen(ascii);
+		if (ends_in_number(text, len)) /* digits of other scripts */
+			err = ERR_FORMAT;
+	}
+	for (size_t i = 0; i < len && !err; i++)
+		err = is_name_char(text[i]) ? ERR_OK : ERR_FORMAT;
+	if (!err)
+		err = name_from_text(key->name, text, len);
+	idn2_free(ascii);
 	if (err)
 		return err == ERR_RANGE ? FEED_SKIP_NAME_LONG : FEED_SKIP_SYNTAX;
 	if (name_labels(key->name) < 2)
@@ -136,18 +182,6 @@ static int read_name(struct blocklist_key *key, uint8_t *kind, const char *text,
 	if (name_within(key->name, arpa))
 		return FEED_SKIP_ARPA;
 	return is_own_name(key->name) ? FEED_SKIP_RESERVED : FEED_WORD;
-}
-
-/* A last label of digits only belongs to a mistyped address (RFC 3696 2). */
-static bool ends_in_number(const char *text, size_t len)
-{
-	size_t n = len;
-	if (n && text[n - 1] == '.')
-		n--;
-	size_t end = n;
-	while (n && text[n - 1] != '.')
-		n--;
-	return only(text + n, end - n, "");
 }
 
 /* ---- the word ---- */
@@ -168,13 +202,28 @@ static int read_slashed(struct blocklist_key *key, uint8_t *kind, const char *te
 	return FEED_SKIP_URL;
 }
 
-static int read_coloned(const char *text, size_t len)
+/* "ADDRESS:PORT" or "[ADDRESS]:PORT"; the address is kept for who wants it. */
+static int read_port(struct blocklist_key *key, uint8_t *kind, const char *text,
+		     size_t len)
+{
+	struct prefix p;
+	if (len > 2 && text[0] == '[' && text[len - 1] == ']')
+		text++, len -= 2;
+	if (prefix_from_text(&p, text, len) != ERR_OK)
+		return FEED_SKIP_PORT;
+	int why = read_prefix(key, kind, &p);
+	*kind = RULE_ADDR_SERVER;
+	return why == FEED_WORD ? FEED_SKIP_PORT : why;
+}
+
+static int read_coloned(struct blocklist_key *key, uint8_t *kind, const char *text,
+			size_t len)
 {
 	const char *colon =
 		text[0] == '[' ? memrchr(text, ':', len) : memchr(text, ':', len);
-	const char *behind = colon + 1;
+	const char *behind = colon ? colon + 1 : text + len;
 	if (only(behind, (size_t)(text + len - behind), ":"))
-		return FEED_SKIP_PORT;
+		return read_port(key, kind, text, (size_t)(colon - text));
 	return memmem(text, len, "://", 3) ? FEED_SKIP_URL : FEED_SKIP_SYNTAX;
 }
 
@@ -186,14 +235,11 @@ int feed_word(struct blocklist_key *key, uint8_t *kind, const char *text, size_t
 	*kind = RULE_SUBTREE;
 	if (memchr(text, '/', len))
 		return read_slashed(key, kind, text, len);
-	for (size_t i = 0; i < len; i++)
-		if ((unsigned char)text[i] >= 0x80)
-			return FEED_SKIP_IDN;
 	if (len &&
 	    (text[0] == '[' || memchr(text, ':', len) || ends_in_number(text, len))) {
 		if (prefix_from_text(&p, text, len) == ERR_OK)
 			return read_prefix(key, kind, &p);
-		return memchr(text, ':', len) ? read_coloned(text, len)
+		return memchr(text, ':', len) ? read_coloned(key, kind, text, len)
 					      : FEED_SKIP_SYNTAX;
 	}
 	if (memchr(text, '?', len))
@@ -204,5 +250,5 @@ int feed_word(struct blocklist_key *key, uint8_t *kind, const char *text, size_t
 bool feed_skip_forcible(enum feed_skip s)
 {
 	return s == FEED_SKIP_SINGLE || s == FEED_SKIP_RESERVED || s == FEED_SKIP_ARPA ||
-	       s == FEED_SKIP_WIDE;
+	       s == FEED_SKIP_WIDE || s == FEED_SKIP_EXCEPTION;
 }

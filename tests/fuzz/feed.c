@@ -8,7 +8,7 @@
 
 struct seen {
 	uint64_t items, skips[FEED_SKIP_N], last_line;
-	bool force;
+	bool force, ports;
 };
 
 static void must(bool true_thing)
@@ -51,7 +51,8 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 		struct prefix again = prefix_of(&p->addr, p->bits);
 		must(memcmp(again.addr.bytes, p->addr.bytes, sizeof again.addr.bytes) ==
 		     0);
-		must(item->kind == (RULE_ADDR_ANSWER | RULE_ADDR_SERVER));
+		must(item->kind == (RULE_ADDR_ANSWER | RULE_ADDR_SERVER) ||
+		     (s->ports && item->kind == RULE_ADDR_SERVER));
 	} else {
 		check_name(item->key.name);
 		must(item->kind < RULE_KIND_N);
@@ -94,11 +95,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct feed_options o = {
 		.format = (enum feed_format)((data[0] & 0x0f) % FEED_FORMAT_N),
 		.exact = data[0] & 0x10,
+		.ports = data[0] & 0x10,
+		.columns = data[0] & 0x10 ? "name=x,expires=y" : NULL,
+		.now = data[0] & 0x80 ? 1767323045 : 0,
 		.force = data[0] & 0x20 ? ~0U : 0,
 		.origin = data[0] & 0x40 ? "rpz.example" : NULL,
 		.family = data[0] & 0x80 ? "family" : NULL,
 	};
 	seen.force = o.force;
+	seen.ports = o.ports;
 	int err = feed_read_memory(&r, (const char *)data + 1, size - 1, &o, &cb);
 	must(err == ERR_OK || err == ERR_FORMAT || err == ERR_NOMEM);
 	must((err == ERR_FORMAT) == (r.error[0] != 0));
