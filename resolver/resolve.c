@@ -190,11 +190,10 @@ static bool validates(const struct call *c)
 }
 
 /* A CNAME that came out of the DNAME before it is not signed. */
-static bool is_made(const struct resolve *r, int i)
+static bool is_made(const struct rrset *s, const struct rrset *before)
 {
-	return i > 0 && r->chain[i]->type == DNS_CNAME &&
-	       r->chain[i - 1]->type == DNS_DNAME &&
-	       name_below(r->chain[i]->owner, r->chain[i - 1]->owner);
+	return s->type == DNS_CNAME && before && before->type == DNS_DNAME &&
+	       name_below(s->owner, before->owner);
 }
 
 /* Of sets that the validator is done with: one that is not good is enough. */
@@ -255,7 +254,7 @@ static bool validate(struct call *c, int n, struct rrset *negative)
 	struct rrset *sets[REPLY_ANSWER_MAX + 1];
 	int sets_n = 0;
 	for (int i = 0; i < n; i++)
-		if (!is_made(r, i))
+		if (!is_made(r->chain[i], i ? r->chain[i - 1] : NULL))
 			sets[sets_n++] = r->chain[i];
 	if (negative)
 		sets[sets_n++] = negative;

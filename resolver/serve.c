@@ -157,7 +157,7 @@ static enum serve_result from_cache(struct call *c, const struct answer_body *bo
 	stats_count(c->s->stats, STATS_CACHED);
 	size_t len = answer_finish(c->out, c->room, c->q, body, age->age_s, NULL);
 	/* Only now: what that brings at once may take the body's place. */
-	if (age->due)
+	if (age->due && (c->q->flags & DNS_RD))
 		prefetch(c->s, c->q, class, age->left_s);
 	return answered(c, len);
 }
@@ -190,7 +190,6 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	struct verdict v, monitor = {0};
 	struct local_answer local;
 	enum local_kind kind = LOCAL_NONE;
-	bool recursive = q->flags & DNS_RD;
 	if (s->conf->recursion.local_zones)
 		kind = local_find(&local, q->qname, q->qtype);
 	/* A stub or forward zone there is an operator's wish, too. */
@@ -198,7 +197,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	    name_within(iter_given_zone(s->conf, q->qname), local.zone))
 		kind = LOCAL_NONE;
 	/* The entry remembers that it passed: no look-up while that holds. */
-	if (kind == LOCAL_NONE && recursive &&
+	if (kind == LOCAL_NONE &&
 	    answer_cache_get(s->answers, &body, &age, q->qname, q->qname_len, q->qtype,
 			     class, q->dnssec_ok, &s->policy))
 		return from_cache(c, &body, &age, class);
@@ -212,9 +211,6 @@ static enum serve_result decide(struct call *c, uint8_t class)
 			   c->from->transport != HIT_UDP;
 	if (v.kind == VERDICT_ACT && !subject.passthru)
 		return act(c, &v, NULL);
-	/* Without RD only what policy says is told: what others asked is theirs. */
-	if (!recursive)
-		return say_error(c, DNS_REFUSED, DNS_EDE_PROHIBITED, "RD=0");
 	if (q->qtype == DNS_ANY)
 		return answered(c, answer_any(c->out, c->room, q));
 	return from_task(c, &subject);
@@ -326,6 +322,8 @@ static enum serve_result finish_call(struct call *c, const struct finished *f)
 				 "the rules for this client have changed: ask again");
 	if (f->monitored)
 		note_monitor(c, &reply->monitor);
+	if (reply->starved && !(c->q->flags & DNS_RD))
+		return say_error(c, DNS_REFUSED, DNS_EDE_OTHER, "RD=0: not in the cache");
 	if (reply_is_hidden(reply, c->q->flags))
 		return say_error(c, DNS_SERVFAIL, reply->ede, reply->ede_text);
 	if (reply->verdict.kind == VERDICT_ACT)

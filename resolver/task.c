@@ -704,11 +704,12 @@ static struct task *join(struct task_table *t, const struct question *q)
 	return k;
 }
 
-/* A question without a slot: it ends at once, one way or the other. */
+/* A question without a slot, or without RD: it ends at once, one way or the other. */
 static enum task_result answer_at_once(struct task_table *t, const struct question *q,
 				       struct waiter *w, enum stats_counter why)
 {
 	static const struct budget none;
+	bool wanted = w->query.flags & DNS_RD;
 	struct task *k = create(t, q, hash(t, q), &none);
 	if (!k) {
 		give_back_waiters(t, w);
@@ -721,7 +722,7 @@ static enum task_result answer_at_once(struct task_table *t, const struct questi
 	t->conf.env.cached_only = false;
 	if (!k->reply)
 		finish(t, k, &no_answer);
-	if (k->reply->starved)
+	if (k->reply->starved && wanted)
 		stats_count(t->conf.stats, why);
 	return TASK_ASKED;
 }
@@ -762,7 +763,8 @@ enum task_result task_ask(struct task_table *t, const struct query *q,
 		return TASK_FULL;
 	struct waiter *w = take_waiter(t, q, from);
 	*waiter = w;
-	if (!room || !wait_for(t, &question, w, &why_not)) {
+	bool may_wait = room && (q->flags & DNS_RD);
+	if (!may_wait || !wait_for(t, &question, w, &why_not)) {
 		if (nested) {
 			give_back_waiters(t, w);
 			return TASK_FULL;

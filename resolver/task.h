@@ -90,8 +90,9 @@ enum task_result {
 	TASK_ASKED,
 	TASK_FULL, /* no memory, or asked by done() when there is no slot */
 };
-/* Starts or joins the task for q. done() may be called before this returns. *waiter
- * gets the waiter made, first, so that done() can recognise it. */
+/* Starts or joins the task for q; without RD what is cached is all there is, and done()
+ * is called with a starved reply otherwise. done() may be called before this returns.
+ * *waiter gets the waiter made, first, so that done() can recognise it. */
 enum task_result task_ask(struct task_table *t, const struct query *q,
 			  const struct policy_subject *subject, const struct asker *from,
 			  const struct waiter **waiter);

@@ -56,7 +56,7 @@ static void hash_label(uint8_t out[33], const uint8_t *name, const uint8_t *rdat
 static void keep(struct rrset *s, const uint8_t *rdata, size_t len)
 {
 	uint8_t *copy = malloc(len + 2);
-	must(copy);
+	must(copy != NULL);
 	wire_set16(copy, (unsigned)len);
 	if (len)
 		memcpy(copy + 2, rdata, len);

@@ -92,7 +92,7 @@ static void read_records(struct zone *z, struct wire_reader *in)
 		if (!bytes || in->err)
 			break;
 		uint8_t *copy = malloc(len + !len);
-		must(copy);
+		must(copy != NULL);
 		memcpy(copy, bytes, len);
 		add(&z->list[which], copy, fit(z, which, copy, (uint16_t)len));
 		free(copy);

@@ -242,6 +242,8 @@ static void close_table(void)
 
 static uint32_t client; /* 0: each question comes from another neighbourhood */
 
+static unsigned asked_flags = DNS_RD;
+
 static enum task_result ask_as(const char *name, uint16_t qtype,
 			       struct policy_subject subject)
 {
@@ -253,7 +255,8 @@ static enum task_result ask_as(const char *name, uint16_t qtype,
 			   0,
 			   5353}};
 	const struct waiter *waiter;
-	struct query q = {.qtype = qtype, .qclass = DNS_IN};
+	struct query q = {
+		.flags = (uint16_t)asked_flags, .qtype = qtype, .qclass = DNS_IN};
 	ck_assert_int_eq(name_from_str(q.qname, name), 0);
 	q.qname_len = (uint8_t)name_len(q.qname);
 	q.qname_raw = q.qname;
@@ -593,6 +596,31 @@ START_TEST(sub_questions_find_room)
 }
 END_TEST
 
+/* Nothing is sent for it and nobody waits, though others wait for the same. */
+START_TEST(without_rd_what_is_cached_is_all)
+{
+	open_table();
+	node("far")->sends = true;
+	node("cached");
+	ask("far");
+	int sends = sent_n;
+	asked_flags = 0;
+	ask("far");
+	ck_assert_int_eq(ended, 1);
+	ck_assert_int_eq(ended_rcode, DNS_SERVFAIL);
+	ask("cached");
+	asked_flags = DNS_RD;
+	ck_assert_int_eq(ended, 2);
+	ck_assert_int_eq(ended_rcode, DNS_NOERROR);
+	ck_assert_int_eq(sent_n, sends);
+	ck_assert_uint_eq(stats.n[STATS_DROP_OVERLOAD], 0);
+	ck_assert_uint_eq(stats.n[STATS_DROP_CROWD], 0);
+	ck_assert_uint_eq(task_count(table), 1);
+	answer_all();
+	close_table();
+}
+END_TEST
+
 /* Row 23: nobody can have many answers waiting to come at once. */
 START_TEST(one_client_waits_for_so_many)
 {
@@ -926,7 +954,8 @@ UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
 	   a_parent_ends_while_its_sub_question_does, a_parent_waits_twice_for_the_same,
 	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
 	   work_without_end_is_ended, a_full_table_sheds_the_oldest,
-	   sub_questions_find_room, one_client_waits_for_so_many, memory_is_bounded,
+	   sub_questions_find_room, without_rd_what_is_cached_is_all,
+	   one_client_waits_for_so_many, memory_is_bounded,
 	   memory_is_bounded_by_a_small_cache_size, popular_names_are_renewed,
 	   waiters_are_bounded_and_come_back, closing_cancels, who_listens_is_told,
 	   who_waits_too_long_is_told_what_was_known, who_has_nothing_to_be_told_waits_on,
