@@ -206,6 +206,12 @@ static struct rrset soa_of(const struct rrset *s)
 	return soa;
 }
 
+/* RFC 4035 2.4; the root has no parent. */
+static bool is_parents(const struct rrset *s)
+{
+	return s->type == DNS_DS && *s->owner;
+}
+
 /* Which zone says that it made s; NULL = nobody does. */
 static const uint8_t *signer_of(const struct rrset *s)
 {
@@ -218,8 +224,8 @@ static const uint8_t *signer_of(const struct rrset *s)
 	}
 	for (int i = 0; i < s->proof_n && !signer; i++)
 		signer = val_sig_signer(s->proof[i]);
-	bool may = signer && (s->type == DNS_DS ? name_below(s->owner, signer)
-						: name_within(s->owner, signer));
+	bool may = signer && (is_parents(s) ? name_below(s->owner, signer)
+					    : name_within(s->owner, signer));
 	return may ? signer : NULL;
 }
 
@@ -391,10 +397,34 @@ static enum cut cut_above(struct val *v, const uint8_t *zone, const struct ancho
 	return cut == CUT_UNSIGNED || cut == CUT_WAITS ? cut : CUT_SIGNED;
 }
 
-/* What zone's parents say of its keys. *ds: what vouches for them, when CUT_SIGNED. */
+static const uint8_t *last_labels(const uint8_t *name, unsigned n)
+{
+	for (unsigned have = name_labels(name); have > n; have--)
+		name = name_parent(name);
+	return name;
+}
+
+/* The first zone below top, at or above end, of which more is known than that it is
+ * signed or none; else CUT_NONE. */
+static enum cut cut_between(struct val *v, const uint8_t *top, const uint8_t *end,
+			    const uint8_t **zone, int depth)
+{
+	const struct rrset *ds;
+	for (unsigned n = name_labels(top) + 1; n <= name_labels(end); n++) {
+		*zone = last_labels(end, n);
+		enum cut cut = cut_at(v, *zone, &ds, depth);
+		if (cut != CUT_SIGNED && cut != CUT_NONE)
+			return cut;
+	}
+	return CUT_NONE;
+}
+
+/* What zone's parents say of its keys. *ds: what vouches for them, when CUT_SIGNED. Whose
+ * servers do not say it may lie below a zone that is not signed all the same. */
 static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **ds,
 		       int depth)
 {
+	const uint8_t *where;
 	const struct anchor a = anchor_of(v, zone, false);
 	if (a.kind != ANCHOR_TRUST)
 		return CUT_UNSIGNED;
@@ -403,6 +433,12 @@ static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **
 		return usable(v, a.ds) ? CUT_SIGNED : CUT_UNSIGNED;
 	}
 	struct val_set *s = get_set(v, zone, DNS_DS);
+	if (s && s->state == VAL_UNKNOWN && depth) {
+		enum cut cut =
+			cut_between(v, a.zone, name_parent(zone), &where, depth - 1);
+		if (cut != CUT_NONE)
+			return cut;
+	}
 	if (!s || s->state == VAL_UNKNOWN || depth == 0) {
 		unknown(v, zone, DNS_DS);
 		return CUT_UNKNOWN;
@@ -477,13 +513,6 @@ static status zone_status(struct val *v, const uint8_t *zone, const struct rrset
 	return check_keys(v, &s->set, ds);
 }
 
-static const uint8_t *last_labels(const uint8_t *name, unsigned n)
-{
-	for (unsigned have = name_labels(name); have > n; have--)
-		name = name_parent(name);
-	return name;
-}
-
 /* Nobody signed s: somewhere between the trust anchor and its owner there must be a cut
  * that is proved to have no DS. Most likely it is the one that s was got from. */
 static status unsigned_status(struct val *v, const struct rrset *s,
@@ -498,21 +527,23 @@ static status unsigned_status(struct val *v, const struct rrset *s,
 		top = zone;
 	else if (cut != CUT_NONE)
 		return status_of_cut(v, cut, zone);
-	/* A DS is its parent's. */
-	end = s->type == DNS_DS ? name_parent(end) : end;
-	for (unsigned n = name_labels(top) + 1; n <= name_labels(end); n++) {
-		const uint8_t *name = last_labels(end, n);
-		cut = cut_at(v, name, &ds, depth);
-		if (cut != CUT_SIGNED && cut != CUT_NONE)
-			return status_of_cut(v, cut, name);
-	}
+	cut = cut_between(v, top, is_parents(s) ? name_parent(end) : end, &zone, depth);
+	if (cut != CUT_NONE)
+		return status_of_cut(v, cut, zone);
 	return fail(v, SECURITY_BOGUS, DNS_EDE_RRSIGS_MISSING, s->owner, s->type);
 }
 
 static status signed_status(struct val *v, struct rrset *s, const uint8_t *signer,
 			    int depth)
 {
-	const struct rrset *keys;
+	const uint8_t *given = s->from.zone;
+	const struct rrset *keys, *ds;
+	/* The servers of an unsigned zone say what they like, in anybody's name. */
+	if (given && name_below(given, signer) && name_within(s->owner, given)) {
+		enum cut cut = cut_at(v, given, &ds, depth);
+		if (cut == CUT_UNSIGNED || cut == CUT_WAITS)
+			return status_of_cut(v, cut, given);
+	}
 	status st = zone_status(v, signer, &keys, depth);
 	if (st != SECURITY_SECURE)
 		return st;
@@ -536,7 +567,7 @@ static status set_status(struct val *v, struct rrset *s, int depth)
 	/* Signatures are not signed, RFC 4035 2.2: who asks for them may check them. */
 	if (s->type == DNS_RRSIG && s->kind == RRSET_DATA)
 		return settle(v, s, SECURITY_INSECURE);
-	const struct anchor a = anchor_of(v, s->owner, s->type == DNS_DS);
+	const struct anchor a = anchor_of(v, s->owner, is_parents(s));
 	if (a.kind != ANCHOR_TRUST)
 		return settle(v, s, SECURITY_INSECURE);
 	const uint8_t *by = signer_of(s);
