@@ -226,13 +226,15 @@ static void find_node(struct hit_reader *r, struct hit_row *out)
 static int next_in_page(struct hit_reader *r, struct hit_row *out)
 {
 	const struct hit_read_conf *c = &r->conf;
-	const struct hit_words *rules = hit_store_rules(r->segment.store);
-	const struct hit_words *ways = hit_store_ways(r->segment.store);
+	const struct hit_rows_words *words = hit_store_words(r->segment.store);
 	uint32_t rule;
 	for (;;) {
 		unsigned before = r->page.at;
-		int got = hit_rows_next(&r->page, &out->hit, &rule, rules, ways);
-		uint64_t row = r->page.first + before;
+		int got = hit_rows_next(&r->page, &out->hit, &rule, words, c->client);
+		uint64_t row = got == 1 ? r->page.first + r->page.at - 1
+					: r->page.first + before;
+		if (got == 0 && r->row < r->page.first + r->page.n)
+			r->row = r->page.first + r->page.n; /* the rest was not for us */
 		if (got == 0 || !next_wanted(r) ||
 		    (!r->segment.newest && row >= r->segment.end))
 			break;
@@ -333,8 +335,8 @@ static uint64_t hits_from(struct hit_store *s, uint64_t first)
 	uint64_t hits = 0;
 	int got = hit_store_rows(s, &page, first, HIT_PAGE_AT);
 	while (got == 1) {
-		while ((got = hit_rows_next(&page, &h, &rule, hit_store_rules(s),
-					    hit_store_ways(s))) != 0)
+		while ((got = hit_rows_next(&page, &h, &rule, hit_store_words(s),
+					    NULL)) != 0)
 			if (got == 1 && page.first + page.at > first)
 				hits += h.count;
 		got = hit_store_rows(s, &page, page.first, HIT_PAGE_AFTER);

@@ -40,7 +40,8 @@ struct hit_read_conf {
 	uint64_t since_us, until_us; /* until 0 = no end */
 	hit_read_trouble_fn *trouble;
 	void *trouble_arg;
-	hit_read_pick_fn *pick; /* NULL = all */
+	const struct prefix *client; /* NULL = all */
+	hit_read_pick_fn *pick;	     /* NULL = all */
 	void *pick_arg;
 };
 

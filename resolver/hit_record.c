@@ -100,12 +100,19 @@ size_t hit_pack(uint8_t *out, size_t *identity_len, const struct hit *h,
 	return (size_t)(p - out);
 }
 
+bool hit_is_below(const struct hit *h)
+{
+	size_t n = name_len(h->qname), end_n = name_len(h->matched);
+	return n >= end_n && memcmp(h->qname + n - end_n, h->matched, end_n) == 0;
+}
+
 size_t hit_pack_rule(uint8_t *out, const struct hit *h)
 {
 	size_t matched_n = name_len(h->matched);
 	uint8_t *p = put64(out, h->entry);
 	p = put8(p, h->action);
 	p = put8(p, h->trigger);
+	p = put8(p, !hit_is_below(h));
 	p = put_prefix(p, &h->prefix);
 	p = put8(p, (unsigned)matched_n);
 	p = put_bytes(p, h->matched, matched_n);
@@ -241,12 +248,13 @@ int hit_unpack(struct hit *out, const uint8_t *packed, size_t len)
 	return whole(&r);
 }
 
-int hit_unpack_rule(struct hit *out, const uint8_t *packed, size_t len)
+int hit_unpack_rule(struct hit *out, bool *elsewhere, const uint8_t *packed, size_t len)
 {
 	struct wire_reader r = wire_reader(packed, len);
 	out->entry = get64(&r);
 	out->action = wire_u8(&r);
 	out->trigger = wire_u8(&r);
+	*elsewhere = wire_u8(&r);
 	get_prefix(&r, &out->prefix);
 	uint8_t n = wire_u8(&r);
 	get_name(&r, out->matched, wire_take(&r, n), n);

@@ -19,8 +19,8 @@ enum {
 	HIT_PACKED_MAX = HIT_IDENTITY_MAX + 2 + 4 * 8 + 2 + 3 + 2 * (1 + 2 + 16) +
 			 (1 + 1 + 16) + (2 + DNS_NAME_MAX) + HIT_LIST_MAX +
 			 2 * HIT_FAMILY_MAX,
-	/* entry, action, trigger; prefix; matched; list; family and category */
-	HIT_RULE_MAX = 8 + 2 + (1 + 1 + 16) + (1 + DNS_NAME_MAX) + HIT_LIST_MAX +
+	/* entry, action, trigger, elsewhere; prefix; matched; list; family, category */
+	HIT_RULE_MAX = 8 + 3 + (1 + 1 + 16) + (1 + DNS_NAME_MAX) + HIT_LIST_MAX +
 		       2 * HIT_FAMILY_MAX,
 	/* boot, worker; type, transport, clock; listener with port, proxy */
 	HIT_WAY_MAX = 8 + 2 + 2 + 2 + (1 + 2 + 16) + (1 + 16),
@@ -39,10 +39,15 @@ size_t hit_pack(uint8_t *out, size_t *identity_len, const struct hit *h,
 /* The other way; count becomes 1. Every string of *out is a checked one. */
 MUST_CHECK int hit_unpack(struct hit *out, const uint8_t *packed, size_t len);
 
-/* The rule: what a hit is about. Into out of HIT_RULE_MAX bytes; returns the length. */
+/* The question is the matched name or below it. */
+bool hit_is_below(const struct hit *h);
+/* The rule: what a hit is about; and whether its question lies elsewhere, because an
+ * answer led to the rule: who looks for a question must look there too. Into out of
+ * HIT_RULE_MAX bytes; returns the length. */
 size_t hit_pack_rule(uint8_t *out, const struct hit *h);
 /* Sets those members of *out only. */
-MUST_CHECK int hit_unpack_rule(struct hit *out, const uint8_t *packed, size_t len);
+MUST_CHECK int hit_unpack_rule(struct hit *out, bool *elsewhere, const uint8_t *packed,
+			       size_t len);
 /* The way it came: ring, type, transport, clock, listener, proxy without its port. */
 size_t hit_pack_way(uint8_t *out, const struct hit *h);
 MUST_CHECK int hit_unpack_way(struct hit *out, const uint8_t *packed, size_t len);

@@ -57,7 +57,7 @@ void hit_rows_start(struct hit_rows *page, uint64_t first, const struct hit *h)
 static uint8_t *put_question(uint8_t *p, uint8_t *flags, const struct hit *h)
 {
 	size_t n = name_len(h->qname), end_n = name_len(h->matched);
-	if (n < end_n || memcmp(h->qname + n - end_n, h->matched, end_n) != 0) {
+	if (!hit_is_below(h)) {
 		*flags |= HAS_NAME;
 		memcpy(p, h->qname, n);
 		return p + n;
@@ -188,31 +188,38 @@ static int get_question(struct hit *out, uint8_t flags, const uint8_t *p, size_t
 	return flags & HAS_NAME && out->qname[n - 1] ? ERR_DAMAGED : ERR_OK;
 }
 
-/* Rule and way by their numbers. */
-static int get_shared(struct hit *out, uint32_t *rule, const uint8_t **p,
-		      const uint8_t *end, const struct hit_words *rules,
-		      const struct hit_words *ways)
+static int get_way(struct hit *out, uint64_t number, const struct hit_words *ways)
 {
-	uint64_t a, b;
-	size_t a_n, b_n;
-	*p = hit_get_varint(*p, end, &a);
-	*p = hit_get_varint(*p, end, &b);
-	if (!*p || a >= rules->n || b >= ways->n)
+	size_t len;
+	if (number >= ways->n)
 		return ERR_DAMAGED;
-	*rule = (uint32_t)a;
-	const uint8_t *word = hit_words_get(rules, (uint32_t)a, &a_n);
-	int err = hit_unpack_rule(out, word, a_n);
-	word = hit_words_get(ways, (uint32_t)b, &b_n);
-	return err ? err : hit_unpack_way(out, word, b_n);
+	const uint8_t *word = hit_words_get(ways, (uint32_t)number, &len);
+	return hit_unpack_way(out, word, len);
 }
 
-static int get_row(struct hit_rows *page, struct hit *out, uint32_t *rule,
-		   const uint8_t *p, const uint8_t *end, const struct hit_words *rules,
-		   const struct hit_words *ways)
+static int get_rule(struct hit *out, uint32_t *rule, uint64_t number,
+		    const struct hit_rows_words *words)
 {
-	uint64_t time, count = 1, sequence = hit_zigzag(1), generation = 0;
+	size_t len;
+	bool elsewhere;
+	*rule = (uint32_t)number;
+	const uint8_t *word = number > UINT32_MAX
+				      ? NULL
+				      : words->rule(words->arg, (uint32_t)number, &len);
+	return word ? hit_unpack_rule(out, &elsewhere, word, len) : ERR_DAMAGED;
+}
+
+/* All but rule and question, which need a look-up: these are left at *p. */
+static int get_numbers(struct hit_rows *page, struct hit *out, uint64_t *rule,
+		       const uint8_t **at, const uint8_t *end,
+		       const struct hit_words *ways)
+{
+	uint64_t way, time, count = 1, sequence = hit_zigzag(1), generation = 0;
+	const uint8_t *p = *at;
 	uint8_t flags = *p++;
-	if (get_shared(out, rule, &p, end, rules, ways))
+	p = hit_get_varint(p, end, rule);
+	p = hit_get_varint(p, end, &way);
+	if (!p || get_way(out, way, ways))
 		return ERR_DAMAGED;
 	out->client = (struct addr){.family = flags & IS_IPV6 ? 6 : 4};
 	p = hit_get_varint(p, end, &time);
@@ -226,7 +233,7 @@ static int get_row(struct hit_rows *page, struct hit *out, uint32_t *rule,
 		p = hit_get_varint(p, end, &sequence);
 	if (flags & HAS_GENERATION)
 		p = hit_get_varint(p, end, &generation);
-	if (!p || count > UINT32_MAX || get_question(out, flags, p, (size_t)(end - p)))
+	if (!p || count > UINT32_MAX)
 		return ERR_DAMAGED;
 	uint64_t *before = ring_of(page, out);
 	out->time_us = page->time_us + hit_unzigzag(time);
@@ -237,28 +244,44 @@ static int get_row(struct hit_rows *page, struct hit *out, uint32_t *rule,
 	page->generation = out->generation;
 	if (before)
 		*before = out->sequence;
+	*at = p;
 	return ERR_OK;
 }
 
-int hit_rows_next(struct hit_rows *page, struct hit *out, uint32_t *rule,
-		  const struct hit_words *rules, const struct hit_words *ways)
+/* The row at p; 0 when it is another client's. */
+static int get_row(struct hit_rows *page, struct hit *out, uint32_t *rule,
+		   const uint8_t *p, const uint8_t *end,
+		   const struct hit_rows_words *words, const struct prefix *only)
 {
-	uint8_t packed[HIT_PACKED_MAX];
-	const uint8_t *end = page->bytes + page->len;
-	uint64_t len;
-	if (page->at >= page->n)
-		return 0;
-	const uint8_t *p = hit_get_varint(page->bytes + page->pos, end, &len);
-	if (!p || len < 5 || len > (size_t)(end - p)) {
-		page->at = page->n; /* nothing behind it can be found */
+	uint8_t packed[HIT_PACKED_MAX], flags = *p;
+	uint64_t number, row = page->first + page->at - 1;
+	if (get_numbers(page, out, &number, &p, end, words->ways))
 		return ERR_DAMAGED;
-	}
-	page->pos = (size_t)(p - page->bytes) + len;
-	uint64_t row = page->first + page->at++;
-	end = p + len - 4;
-	if (get_row(page, out, rule, p, end, rules, ways))
+	if (only && !prefix_covers(only, &out->client))
+		return 0;
+	if (get_rule(out, rule, number, words) ||
+	    get_question(out, flags, p, (size_t)(end - p)))
 		return ERR_DAMAGED;
 	struct hit_origin origin = {out->boot, out->sequence, out->worker};
 	size_t n = hit_pack(packed, NULL, out, &origin);
 	return wire_get32(end) == hit_check(packed, n, row, out->count) ? 1 : ERR_DAMAGED;
+}
+
+int hit_rows_next(struct hit_rows *page, struct hit *out, uint32_t *rule,
+		  const struct hit_rows_words *words, const struct prefix *only)
+{
+	const uint8_t *end = page->bytes + page->len;
+	int got = 0;
+	while (got == 0 && page->at < page->n) {
+		uint64_t len;
+		const uint8_t *p = hit_get_varint(page->bytes + page->pos, end, &len);
+		if (!p || len < 5 || len > (size_t)(end - p)) {
+			page->at = page->n; /* nothing behind it can be found */
+			return ERR_DAMAGED;
+		}
+		page->pos = (size_t)(p - page->bytes) + len;
+		page->at++;
+		got = get_row(page, out, rule, p, p + len - 4, words, only);
+	}
+	return got;
 }

@@ -43,9 +43,17 @@ void hit_rows_finish(struct hit_rows *page);
 
 /* page->bytes and ->len have been filled in, the page begins with row first. */
 MUST_CHECK int hit_rows_open(struct hit_rows *page, uint64_t first);
+/* Where a page's words are looked up. */
+struct hit_rows_words {
+	const struct hit_words *ways;
+	/* NULL when there is no such rule; lives until the next call. */
+	const uint8_t *(*rule)(void *arg, uint32_t number, size_t *len);
+	void *arg;
+};
 /* The next row, checked; *rule its number. 1, 0 at the end, ERR_DAMAGED for one that is
- * bad: the one after it can be read. */
+ * bad: the one after it can be read. only (may be NULL): passes over other clients. */
 MUST_CHECK int hit_rows_next(struct hit_rows *page, struct hit *out, uint32_t *rule,
-			     const struct hit_words *rules, const struct hit_words *ways);
+			     const struct hit_rows_words *words,
+			     const struct prefix *only);
 
 #endif

@@ -125,14 +125,9 @@ const struct hit_segment *hit_store_segment(const struct hit_store *s)
 	return &s->segment;
 }
 
-const struct hit_words *hit_store_rules(const struct hit_store *s)
+const struct hit_rows_words *hit_store_words(const struct hit_store *s)
 {
-	return &s->rules.all;
-}
-
-const struct hit_words *hit_store_ways(const struct hit_store *s)
-{
-	return &s->ways.all;
+	return &s->words;
 }
 
 /* ---- opening ---- */
@@ -211,8 +206,10 @@ static int set_modes(const char *path)
 static struct hit_store *new_store(void)
 {
 	struct hit_store *s = calloc(1, sizeof *s);
-	if (s && !hit_words_init(&s->rules.all) && !hit_words_init(&s->ways.all))
+	if (s && !hit_words_init(&s->rules.all) && !hit_words_init(&s->ways.all)) {
+		s->words = (struct hit_rows_words){&s->ways.all, hit_store_rule, s};
 		return s;
+	}
 	if (s)
 		hit_words_fini(&s->rules.all);
 	free(s);
@@ -227,6 +224,7 @@ int hit_store_create(struct hit_store **out, const char *path, uint64_t map_byte
 	struct hit_store *s = new_store();
 	if (!s)
 		return ERR_NOMEM;
+	s->writes = true;
 	int err = open_env(s, path, 0, map_bytes);
 	if (!err)
 		err = set_modes(path);
@@ -267,6 +265,7 @@ int hit_store_open(struct hit_store **out, const char *path, enum hit_store_mode
 	struct hit_store *s = new_store();
 	if (!s)
 		return ERR_NOMEM;
+	s->writes = mode == HIT_STORE_WRITE;
 	int err = open_env(s, path, mode == HIT_STORE_READ ? MDB_RDONLY : 0, 0);
 	if (!err)
 		err = open_tree(s, MDB_RDONLY);
@@ -304,6 +303,7 @@ void hit_store_close(struct hit_store *s)
 	hit_store_unready(s);
 	hit_words_fini(&s->rules.all);
 	hit_words_fini(&s->ways.all);
+	free(s->rules_page);
 	if (s->lengthened) /* if that fails it stays long, which is sound */
 		(void)!set_length(s, used_bytes(s->env));
 	mdb_env_close(s->env);

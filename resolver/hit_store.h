@@ -89,10 +89,12 @@ bool hit_store_is_full(const struct hit_store *s);
 
 /* As of the last commit made through s, of opening, or of hit_store_look(). */
 const struct hit_segment *hit_store_segment(const struct hit_store *s);
-/* What others have committed since, and all words until then. */
+/* What others have committed since. */
 MUST_CHECK int hit_store_look(struct hit_store *s);
-const struct hit_words *hit_store_rules(const struct hit_store *s);
-const struct hit_words *hit_store_ways(const struct hit_store *s);
+/* All rules until then. */
+MUST_CHECK int hit_store_load_rules(struct hit_store *s, const struct hit_words **out);
+/* For hit_rows_next(): looks rules up one by one, and loads all when that gets many. */
+const struct hit_rows_words *hit_store_words(const struct hit_store *s);
 /* ERR_NOENT when this segment knows nothing of that ring. */
 MUST_CHECK int hit_store_position(struct hit_store *s, struct hit_position *out,
 				  uint64_t boot, uint16_t worker);

@@ -4,6 +4,8 @@
 
 #include "resolver/hit_store_parts.h"
 
+enum { LOOK_UPS_MAX = 1000 }; /* some 3 ms: as long as loading them all */
+
 static int look_begin(struct hit_store *s)
 {
 	int rc = s->look ? mdb_txn_renew(s->look)
@@ -108,7 +110,7 @@ int hit_store_rows(struct hit_store *s, struct hit_rows *page, uint64_t row,
 
 /* ---- words ---- */
 
-static int add_words(struct hit_stored_words *w, const struct hit_page *page)
+static int add_words(struct hit_stored_words *w, const struct hit_page *page, bool put)
 {
 	const uint8_t *p = page->bytes + HIT_PAGE_HEAD, *end = page->bytes + page->len;
 	uint32_t number, id = (uint32_t)page->id;
@@ -118,8 +120,9 @@ static int add_words(struct hit_stored_words *w, const struct hit_page *page)
 		if (!p || len > (size_t)(end - p))
 			return hit_store_error(MDB_CORRUPTED);
 		if (id >= w->all.n) {
-			int err = hit_words_put(&w->all, &number, p, len);
-			if (err || number != id)
+			int err = put ? hit_words_put(&w->all, &number, p, len)
+				      : hit_words_append(&w->all, p, len);
+			if (err || w->all.n != id + 1)
 				return err ? err : hit_store_error(MDB_CORRUPTED);
 		}
 		p += len;
@@ -135,7 +138,7 @@ static int load_words(struct hit_store *s, enum hit_tag tag, struct hit_stored_w
 	enum hit_page_which which = HIT_PAGE_AT;
 	while (w->all.n < n) {
 		int got = hit_store_page(s, &page, tag, 0, w->page, which);
-		int err = got == 1 ? add_words(w, &page) : got;
+		int err = got == 1 ? add_words(w, &page, s->writes) : got;
 		if (err || got == 0)
 			return err ? err : hit_store_error(MDB_CORRUPTED);
 		w->page = page.id;
@@ -151,9 +154,45 @@ int hit_store_look(struct hit_store *s)
 		return err;
 	err = hit_store_get_segment(s->look, s->dbi, &s->segment);
 	look_end(s);
-	if (!err)
-		err = load_words(s, HIT_TAG_RULES, &s->rules, s->segment.rules);
 	return err ? err : load_words(s, HIT_TAG_WAYS, &s->ways, s->segment.ways);
+}
+
+int hit_store_load_rules(struct hit_store *s, const struct hit_words **out)
+{
+	*out = &s->rules.all;
+	return load_words(s, HIT_TAG_RULES, &s->rules, s->segment.rules);
+}
+
+/* Finds a word in its page; the page has room for it all. */
+static const uint8_t *word_in(const struct hit_page *page, uint32_t number, size_t *len)
+{
+	const uint8_t *p = page->bytes + HIT_PAGE_HEAD, *end = page->bytes + page->len;
+	uint64_t n = 0;
+	for (uint64_t id = page->id; p && p < end; id++, p += n) {
+		p = hit_get_varint(p, end, &n);
+		if (!p || n > (size_t)(end - p))
+			return NULL;
+		*len = n;
+		if (id == number)
+			return p;
+	}
+	return NULL;
+}
+
+const uint8_t *hit_store_rule(void *store, uint32_t number, size_t *len)
+{
+	struct hit_store *s = store;
+	if (number >= s->rules.all.n && ++s->looked_up > LOOK_UPS_MAX)
+		(void)!load_words(s, HIT_TAG_RULES, &s->rules, (uint64_t)number + 1);
+	if (number < s->rules.all.n)
+		return hit_words_get(&s->rules.all, number, len);
+	if (!s->rules_page)
+		s->rules_page = calloc(1, sizeof *s->rules_page);
+	const uint8_t *word = s->rules_page ? word_in(s->rules_page, number, len) : NULL;
+	if (!word && s->rules_page &&
+	    hit_store_page(s, s->rules_page, HIT_TAG_RULES, 0, number, HIT_PAGE_AT) == 1)
+		word = word_in(s->rules_page, number, len);
+	return word;
 }
 
 /* ---- rings ---- */

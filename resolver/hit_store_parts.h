@@ -36,8 +36,11 @@ struct hit_store {
 	MDB_txn *look;			  /* a reader's, reset between calls */
 	struct hit_segment segment, next; /* committed; being written */
 	uint64_t map_bytes;
-	bool lengthened, writes;
+	bool lengthened, writes, ready;
 	struct hit_stored_words rules, ways;
+	struct hit_rows_words words;
+	struct hit_page *rules_page; /* of the last rule that was looked up */
+	unsigned looked_up;
 	/* writing */
 	struct hit_rows *rows, *rows_stored; /* the last page, now and as committed */
 	struct hit_sums sums;		     /* of rows from segment.sums_row on */
@@ -89,6 +92,8 @@ static inline MDB_val hit_store_ring_key(uint8_t key[HIT_KEY_LEN], uint64_t boot
 uint32_t hit_store_check(const uint8_t *page, size_t len, const uint8_t key[HIT_KEY_LEN]);
 MUST_CHECK int hit_store_get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out);
 MUST_CHECK int hit_store_put_segment(struct hit_store *s);
+/* The rule of that number, or NULL. */
+const uint8_t *hit_store_rule(void *store, uint32_t number, size_t *len);
 /* Makes what writing needs, and collects anew what has no sums yet. */
 MUST_CHECK int hit_store_ready(struct hit_store *s);
 void hit_store_unready(struct hit_store *s);

@@ -280,7 +280,7 @@ void hit_store_abort(struct hit_store *s)
 	if (s->txn)
 		mdb_txn_abort(s->txn);
 	s->txn = NULL;
-	if (!s->writes)
+	if (!s->ready)
 		return;
 	hit_words_cut(&s->rules.all, s->rules.stored);
 	hit_words_cut(&s->ways.all, s->ways.stored);
@@ -335,8 +335,7 @@ static int collect(struct hit_store *s)
 			break;
 		struct hit h;
 		uint32_t rule;
-		while ((got = hit_rows_next(s->rows, &h, &rule, &s->rules.all,
-					    &s->ways.all)) != 0) {
+		while ((got = hit_rows_next(s->rows, &h, &rule, &s->words, NULL)) != 0) {
 			struct hit_sums_row r = hit_sums_row(&h, rule);
 			if (s->rows->first + s->rows->at <= row)
 				continue;
@@ -369,14 +368,17 @@ int hit_store_ready(struct hit_store *s)
 	s->added = malloc(HIT_STORE_BATCH * sizeof *s->added);
 	if (!s->rows || !s->rows_stored || !s->added)
 		return ERR_NOMEM;
+	const struct hit_words *rules;
 	if (!s->txn && (err = hit_store_look(s)) == ERR_OK)
+		err = hit_store_load_rules(s, &rules);
+	if (!s->txn && !err)
 		err = load_rings(s);
 	if (!err && !s->txn)
 		err = collect(s);
 	s->rows->n = 0; /* begins a new page, whatever room the last one has */
 	s->rules.stored = s->rules.all.n;
 	s->ways.stored = s->ways.all.n;
-	s->writes = !err;
+	s->ready = !err;
 	return err;
 }
 

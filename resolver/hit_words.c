@@ -70,6 +70,11 @@ static int make_room(struct hit_words *w, size_t len)
 		w->at = more;
 		w->at_room *= 2;
 	}
+	return ERR_OK;
+}
+
+static int make_slots(struct hit_words *w)
+{
 	if (2 * (size_t)w->n >= w->slots_n) {
 		void *more = realloc(w->slots, 2 * w->slots_n * sizeof *w->slots);
 		if (!more)
@@ -88,15 +93,23 @@ int hit_words_put(struct hit_words *w, uint32_t *out, const void *word, size_t l
 		*out = w->slots[slot] - 1;
 		return ERR_OK;
 	}
+	int err = make_slots(w);
+	err = err ? err : hit_words_append(w, word, len);
+	if (err)
+		return err;
+	*out = w->n - 1;
+	w->slots[find_slot(w, word, len)] = w->n;
+	return ERR_OK;
+}
+
+int hit_words_append(struct hit_words *w, const void *word, size_t len)
+{
 	int err = make_room(w, len);
 	if (err)
 		return err;
-	slot = find_slot(w, word, len);
 	memcpy(w->bytes + w->len, word, len);
 	w->len += len;
-	*out = w->n++;
-	w->at[w->n] = w->len;
-	w->slots[slot] = w->n;
+	w->at[++w->n] = w->len;
 	return ERR_OK;
 }
 

@@ -27,6 +27,9 @@ void hit_words_fini(struct hit_words *w);
 /* The word's number; adds it when it is new. */
 MUST_CHECK int hit_words_put(struct hit_words *w, uint32_t *out, const void *word,
 			     size_t len);
+/* Adds it unseen, even if it is there: for reading, where nothing is looked for; never
+ * together with hit_words_put(). */
+MUST_CHECK int hit_words_append(struct hit_words *w, const void *word, size_t len);
 /* Forgets all but the first n. */
 void hit_words_cut(struct hit_words *w, uint32_t n);
 

@@ -1,25 +1,48 @@
-/* hits_groups.h: sums of hits by some key, with what is distinct within each.
- * Shape    hash table from key bytes to a group; a set of fingerprints of (group, other)
- *          pairs tells how many different others there are
- * Units    microseconds since 1970, UTC
- * Memory   grows with what differs, 100 to 300 bytes a group and 16 a pair
+/* hits_groups.h: sums by number, and sets of numbers, for millions of them.
+ * Shape    groups: hash table from an id to its sums, in the order they came; sets: 64
+ *          neighbours share a word, so that clients of one provider take few bytes
+ * Units    seconds since 1970
+ * Memory   50 bytes a group; 16 for up to 64 neighbours in a set
  * Threads  one
- * Errors   NULL or ERR_NOMEM
- * The fingerprints are 64 bits of SipHash: two pairs of ten million coincide in one of
- * 300,000 reports, which a count of clients can bear. */
+ * Errors   NULL or ERR_NOMEM */
 #ifndef SINKHOLED_TOOLS_HITS_GROUPS_H
 #define SINKHOLED_TOOLS_HITS_GROUPS_H
 
-#include "include/hash.h"
-#include "include/hit.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/err.h"
+
+/* Ids are client numbers and small counts: they need no secret, only to be spread. */
+static inline size_t hits_spread(uint64_t id, size_t slots_n)
+{
+	return (size_t)((id * 0x9e3779b97f4a7c15ULL) >> 32) & (slots_n - 1);
+}
+
+struct hits_set {
+	struct {
+		uint64_t id, bits; /* bits 0: free */
+	} * word;
+	size_t words, room, n; /* n: members */
+	size_t last;	       /* where the last one was found */
+};
+
+void hits_set_fini(struct hits_set *s);
+/* 1: it is new; 0; or ERR_NOMEM. */
+MUST_CHECK int hits_set_add(struct hits_set *s, uint64_t id);
+bool hits_set_has(const struct hits_set *s, uint64_t id);
+
+/* When, and which hit: row UINT64_MAX = not known. */
+struct hits_moment {
+	uint64_t row;
+	uint32_t segment;
+	uint32_t at_s;
+};
 
 struct hits_group {
-	uint64_t hits, records, distinct; /* distinct: others paired with it */
-	uint64_t first_us, last_us;
-	uint8_t *key;
-	size_t key_len;
-	uint64_t entry;
-	char list[HIT_LIST_MAX], family[HIT_FAMILY_MAX]; /* of its newest hit */
+	uint64_t id, hits;
+	struct hits_moment first, last;
 };
 
 struct hits_groups {
@@ -27,19 +50,14 @@ struct hits_groups {
 	size_t n, room;
 	uint32_t *slots; /* index + 1 of a group, 0 = free; a power of two */
 	size_t slots_n;
-	uint64_t *pairs; /* fingerprints, 0 = free; a power of two */
-	size_t pairs_n, pairs_room;
-	struct hash_key key;
 };
 
-MUST_CHECK int hits_groups_init(struct hits_groups *t);
 void hits_groups_fini(struct hits_groups *t);
-/* Adds a hit to the group of that key, and the other thing to what it is paired with
- * (other_len 0 = nothing). */
-MUST_CHECK int hits_groups_add(struct hits_groups *t, const void *key, size_t key_len,
-			       const struct hit *hit, const void *other,
-			       size_t other_len);
-/* Most hits first, then the latest; this ends adding. */
+/* The group of that id, made when there is none. */
+struct hits_group *hits_groups_get(struct hits_groups *t, uint64_t id);
+/* NULL when there is none. */
+const struct hits_group *hits_groups_find(const struct hits_groups *t, uint64_t id);
+/* Most hits first, then the latest; this ends adding and finding. */
 void hits_groups_sort(struct hits_groups *t);
 
 #endif

@@ -137,12 +137,6 @@ static void print_row(struct cli_table *t, const struct hit_row *row)
 	cli_table_row(t, c.cell);
 }
 
-static void nothing_found(const struct hits *h, uint64_t found)
-{
-	if (!found && !h->cli.json && isatty(STDERR_FILENO))
-		fprintf(stderr, "no hits\n");
-}
-
 /* The newest rows, when only so many are wanted: kept until all have been read. */
 struct newest {
 	struct hit_row *rows;
@@ -186,11 +180,11 @@ static int print_newest(struct hits *h, struct cli_table *t, uint64_t *found)
 }
 
 /* All wanted rows, in the order they were recorded. */
-static int print_rows(struct hits *h)
+int hits_print_rows(struct hits *h)
 {
 	struct hit_row row;
 	uint64_t found = 0;
-	int status = hits_open(h, h->limit ? "reading" : NULL);
+	int status = hits_rows_open(h, h->limit ? "reading" : NULL);
 	if (status != CLI_GO)
 		return status;
 	struct cli_table *t = h->cli.json ? NULL : cli_table_open(row_columns, false);
@@ -204,18 +198,9 @@ static int print_rows(struct hits *h)
 			print_row(t, &row);
 	if (t)
 		cli_table_close(t);
-	nothing_found(h, found);
+	if (!found)
+		hits_note(h, "no hits\n");
 	return hits_close(h, status);
-}
-
-int hits_client(const struct cli_command *self, int argc, char **argv)
-{
-	struct hits h;
-	int status = hits_parse(&h, self, NULL, 1, 1, argc, argv);
-	if (status != CLI_GO)
-		return status;
-	h.client_text = h.cli.operands[0];
-	return print_rows(&h);
 }
 
 int hits_name(const struct cli_command *self, int argc, char **argv)
@@ -225,14 +210,14 @@ int hits_name(const struct cli_command *self, int argc, char **argv)
 	if (status != CLI_GO)
 		return status;
 	h.name_text = h.cli.operands[0];
-	return print_rows(&h);
+	return hits_print_rows(&h);
 }
 
 int hits_export(const struct cli_command *self, int argc, char **argv)
 {
 	struct hits h;
 	int status = hits_parse(&h, self, NULL, 0, 0, argc, argv);
-	return status == CLI_GO ? print_rows(&h) : status;
+	return status == CLI_GO ? hits_print_rows(&h) : status;
 }
 
 /* ---- follow ---- */
@@ -267,12 +252,13 @@ int hits_follow(const struct cli_command *self, int argc, char **argv)
 	long left;
 	int err, status = hits_parse(&h, self, NULL, 0, 0, argc, argv);
 	if (status == CLI_GO)
-		status = hits_open(&h, NULL);
+		status = hits_rows_open(&h, NULL);
 	if (status != CLI_GO)
 		return status;
 	status = CLI_DONE;
-	if (!h.since && (err = hit_read_to_end(h.reader)) < 0)
-		return hits_close(&h, cli_fail_file(h.dir, "read", err));
+	for (int i = 0; !h.since && i < h.folders_n; i++)
+		if ((err = hit_read_to_end(h.folder[i].reader)) < 0)
+			return hits_close(&h, cli_fail_file(h.dir[i], "read", err));
 	if (tty && !h.cli.json)
 		printf("%-20s  %-15s %5s  %-5s %-40s %-10s %-16s %-16s %s\n",
 		       "time (UTC)", "client", "port", "type", "name", "action", "list",

@@ -3,11 +3,22 @@
 
 static const struct cli_command commands[] = {
 	{"summary", "", "The log in a dozen numbers", hits_summary},
-	{"top", "[entries|clients|families|names|lists]", "What was hit most", hits_top},
-	{"client", "ADDRESS|PREFIX", "Hits of a client or of all clients in a prefix",
+	{"top", "[entries|clients|families|lists|categories|actions|names]",
+	 "What was hit most", hits_top},
+	{"client", "ADDR|PREFIX", "Hits of a client or of all clients in a prefix",
 	 hits_client},
 	{"name", "NAME", "Hits on a name; with --subtree also below it", hits_name},
+	{"entry", "NAME|PREFIX|ID", "Clients that asked for an entry, with a sample hit",
+	 hits_entry},
+	{"family", "NAME", "Clients infected with a malware family, with a sample hit",
+	 hits_family},
 	{"timeline", "", "Hits and clients by hour or day", hits_timeline},
+	{"new", "[clients|families|entries|lists|categories]",
+	 "What has not been seen in the days before", hits_new},
+	{"cleaned", "[clients|families|entries|lists|categories]",
+	 "What has been silent since", hits_cleaned},
+	{"compare", "[clients|families|entries|lists|categories|actions]",
+	 "Hits now beside those of the span before", hits_compare},
 	{"follow", "", "Hits as they are stored, until Ctrl-C", hits_follow},
 	{"export", "", "All hits; with --json every field, one object a line",
 	 hits_export},
@@ -20,9 +31,10 @@ int main(int argc, char **argv)
 		.name = "sinkhole-hits",
 		.help = "Shows who asked for listed names",
 		.commands = commands,
-		.more = "Each takes --since and --until (2h, 7d, today, yesterday,\n"
-			"2026-01-31T12:00:00Z), --limit, --list, --family, --client and "
-			"--name.\nTimes are UTC.",
+		.more = "Each takes --since and --until (2h, 7d, today, yesterday, "
+			"2026-01-31T12:00:00Z), --limit, --json,\n--list, --family, "
+			"--category, --entry, --action, --trigger, --client, --name, and "
+			"--hits DIR,DIR\nfor the logs of several nodes. Times are UTC.",
 	};
 	return cli_main(&program, argc, argv);
 }

@@ -5,9 +5,16 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static const uint8_t *only_rule(void *arg, uint32_t number, size_t *len)
+{
+	*len = 0;
+	return number ? NULL : hit_words_get(arg, 0, len);
+}
+
 static void read_rows(const uint8_t *data, size_t size)
 {
-	/* entry 7, action 1, trigger 2, no prefix, matched "a.", list, family, category
+	/* entry 7, action 1, trigger 2, not elsewhere, no prefix, matched "a.", list,
+	 * family, category
 	 */
 	static const uint8_t rule[] = {0, 0, 0,	  0, 0, 0,   0, 7,   1, 2,  0,
 				       3, 1, 'a', 0, 1, 'l', 1, 'f', 1, 'c'};
@@ -18,6 +25,7 @@ static void read_rows(const uint8_t *data, size_t size)
 	struct hit_rows page;
 	struct hit h;
 	uint32_t number;
+	const struct hit_rows_words words = {&ways, only_rule, &rules};
 	if (hit_words_init(&rules))
 		return;
 	if (hit_words_init(&ways) == ERR_OK) {
@@ -26,7 +34,7 @@ static void read_rows(const uint8_t *data, size_t size)
 		if (hit_words_put(&rules, &number, rule, sizeof rule) == ERR_OK &&
 		    hit_words_put(&ways, &number, way, sizeof way) == ERR_OK &&
 		    hit_rows_open(&page, 1) == ERR_OK)
-			while (hit_rows_next(&page, &h, &number, &rules, &ways) != 0)
+			while (hit_rows_next(&page, &h, &number, &words, NULL) != 0)
 				;
 		hit_words_fini(&ways);
 	}

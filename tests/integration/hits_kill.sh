@@ -28,6 +28,7 @@ check 'some records' "$([ "${records:-0}" -gt 100 ] && echo yes)" yes
 check 'export' "$(hits export | wc -l)" "$records"
 check 'top lists' "$(hits top lists | cut -f1,2)" "kill	$records"
 check 'top clients' "$(hits top clients | cut -f1-3)" "192.0.2.1	$records	$records"
+check 'no gap, none twice' "$(hits summary | awk '$1 == "missing" || $1 == "repeated" { n += $2 } END { print n + 0 }')" 0
 check 'top names has its limit' "$(hits top names --limit 7 | wc -l)" 7
 check 'timeline adds up' "$(hits timeline | awk '{ n += $2 } END { print n + 0 }')" "$records"
 check 'timeline by day' "$(hits timeline --by day | awk '{ n += $2 } END { print n + 0 }')" "$records"

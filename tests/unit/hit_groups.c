@@ -1,64 +1,43 @@
-/* Sums by key, distinct others within each, order of the result. */
-#include "tests/unit/hit_sample.h"
+/* Sums by number, sets of numbers, order of the result. */
 #include "tests/unit/unit.h"
 #include "tools/hits_groups.h"
 
 enum { KEYS = 3000, ROUNDS = 3 };
 
-START_TEST(sums_and_distinct)
+START_TEST(sums_and_order)
 {
-	struct hits_groups t;
-	struct hit h;
-	ck_assert_int_eq(hits_groups_init(&t), ERR_OK);
+	struct hits_groups t = {0};
+	ck_assert_ptr_null(hits_groups_find(&t, 0));
 	for (unsigned round = 0; round < ROUNDS; round++)
-		for (unsigned k = 0; k < KEYS; k++) { /* key k: k % 5 + 1 others */
-			unsigned other = (round * 7 + k) % (k % 5 + 1);
-			hit_sample(&h, k);
-			h.time_us += round;
-			h.count = 1 + k;
-			ck_assert_int_eq(hits_groups_add(&t, &k, sizeof k, &h, &other,
-							 sizeof other),
-					 ERR_OK);
+		for (uint64_t k = 0; k < KEYS; k++) {
+			struct hits_group *g = hits_groups_get(&t, k << 33);
+			ck_assert_ptr_nonnull(g);
+			g->hits += 1 + k / 2;
+			g->last.at_s = (uint32_t)k;
 		}
 	ck_assert_uint_eq(t.n, KEYS);
-	hits_groups_sort(&t);
-	for (unsigned i = 0; i < KEYS; i++) {
-		const struct hits_group *g = &t.group[i];
-		unsigned k, seen[5] = {0}, distinct = 0;
-		memcpy(&k, g->key, sizeof k);
-		ck_assert_uint_eq(k, KEYS - 1 - i); /* most hits first */
-		for (unsigned round = 0; round < ROUNDS; round++)
-			distinct += !seen[(round * 7 + k) % (k % 5 + 1)]++;
-		ck_assert_uint_eq(g->hits, ROUNDS * (1 + k));
-		ck_assert_uint_eq(g->records, ROUNDS);
-		ck_assert_uint_eq(g->distinct, distinct);
-		ck_assert_uint_eq(g->last_us - g->first_us, ROUNDS - 1);
-		ck_assert_str_eq(g->list, "manual");
-	}
+	ck_assert_ptr_null(hits_groups_find(&t, 1));
+	ck_assert_uint_eq(hits_groups_find(&t, 7ULL << 33)->hits, ROUNDS * 4);
+	hits_groups_sort(&t); /* most hits first, of two with as many the latest */
+	for (unsigned i = 0; i < KEYS; i++)
+		ck_assert_uint_eq(t.group[i].id, (KEYS - 1ULL - i) << 33);
 	hits_groups_fini(&t);
 }
 END_TEST
 
-START_TEST(ties_go_to_the_latest)
+START_TEST(sets)
 {
-	struct hits_groups t;
-	struct hit h;
-	ck_assert_int_eq(hits_groups_init(&t), ERR_OK);
-	hit_sample(&h, 1);
-	h.count = 1;
-	ck_assert_int_eq(hits_groups_add(&t, "old", 3, &h, NULL, 0), ERR_OK);
-	h.time_us++;
-	ck_assert_int_eq(hits_groups_add(&t, "new", 3, &h, NULL, 0), ERR_OK);
-	ck_assert_int_eq(hits_groups_add(&t, "", 0, &h, NULL, 0), ERR_OK);
-	ck_assert_int_eq(hits_groups_add(&t, "", 0, &h, NULL, 0), ERR_OK);
-	hits_groups_sort(&t);
-	ck_assert_uint_eq(t.group[0].key_len, 0);
-	ck_assert_uint_eq(t.group[0].hits, 2);
-	ck_assert_mem_eq(t.group[1].key, "new", 3);
-	ck_assert_mem_eq(t.group[2].key, "old", 3);
-	ck_assert_uint_eq(t.group[2].distinct, 0);
-	hits_groups_fini(&t);
+	struct hits_set s = {0};
+	ck_assert(!hits_set_has(&s, 0));
+	for (int round = 0; round < 2; round++)
+		for (uint64_t k = 0; k < KEYS; k++) /* neighbours, and far apart */
+			ck_assert_int_eq(hits_set_add(&s, k % 2 ? k : k << 40),
+					 round == 0);
+	ck_assert_uint_eq(s.n, KEYS);
+	for (uint64_t k = 1; k < 2 * KEYS; k++)
+		ck_assert_int_eq(hits_set_has(&s, k), k % 2 && k < KEYS);
+	hits_set_fini(&s);
 }
 END_TEST
 
-UNIT_SUITE("hit_groups", sums_and_distinct, ties_go_to_the_latest)
+UNIT_SUITE("hit_groups", sums_and_order, sets)

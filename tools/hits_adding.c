@@ -1,0 +1,270 @@
+#include "tools/hits_adding.h"
+
+#include <stdlib.h>
+
+enum { KEY_MAX = DNS_NAME_TEXT_MAX + HIT_LIST_MAX + HIT_FAMILY_MAX };
+
+static const char *const kinds[HITS_KIND_N] = {
+	"entries", "clients", "families", "lists", "categories", "actions", "names"};
+
+const char *hits_kind_text(enum hits_kind kind)
+{
+	return kinds[kind];
+}
+
+int hits_kind_from_text(const char *text)
+{
+	for (int i = 0; i < HITS_KIND_N; i++)
+		if (strcmp(kinds[i], text) == 0)
+			return i;
+	return -1;
+}
+
+int hits_adding_init(struct hits_adding *a, struct hits *h, enum hits_kind kind)
+{
+	*a = (struct hits_adding){.h = h, .kind = kind};
+	if (hit_words_init(&a->keys))
+		return cli_fail("out of memory");
+	return CLI_GO;
+}
+
+void hits_adding_fini(struct hits_adding *a)
+{
+	hit_words_fini(&a->keys);
+	hits_groups_fini(&a->groups);
+}
+
+/* ---- which group ---- */
+
+/* Text and NUL; what else is to be shown follows, and is part of the key. */
+static size_t put_key(char *out, size_t at, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	memcpy(out + at, text, n);
+	return at + n;
+}
+
+static size_t make_key(char out[KEY_MAX], enum hits_kind kind, const struct hit *hit)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	size_t n;
+	switch (kind) {
+	case HITS_FAMILIES:
+		return put_key(out, 0, hit->family);
+	case HITS_LISTS:
+		return put_key(out, 0, hit->list);
+	case HITS_CATEGORIES:
+		return put_key(out, 0, hit->category);
+	case HITS_ACTIONS:
+		return put_key(out, 0, rule_action_text(hit->action));
+	case HITS_NAMES:
+		n = put_key(out, 0, name_to_text(text, hit->qname));
+		break;
+	default:
+		n = put_key(out, 0, hits_rule_text(text, hit));
+	}
+	n = put_key(out, n, hit->list);
+	return put_key(out, n, hit->family);
+}
+
+static int key_of_rule(struct hits_adding *a, uint32_t rule, uint32_t *out)
+{
+	struct hits_rule *r = &a->h->log.rule[rule];
+	char key[KEY_MAX];
+	int err = ERR_OK;
+	if (r->group == UINT32_MAX)
+		err = hit_words_put(&a->keys, &r->group, key,
+				    make_key(key, a->kind, &r->hit));
+	*out = r->group;
+	return err;
+}
+
+/* ---- adding ---- */
+
+static void add_moments(struct hits_adding *a, struct hits_group *g,
+			const struct hits_item *i)
+{
+	bool row = a->rows || i->hour;
+	if (i->first_s < g->first.at_s)
+		g->first = (struct hits_moment){row ? i->row : UINT64_MAX, i->segment,
+						i->first_s};
+	if (i->last_s >= g->last.at_s)
+		g->last = (struct hits_moment){row ? i->row_last : UINT64_MAX, i->segment,
+					       i->last_s};
+}
+
+static int add_item(void *arg, const struct hits_item *i)
+{
+	struct hits_adding *a = arg;
+	uint64_t id = i->client;
+	uint32_t key;
+	if (a->kind != HITS_CLIENTS) {
+		int err = key_of_rule(a, i->rule, &key);
+		if (err)
+			return err;
+		id = key;
+	}
+	struct hits_group *g = hits_groups_get(&a->groups, id);
+	if (!g)
+		return ERR_NOMEM;
+	g->hits += i->hits;
+	add_moments(a, g, i);
+	return ERR_OK;
+}
+
+/* Questions: from the rows. */
+static int add_names(struct hits_adding *a)
+{
+	struct hit_row row;
+	char key[KEY_MAX];
+	int status = CLI_GO;
+	while (hits_next(a->h, &row, &status)) {
+		struct hits_item i = {.hits = row.hit.count,
+				      .first_s = (uint32_t)(row.hit.time_us / 1000000)};
+		uint32_t id;
+		struct hits_group *g = NULL;
+		i.last_s = i.first_s;
+		if (hit_words_put(&a->keys, &id, key,
+				  make_key(key, HITS_NAMES, &row.hit)) == ERR_OK)
+			g = hits_groups_get(&a->groups, id);
+		if (!g)
+			return cli_fail("out of memory: narrow it with --since and "
+					"--until");
+		g->hits += i.hits;
+		add_moments(a, g, &i);
+	}
+	cli_progress_end(&a->h->progress);
+	return status;
+}
+
+int hits_adding_scan(struct hits_adding *a, uint64_t since_us, uint64_t until_us)
+{
+	int by = a->kind == HITS_CLIENTS ? HITS_BY_CLIENT : HITS_BY_RULE;
+	struct hits_scan scan = {.since_us = since_us,
+				 .until_us = until_us,
+				 .by = by | (a->rows ? HITS_BY_SUM : 0),
+				 .item = add_item,
+				 .arg = a};
+	return a->kind == HITS_NAMES ? add_names(a) : hits_add_up(a->h, &scan);
+}
+
+/* ---- different clients, or entries ---- */
+
+struct counting {
+	struct hits_adding *a;
+	uint32_t *shown; /* a key's place among the groups; UINT32_MAX = none */
+	struct hits_set *sets;
+	size_t n;
+};
+
+static int count_client(void *arg, const struct hits_item *i)
+{
+	struct counting *c = arg;
+	uint32_t at = c->shown[c->a->h->log.rule[i->rule].group];
+	int got = hits_set_add(&c->sets[at], i->client);
+	return got < 0 ? got : ERR_OK;
+}
+
+/* Only rules of the groups that are shown are wanted meanwhile. */
+static int count_clients(struct counting *c, struct hits_scan *scan)
+{
+	struct hits_log *log = &c->a->h->log;
+	c->shown = malloc((c->a->keys.n + 1) * sizeof *c->shown);
+	if (!c->shown)
+		return cli_fail("out of memory");
+	for (uint32_t i = 0; i < c->a->keys.n; i++)
+		c->shown[i] = UINT32_MAX;
+	for (size_t i = 0; i < c->n; i++)
+		c->shown[c->a->groups.group[i].id] = (uint32_t)i;
+	scan->by = HITS_BY_RULE | HITS_BY_CLIENT;
+	scan->item = count_client;
+	scan->chosen = true;
+	for (uint32_t i = 0; i < log->words.n; i++) {
+		struct hits_rule *r = &log->rule[i];
+		r->wanted = r->wanted && r->group != UINT32_MAX &&
+			    c->shown[r->group] != UINT32_MAX;
+	}
+	int status = hits_add_up(c->a->h, scan);
+	hits_log_filter(log);
+	free(c->shown);
+	return status;
+}
+
+static int count_entry(void *arg, const struct hits_item *i)
+{
+	struct counting *c = arg;
+	const struct hits_rule *r = &c->a->h->log.rule[i->rule];
+	int got = hits_set_add(&c->sets[c->n], r->hit.entry);
+	return got < 0 ? got : ERR_OK;
+}
+
+/* One client after the other. */
+static int count_entries(struct counting *c, struct hits_scan *scan)
+{
+	struct hits_log *log = &c->a->h->log;
+	struct prefix before = log->filter.client;
+	size_t n = c->n;
+	int status = CLI_GO;
+	scan->by = HITS_BY_RULE | HITS_BY_CLIENT;
+	scan->item = count_entry;
+	for (c->n = 0; status == CLI_GO && c->n < n; c->n++) {
+		if (before.bits <= 56 || before.addr.family == 4)
+			log->filter.client =
+				hit_client_prefix(c->a->groups.group[c->n].id);
+		status = hits_add_up(c->a->h, scan);
+	}
+	c->n = n;
+	log->filter.client = before;
+	return status;
+}
+
+int hits_adding_distinct(struct hits_adding *a, size_t *distinct, size_t n,
+			 uint64_t since_us, uint64_t until_us)
+{
+	struct hits_scan scan = {.since_us = since_us, .until_us = until_us};
+	struct counting c = {.a = a, .n = n};
+	scan.arg = &c;
+	c.sets = calloc(n + 1, sizeof *c.sets);
+	if (!c.sets)
+		return cli_fail("out of memory");
+	int status = a->kind == HITS_CLIENTS ? count_entries(&c, &scan)
+					     : count_clients(&c, &scan);
+	for (size_t i = 0; i < n; i++) {
+		distinct[i] = c.sets[i].n;
+		hits_set_fini(&c.sets[i]);
+	}
+	free(c.sets);
+	return status;
+}
+
+/* ---- showing ---- */
+
+void hits_adding_label(const struct hits_adding *a, struct hits_label *out,
+		       const struct hits_group *g)
+{
+	size_t len;
+	out->list = out->family = "";
+	if (a->kind == HITS_CLIENTS) {
+		hits_client_name(out->text, g->id);
+		return;
+	}
+	const char *key = (const char *)hit_words_get(&a->keys, (uint32_t)g->id, &len);
+	const char *end = key + len;
+	size_t n = strlen(key) + 1;
+	memcpy(out->text, key, n);
+	if (key + n < end) {
+		out->list = key + n;
+		out->family = out->list + strlen(out->list) + 1;
+	}
+}
+
+char *hits_adding_time(struct hits_adding *a, char out[CLI_TIME_TEXT_MAX],
+		       const struct hits_moment *m)
+{
+	struct hit hit;
+	int64_t at_s = m->at_s;
+	if (m->row != UINT64_MAX &&
+	    hits_log_row(&a->h->log, &hit, m->segment, m->row) == ERR_OK)
+		at_s = (int64_t)(hit.time_us / 1000000);
+	return cli_time_text(out, at_s);
+}
