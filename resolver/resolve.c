@@ -355,13 +355,15 @@ static bool rrset_acts(struct judge *j, const struct rrset *s)
 /* What proves a denial that was not asked for may be from several servers. */
 static bool denial_acts(struct judge *j, const struct rrset *s)
 {
-	const struct origin *judged = &s->from;
-	if (origin_acts(j, judged))
+	if (origin_acts(j, &s->from))
 		return true;
-	for (int i = 0; i < s->proof_n; judged = &s->proof[i++]->from)
-		if (!addr_equal(&s->proof[i]->from.addr, &judged->addr) &&
-		    origin_acts(j, &s->proof[i]->from))
+	for (int i = 0; i < s->proof_n; i++) {
+		const struct origin *from = &s->proof[i]->from;
+		bool same = from->server == s->from.server &&
+			    addr_equal(&from->addr, &s->from.addr);
+		if (!same && origin_acts(j, from))
 			return true;
+	}
 	return false;
 }
 

@@ -143,7 +143,7 @@ static void read_own_key(struct script *s)
 	else if (is_word(w->w[0], "case"))
 		c->recursion.case_randomisation = yes;
 	else if (is_word(w->w[0], "trust-anchor"))
-		add_anchor(s, s->line_text + strcspn(s->line_text, " \t"));
+		add_anchor(s, s->line_text + sizeof "trust-anchor"); /* and a blank */
 	else if (is_word(w->w[0], "negative-anchor") && w->n == 2)
 		add_insecure(s, w->w[1]);
 	else if (is_word(w->w[0], "date") && w->n == 2)
