@@ -210,15 +210,19 @@ ZONES["bridge2"] = (13, plain, (), INSECURE)
 
 class SignedLab(Lab):
     attackers = ()
-    servers = {"root": ((1, 2), (".",)), "tld": ((11, 12), ("example",)),
-               "leaf": (LEAF, tuple(z + ".example" for z in ZONES))}
-    # Zones that the test serves itself at PUPPET: Zone objects, their DS go into the top-level domain.
-    puppets = ()
+
+    def __init__(self, folder, net=None, port=None, labels=ZONES, puppets=()):
+        """labels: those of ZONES that are served. puppets: zones that the test serves itself at PUPPET, Zone objects;
+        their .parent_ds go into the top-level domain."""
+        super().__init__(folder, net, port)
+        self.labels, self.puppets = labels, puppets
+        self.servers = {"root": ((1, 2), (".",)), "tld": ((11, 12), ("example",)),
+                        "leaf": (LEAF, tuple(z + ".example" for z in labels))}
 
     def up(self, tied=True):
         self.zones = {}
         # From the bottom: a parent needs its children's DS.
-        for label in sorted(ZONES, key=lambda z: -z.count(".")):
+        for label in sorted(self.labels, key=lambda z: -z.count(".")):
             self.zones[label + ".example"] = self.make(label)
         self.zones["example"] = self.make_tld()
         self.zones["."] = self.make_root()
@@ -232,7 +236,7 @@ class SignedLab(Lab):
         other = "nsec3.example." if label == "nsec" else "nsec.example."
         zone = Zone(label + ".example", COMMON.format(net=self.net, other=other) +
                     (CHAINS if label.startswith("bridge") else ""), key)
-        for child in ZONES:
+        for child in self.labels:
             if child.endswith("." + label):
                 self.delegate(zone, self.zones[child + ".example"], LEAF[0])
         zone.parent_ds = ds(zone) if callable(ds) else zone.ds() if ds is None else []
