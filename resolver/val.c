@@ -363,7 +363,7 @@ static enum cut cut_of_ds(const struct val *v, const struct rrset *ds, status st
 	case SECURITY_SECURE:
 		if (ds->kind == RRSET_NODATA && ds->cut)
 			return CUT_UNSIGNED;
-		if (ds->kind != RRSET_DATA || ds->type != DNS_DS)
+		if (ds->kind != RRSET_DATA)
 			return CUT_NONE;
 		return usable(v, ds) ? CUT_SIGNED : CUT_UNSIGNED;
 	case SECURITY_INSECURE:
@@ -450,6 +450,9 @@ static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **
 	}
 	if (!need(s))
 		return CUT_WAITS;
+	/* An alias, signed or not: at worst something becomes bogus. */
+	if (s->set.kind == RRSET_DATA && s->set.type != DNS_DS)
+		return CUT_NONE;
 	*ds = &s->set;
 	return cut_of_ds(v, &s->set, set_status(v, &s->set, depth - 1));
 }

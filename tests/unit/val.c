@@ -182,6 +182,8 @@ static struct rrset *answer_to(const struct val_set *want)
 		return ds_of("secure.test", text, "test");
 	if (!strcmp(text, "lost.test"))
 		return ds_of("other.test", text, "test");
+	if (!strcmp(text, "alias.secure.test"))
+		return record(NULL, text, "CNAME www.secure.test.");
 	if (!strcmp(text, "odd.test")) /* an algorithm that nobody knows */
 		return record("test", text, "DS 1 200 2 00");
 	if (!strcmp(text, "plain.test"))
@@ -273,6 +275,9 @@ START_TEST(what_is_secure)
 		 SECURITY_BOGUS, DNS_EDE_RRSIGS_MISSING},
 		{"not signed in a signed zone", NULL, "www.secure.test", A, "secure.test",
 		 SECURITY_BOGUS, DNS_EDE_RRSIGS_MISSING},
+		{"an alias that is not signed", NULL, "alias.secure.test",
+		 "CNAME www.secure.test.", "secure.test", SECURITY_BOGUS,
+		 DNS_EDE_RRSIGS_MISSING},
 		{"not signed, got from above", NULL, "www.secure.test", A, ".",
 		 SECURITY_BOGUS, DNS_EDE_RRSIGS_MISSING},
 		{"no DS at the cut", NULL, "www.plain.test", A, "plain.test",
