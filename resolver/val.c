@@ -247,20 +247,24 @@ static void check_sig(struct val *v, struct val_sig *out, const struct rrset *s,
 	v->slice -= before - v->work.question;
 }
 
-/* Those proofs of s that zone has signed. What a wildcard made proves nothing. */
-static int signed_proofs(struct val *v, const struct rrset *out[RRSET_PROOF_MAX],
-			 struct rrset *s, const uint8_t *zone, const struct rrset *keys)
+/* Those proofs of s that p->zone has signed. What a wildcard made proves nothing. False:
+ * there is no work left to look at them all. */
+static bool take_proofs(struct val *v, struct proof *p, struct rrset *s,
+			const struct rrset *keys, const struct rrset *list[])
 {
-	int n = 0;
+	bool all = true;
+	p->set = list;
+	p->n = 0;
 	for (int i = 0; i < s->proof_n; i++) {
 		struct val_sig sig;
-		check_sig(v, &sig, s->proof[i], zone, keys);
+		check_sig(v, &sig, s->proof[i], p->zone, keys);
+		all &= sig.security != SECURITY_INDETERMINATE;
 		if (sig.security != SECURITY_SECURE || sig.encloser)
 			continue;
 		limit_ttl(s, sig.ttl_max);
-		out[n++] = s->proof[i];
+		list[p->n++] = s->proof[i];
 	}
-	return n;
+	return all;
 }
 
 /* What proved s denies other names too, RFC 8198. */
@@ -278,8 +282,9 @@ static void keep_proofs(const struct val *v, const struct rrset *s, const struct
 	}
 }
 
+/* all: the proofs that were looked at are all there are. */
 static status of_proof(struct val *v, enum proof_result r, const struct rrset *s,
-		       const struct proof *p)
+		       const struct proof *p, bool all)
 {
 	switch (r) {
 	case PROOF_SECURE:
@@ -292,6 +297,8 @@ static status of_proof(struct val *v, enum proof_result r, const struct rrset *s
 	case PROOF_NOTHING:
 		break;
 	}
+	if (!all)
+		return unknown(v, s->owner, s->type);
 	return fail(v, SECURITY_BOGUS, DNS_EDE_NSEC_MISSING, s->owner, s->type);
 }
 
@@ -306,7 +313,7 @@ static status check_denial(struct val *v, struct rrset *s, const uint8_t *zone,
 			   const struct rrset *keys)
 {
 	const struct rrset *list[RRSET_PROOF_MAX];
-	struct proof p = {.zone = zone, .set = list, .work = &v->work};
+	struct proof p = {.zone = zone, .work = &v->work};
 	struct val_sig sig;
 	if (s->soa_owner) {
 		const struct rrset soa = soa_of(s);
@@ -315,19 +322,19 @@ static status check_denial(struct val *v, struct rrset *s, const uint8_t *zone,
 			return of_sig(v, &sig, &soa);
 		limit_ttl(s, sig.ttl_max);
 	}
-	p.n = signed_proofs(v, list, s, zone, keys);
+	bool all = take_proofs(v, &p, s, keys, list);
 	return of_proof(v,
 			s->kind == RRSET_NXDOMAIN
 				? proof_nxdomain(&p, s->owner)
 				: proof_nodata(&p, s->owner, s->type, &s->cut),
-			s, &p);
+			s, &p, all);
 }
 
 static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
 			 const struct rrset *keys)
 {
 	const struct rrset *list[RRSET_PROOF_MAX];
-	struct proof p = {.zone = zone, .set = list, .work = &v->work};
+	struct proof p = {.zone = zone, .work = &v->work};
 	struct val_sig sig;
 	check_sig(v, &sig, s, zone, keys);
 	if (sig.security != SECURITY_SECURE)
@@ -335,8 +342,8 @@ static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
 	limit_ttl(s, sig.ttl_max);
 	if (!sig.encloser)
 		return SECURITY_SECURE;
-	p.n = signed_proofs(v, list, s, zone, keys);
-	return of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s, &p);
+	bool all = take_proofs(v, &p, s, keys, list);
+	return of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s, &p, all);
 }
 
 /* ---- the chain ---- */
@@ -473,20 +480,25 @@ static status status_of_cut(struct val *v, enum cut cut, const uint8_t *zone)
 	}
 }
 
+/* Keys that are not good are as short-lived as anything that is bogus: they may have been
+ * forged, whatever TTL they came with. */
 static status check_keys(struct val *v, struct rrset *keys, const struct rrset *ds)
 {
 	struct val_sig sig;
 	int32_t before = v->work.question;
 	if (keys->security == SECURITY_SECURE)
 		return SECURITY_SECURE;
+	if (keys->security == SECURITY_BOGUS)
+		return fail(v, SECURITY_BOGUS, keys->why, keys->owner, DNS_DNSKEY);
 	if (keys->kind != RRSET_DATA || keys->type != DNS_DNSKEY)
-		return fail(v, SECURITY_BOGUS, DNS_EDE_DNSKEY_MISSING, keys->owner,
-			    DNS_DNSKEY);
+		return settle(v, keys,
+			      fail(v, SECURITY_BOGUS, DNS_EDE_DNSKEY_MISSING, keys->owner,
+				   DNS_DNSKEY));
 	v->work.response = VAL_SIGS_RESPONSE;
 	val_sig_check_keys(&sig, keys, ds, sha1(v), &v->work, v->env->now_s);
 	v->slice -= before - v->work.question;
 	if (sig.security != SECURITY_SECURE)
-		return of_sig(v, &sig, keys);
+		return settle(v, keys, of_sig(v, &sig, keys));
 	limit_ttl(keys, sig.ttl_max);
 	return settle(v, keys, SECURITY_SECURE);
 }

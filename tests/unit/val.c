@@ -454,5 +454,49 @@ START_TEST(not_to_be_had)
 }
 END_TEST
 
+/* Who leads through its own zones first, and so uses up the work, makes nobody's denials
+ * bogus for all who ask later. */
+START_TEST(work_that_is_used_up_makes_nothing_bogus)
+{
+	open_world();
+	ck_assert_int_eq(status_of(record("test", "www.test", A)), SECURITY_SECURE);
+	val_start(&val, &arena);
+	val.work.question = 0;
+	struct rrset *s = denial("test", "b.test", DNS_A, RRSET_NXDOMAIN, "test",
+				 "NSEC c.test SOA NS");
+	ck_assert_int_eq(status_of(s), SECURITY_UNCHECKED);
+	ck_assert_int_eq(val.ede, DNS_EDE_INDETERMINATE);
+	close_world();
+}
+END_TEST
+
+/* Keys that fit no DS are not believed, nor kept for as long as they claim: who forged
+ * them once would have closed the zone for a day. */
+START_TEST(bad_keys_are_soon_forgotten)
+{
+	struct rrset cached;
+	open_world();
+	struct rrset *keys = keys_of("secure.test", "other.test");
+	keys->ttl = DAY;
+	rrset_cache_put(env.cache, keys, NOW);
+	for (int i = 0; i < 2; i++) {
+		val_start(&val, &arena);
+		ck_assert_int_eq(status_of(record("secure.test", "www.secure.test", A)),
+				 SECURITY_BOGUS);
+		ck_assert_int_eq(rrset_cache_get(env.cache, &cached, &arena, keys->owner,
+						 DNS_DNSKEY, RANK_ANSWER, env.now_s),
+				 RRSET_CACHE_HIT);
+		ck_assert_int_eq(cached.security, SECURITY_BOGUS);
+		ck_assert_uint_le(cached.ttl, VAL_BOGUS_TTL_S);
+		env.now_s += VAL_BOGUS_TTL_S / 2;
+	}
+	val_start(&val, &arena);
+	ck_assert_int_eq(status_of(record("secure.test", "www.secure.test", A)),
+			 SECURITY_SECURE);
+	close_world();
+}
+END_TEST
+
 UNIT_SUITE("val", what_is_secure, denials, what_is_known_is_not_fetched,
-	   below_an_unsigned_zone, wants_at_once, a_rule_on_the_way, not_to_be_had)
+	   below_an_unsigned_zone, wants_at_once, a_rule_on_the_way, not_to_be_had,
+	   work_that_is_used_up_makes_nothing_bogus, bad_keys_are_soon_forgotten)
