@@ -22,6 +22,7 @@ enum {
 	OVERDUE_MS = 200,  /* after its deadline a question is ended here; before that the
 			    * machine does it, which can tell why */
 	SHED_TRIES = 8,	   /* oldest questions looked at for one that can make room */
+	YIELD_MS = 1,	   /* libuv's least: packets and clients get their turn */
 };
 
 /* parent waits for the task that has this among its parents. It lies in the arena of
@@ -51,10 +52,10 @@ struct task {
 	uint32_t serial;		/* for who listens */
 	uint32_t era;			/* of the table, when it began */
 	struct task_queue *queue;	/* of_clients, idle or none */
-	TAILQ_ENTRY(task) in_queue;
+	TAILQ_ENTRY(task) in_queue, in_yielded;
 	size_t weight; /* bytes of its arena that are counted */
 	enum event_kind wake;
-	bool ready;
+	bool ready, yielded;
 	bool late; /* its clients have been told what was known before, if anything */
 };
 
@@ -67,8 +68,10 @@ struct task_table {
 	struct task *finished;	      /* their parents are to be told */
 	struct task *running;	      /* run() is at work on it */
 	struct task_queue of_clients; /* those that clients began, oldest first */
-	struct task *in_time;	/* the first of them that is not late; NULL = none */
-	struct task_queue idle; /* those that nobody waits for any more */
+	struct task *in_time;	   /* the first of them that is not late; NULL = none */
+	struct task_queue idle;	   /* those that nobody waits for any more */
+	struct task_queue yielded; /* one of them goes on at each tick */
+	uint64_t resume_ms;	   /* when the next one does */
 	struct crowd crowd;
 	size_t memory;	     /* weight of all tasks that have not finished */
 	uint32_t clients;    /* tasks in of_clients */
@@ -126,6 +129,7 @@ int task_open(struct task_table **out, const struct task_conf *conf,
 	t->ready_end = &t->ready;
 	TAILQ_INIT(&t->of_clients);
 	TAILQ_INIT(&t->idle);
+	TAILQ_INIT(&t->yielded);
 	conf->env.random(conf->env.random_arg, &t->key, sizeof t->key);
 	conf->env.random(conf->env.random_arg, &t->crowd.key, sizeof t->crowd.key);
 	*out = t;
@@ -246,6 +250,24 @@ static void leave_ready(struct task_table *t, struct task *k)
 	k->ready = false;
 }
 
+/* It has worked long enough: it goes on when the loop has seen to everybody else. */
+static void yield(struct task_table *t, struct task *k)
+{
+	if (k->yielded)
+		return;
+	if (TAILQ_EMPTY(&t->yielded))
+		t->resume_ms = t->conf.env.now_ms + YIELD_MS;
+	TAILQ_INSERT_TAIL(&t->yielded, k, in_yielded);
+	k->yielded = true;
+}
+
+static void leave_yielded(struct task_table *t, struct task *k)
+{
+	if (k->yielded)
+		TAILQ_REMOVE(&t->yielded, k, in_yielded);
+	k->yielded = false;
+}
+
 static void enter_queue(struct task_table *t, struct task *k, struct task_queue *queue)
 {
 	k->queue = queue;
@@ -308,6 +330,7 @@ static void leave_table(struct task_table *t, struct task *k)
 	t->of_past -= k->era != t->era;
 	t->memory -= k->weight;
 	leave_queue(t, k);
+	leave_yielded(t, k);
 	if (k->ready)
 		leave_ready(t, k);
 }
@@ -394,6 +417,15 @@ static bool is_busy(struct task_table *t, struct task *k)
 	return t->running && reaches(t->running, k, ++t->visits, &left);
 }
 
+/* The reply among steps, if there is one. */
+static const struct reply *reply_of(const struct steps *steps)
+{
+	for (int i = 0; i < steps->n; i++)
+		if (steps->step[i].reply)
+			return steps->step[i].reply;
+	return NULL;
+}
+
 /* What was known before k is told instead, if there is anything. */
 static bool end_for_room(struct task_table *t, struct task *k)
 {
@@ -404,7 +436,8 @@ static bool end_for_room(struct task_table *t, struct task *k)
 	stats_count(t->conf.stats, STATS_TASK_SHED);
 	if (k->waiters)
 		resolve_step(k->resolve, &steps, &late, &t->conf.env);
-	finish(t, k, steps.n ? steps.step[0].reply : &shed_reply);
+	const struct reply *known = reply_of(&steps);
+	finish(t, k, known ? known : &shed_reply);
 	return true;
 }
 
@@ -525,8 +558,7 @@ static bool carry_out(struct task_table *t, struct task *k, const struct step *s
 		note_asked(t, NOTE_NOT_ASKED, NULL, k, &s->sub);
 		return false;
 	case STEP_YIELD:
-		if (!k->ready)
-			make_ready(t, k, EVENT_RESUME);
+		yield(t, k);
 		return true;
 	case STEP_TELL:
 		if (k->waiters)
@@ -603,7 +635,8 @@ static void end_overdue(struct task_table *t)
 		finish(t, k, &overdue);
 }
 
-uint64_t task_due_ms(const struct task_table *t)
+/* When the first clients have waited long enough, 0 = never. */
+static uint64_t late_due_ms(const struct task_table *t)
 {
 	const struct conf *conf = t->conf.env.conf;
 	return t->in_time && conf->serve_stale.enabled
@@ -611,10 +644,17 @@ uint64_t task_due_ms(const struct task_table *t)
 		       : 0;
 }
 
+uint64_t task_due_ms(const struct task_table *t)
+{
+	uint64_t late_ms = late_due_ms(t);
+	bool resumes = !TAILQ_EMPTY(&t->yielded);
+	return resumes && (!late_ms || t->resume_ms < late_ms) ? t->resume_ms : late_ms;
+}
+
 /* The next task whose clients have waited long enough; all have the same time. */
 static struct task *take_late(struct task_table *t)
 {
-	uint64_t due_ms = task_due_ms(t);
+	uint64_t due_ms = late_due_ms(t);
 	struct task *k = t->in_time;
 	if (!due_ms || t->conf.env.now_ms < due_ms)
 		return NULL;
@@ -648,9 +688,20 @@ static void pump(struct task_table *t, struct task *k, const struct event *ev)
 	t->pumping = false;
 }
 
+/* The next one that has yielded, if it is time. */
+static struct task *take_yielded(struct task_table *t)
+{
+	struct task *k = TAILQ_FIRST(&t->yielded);
+	if (!k || t->conf.env.now_ms < t->resume_ms)
+		return NULL;
+	leave_yielded(t, k);
+	t->resume_ms = t->conf.env.now_ms + YIELD_MS;
+	return k;
+}
+
 void task_tick(struct task_table *t)
 {
-	pump(t, NULL, NULL);
+	pump(t, take_yielded(t), &(struct event){.kind = EVENT_RESUME});
 }
 
 /* ---- from outside ---- */

@@ -18,6 +18,7 @@ struct node {
 	bool yields;		   /* once, before anything else */
 	bool doubles;		   /* sends two packets more at each event */
 	bool known;		   /* has something for who has waited long enough */
+	bool busy;		   /* goes on with its work at that moment */
 	size_t eats;		   /* bytes of its arena, at each event */
 	int starts, events, lates;
 	struct event last; /* seen */
@@ -116,6 +117,8 @@ void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 		ck_assert_ptr_nonnull(arena_get(r->arena, r->node->eats));
 	if (ev->kind == EVENT_LATE) {
 		r->node->lates++;
+		if (r->node->busy)
+			step(r, out, STEP_YIELD);
 		if (r->node->known)
 			step(r, out, STEP_TELL)->reply = &known;
 		return;
@@ -368,8 +371,31 @@ START_TEST(nothing_to_wait_for)
 	*node("a") = (struct node){"a", .sub = {"b", "c"}};
 	*node("b") = (struct node){"b", .sub = {"c"}, .yields = true};
 	ask("a");
+	pass(1);
 	ck_assert_int_eq(ended, 1);
 	ck_assert_int_eq(node("a")->events, 2);
+	close_table();
+}
+END_TEST
+
+/* Who works long does so in slices, one at each tick: the loop has other things to do. */
+START_TEST(who_yields_waits_for_a_tick)
+{
+	open_table();
+	node("a")->yields = node("b")->yields = node("c")->yields = true;
+	ask("a");
+	ask("b");
+	ask("c");
+	ck_assert_int_eq(ended, 0);
+	ck_assert_uint_eq(task_due_ms(table), START_MS + 1);
+	for (int i = 0; i < 3; i++) {
+		pass(0); /* not yet */
+		ck_assert_int_eq(ended, i);
+		task_now(table, task_due_ms(table), 1000);
+		task_tick(table);
+		ck_assert_int_eq(ended, i + 1);
+	}
+	ck_assert_uint_eq(task_due_ms(table), 0);
 	close_table();
 }
 END_TEST
@@ -924,12 +950,14 @@ START_TEST(nobody_is_told_of_what_nobody_waits_for)
 }
 END_TEST
 
-/* Ended for newer questions, but not without a word. */
-START_TEST(the_oldest_goes_with_what_was_known)
+/* The oldest question, which still has work to do, gives way to a newer one. */
+static void shed_oldest(bool is_known, uint16_t rcode)
 {
 	char name[24];
 	open_stale(1800);
-	node("old")->sends = node("old")->known = true;
+	ended = 0;
+	node("old")->sends = node("old")->busy = true;
+	node("old")->known = is_known;
 	ask("old");
 	for (int i = 1; i < TASK_CLIENTS_MAX; i++) {
 		snprintf(name, sizeof name, "n%d", i);
@@ -941,16 +969,23 @@ START_TEST(the_oldest_goes_with_what_was_known)
 	ask("new");
 	ck_assert_int_eq(ended, 1);
 	ck_assert_str_eq(ended_name, "old");
-	ck_assert_int_eq(ended_rcode, DNS_NOERROR);
+	ck_assert_int_eq(ended_rcode, rcode);
 	while (sent_n)
 		answer(EVENT_REPLY);
 	close_table();
 }
+
+/* Ended for newer questions, but not without a word. */
+START_TEST(the_oldest_goes_with_what_was_known)
+{
+	shed_oldest(true, DNS_NOERROR);
+	shed_oldest(false, DNS_SERVFAIL);
+}
 END_TEST
 
 UNIT_SUITE("task", who_asks_the_same_shares_one_task, classes_are_not_joined,
-	   sub_questions_come_back, nothing_to_wait_for, a_circle_is_refused,
-	   a_refused_packet_is_told_at_once, a_parent_ends_first,
+	   sub_questions_come_back, nothing_to_wait_for, who_yields_waits_for_a_tick,
+	   a_circle_is_refused, a_refused_packet_is_told_at_once, a_parent_ends_first,
 	   a_parent_ends_while_its_sub_question_does, a_parent_waits_twice_for_the_same,
 	   a_chain_of_all_tasks_ends, a_client_waits_its_own_time_only,
 	   work_without_end_is_ended, a_full_table_sheds_the_oldest,
