@@ -54,11 +54,37 @@ static enum iter_result fail_budget(struct iter *it, struct iter_io *io)
 		    "too much work for one question, ended at the servers of ");
 }
 
+static void store(struct iter *it, struct iter_io *io)
+{
+	if (it->reply.referral.servers_n)
+		iter_take_prime(it, io);
+	for (int i = 0; i < it->reply.answer_n; i++)
+		rrset_cache_put(io->env->cache, it->reply.answer[i], io->env->now_s);
+	if (it->reply.negative)
+		rrset_cache_put(io->env->cache, it->reply.negative, io->env->now_s);
+}
+
+static enum iter_result finish(struct iter *it, struct iter_io *io)
+{
+	store(it, io);
+	it->now.id = 0;
+	return ITER_DONE;
+}
+
+/* No server says more than this. */
+static enum iter_result take_spare(struct iter *it, struct iter_io *io)
+{
+	it->reply = *it->spare;
+	return finish(it, io);
+}
+
 /* No server is left and nothing is under way. Rules are the reason when no server that
  * they allow has been asked. */
 static enum iter_result give_up(struct iter *it, struct iter_io *io)
 {
 	bool asked = false;
+	if (it->spare)
+		return take_spare(it, io);
 	for (int i = 0; i < it->path_n; i++)
 		asked |= !it->path[i].blocked &&
 			 (it->path[i].udp_tries || it->path[i].tcp_tried);
@@ -184,7 +210,9 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		.exact_case = io->env->conf->recursion.case_randomisation && !tcp &&
 			      !p->plain_case,
 		.known_silent = info.failures >= ITER_KNOWN_SILENT,
-		.tcp_works = info.tcp_works};
+		.tcp_works = info.tcp_works,
+		.lame = server_is_lame(io->env->servers, &p->to, it->cut.zone,
+				       io->env->now_ms)};
 	io->budget->sends--;
 	server_probed(io->env->servers, &p->to,
 		      io->env->now_ms + wait_ms(io, p, &info, tcp));
@@ -257,7 +285,7 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 	struct iter_path *p;
 	it->now.id = 0;
 	if (is_spent(io))
-		return fail_budget(it, io);
+		return it->spare ? take_spare(it, io) : fail_budget(it, io);
 	int err = find_path(&p, it, io);
 	if (err)
 		return err == ERR_NOMEM ? fail_memory(it) : fail_policy(it);
@@ -350,7 +378,7 @@ static void note_reply(struct iter *it, struct iter_io *io, const struct iter_se
 	struct server_table *t = io->env->servers;
 	const struct addr *a = &s->to->to;
 	uint64_t now_ms = io->env->now_ms;
-	bool useless = it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME;
+	bool useless = iter_is_useless(it);
 	/* One that has no use for a part may know the whole name. */
 	if (useless && !iter_qmin_probes(it))
 		server_lame(t, a, it->cut.zone, now_ms);
@@ -362,16 +390,6 @@ static void note_reply(struct iter *it, struct iter_io *io, const struct iter_se
 		server_needs_tcp(t, a, now_ms);
 	if (!s->tcp)
 		server_replied(t, a, (uint32_t)(now_ms - s->sent_ms), now_ms);
-}
-
-static void store(struct iter *it, struct iter_io *io)
-{
-	if (it->reply.referral.servers_n)
-		iter_take_prime(it, io);
-	for (int i = 0; i < it->reply.answer_n; i++)
-		rrset_cache_put(io->env->cache, it->reply.answer[i], io->env->now_s);
-	if (it->reply.negative)
-		rrset_cache_put(io->env->cache, it->reply.negative, io->env->now_s);
 }
 
 /* A minimised question has its reply: goes on to the next name. */
@@ -392,10 +410,13 @@ static enum iter_result take_final(struct iter *it, struct iter_io *io)
 	int result = iter_qmin_reply(it, io);
 	if (result != ITER_QMIN_TAKE)
 		return take_probe(it, io, result);
-	if (it->reply.class != ITER_ERROR && it->reply.class != ITER_LAME) {
-		store(it, io);
-		it->now.id = 0;
-		return ITER_DONE;
+	/* Who is known to be lame is asked when nobody better is left. */
+	if (!iter_is_useless(it) || (it->reply.second_hand && it->now.lame))
+		return finish(it, io);
+	if (it->reply.second_hand && !it->spare) {
+		it->spare = arena_copy(io->arena, &it->reply, sizeof it->reply);
+		if (!it->spare)
+			return fail_memory(it);
 	}
 	it->useless = true;
 	p->dead = true;
@@ -481,9 +502,7 @@ static int read_reply(struct iter *it, struct iter_io *io, const struct event *e
 /* What a server says too late does not end the wait for another, unless it helps. */
 static bool is_too_late(const struct iter *it, const struct iter_send *s)
 {
-	return s != &it->now &&
-	       (it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME ||
-		it->reply.class == ITER_NO_EDNS);
+	return s != &it->now && (iter_is_useless(it) || it->reply.class == ITER_NO_EDNS);
 }
 
 static enum iter_result on_reply(struct iter *it, struct iter_io *io,

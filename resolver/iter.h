@@ -74,7 +74,7 @@ struct iter_send {
 	const uint8_t *bytes; /* the message: its ID, the name as it was written */
 	uint64_t sent_ms;
 	bool tcp, edns, exact_case;
-	bool known_silent, tcp_works; /* what was known of the server */
+	bool known_silent, tcp_works, lame; /* what was known of the server */
 };
 
 struct iter {
@@ -108,6 +108,7 @@ struct iter {
 	bool restricted, starved; /* as in struct reply */
 	struct verdict blocked;
 	struct iter_reply reply;
+	const struct iter_reply *spare; /* second-hand: for want of a better */
 	int16_t ede;
 	const char *ede_text;
 };

@@ -17,6 +17,13 @@ static inline struct step *iter_add_step(struct iter_io *io, enum step_kind kind
 	return s;
 }
 
+/* Others are to be asked, if there are any. */
+static inline bool iter_is_useless(const struct iter *it)
+{
+	return it->reply.class == ITER_ERROR || it->reply.class == ITER_LAME ||
+	       it->reply.second_hand;
+}
+
 /* ---- iter_cut.c ---- */
 
 /* Sets it->cut to where the walk begins: the deepest of what the configuration gives and

@@ -68,6 +68,7 @@ void iter_enter_cut(struct iter *it, struct iter_io *io)
 	it->resort = false;
 	it->timed_out = it->unreachable = it->useless = it->forbidden = false;
 	it->rested = false;
+	it->spare = NULL;
 	it->last_tcp = 0;
 	it->blocked.kind = VERDICT_PASS;
 	/* Servers of the configuration have no names to look up. */

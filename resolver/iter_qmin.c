@@ -113,15 +113,15 @@ int iter_qmin_reply(struct iter *it, struct iter_io *io)
 {
 	if (!iter_qmin_probes(it))
 		return ITER_QMIN_TAKE;
-	switch (it->reply.class) {
-	case ITER_NXDOMAIN:
-		if (believes_denial(it, io))
+	if (iter_is_useless(it)) {
+		if (!is_relaxed(io))
 			return ITER_QMIN_TAKE;
 		ask_whole(it);
 		return ITER_QMIN_AGAIN;
-	case ITER_ERROR:
-	case ITER_LAME:
-		if (!is_relaxed(io))
+	}
+	switch (it->reply.class) {
+	case ITER_NXDOMAIN:
+		if (believes_denial(it, io))
 			return ITER_QMIN_TAKE;
 		ask_whole(it);
 		return ITER_QMIN_AGAIN;

@@ -423,11 +423,8 @@ static int classify(struct iter_reply *out, const struct iter_message *m)
 		err = read_denial(out, m, name);
 	if (!err && is_prime(out, m))
 		err = read_servers(out, m, WIRE_ANSWER, name);
-	/* Data that a resolver has from somewhere else proves nothing here. */
-	if (!err && out->class != ITER_REFERRAL && !may_deny(m) && (m->flags & DNS_RA)) {
-		out->class = ITER_LAME;
-		out->negative = NULL;
-	}
+	out->second_hand =
+		!err && out->class > ITER_REFERRAL && !may_deny(m) && (m->flags & DNS_RA);
 	return err;
 }
 
@@ -448,7 +445,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 	out->answer_n = 0;
 	out->negative = NULL;
 	out->ds = NULL;
-	out->has_opt = false;
+	out->has_opt = out->second_hand = false;
 	out->referral.servers_n = 0;
 	out->class = iter_message_match(asked, msg, len);
 	if (out->class != ITER_ANSWER) {

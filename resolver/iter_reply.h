@@ -25,7 +25,7 @@ enum iter_class {
 	ITER_ERROR,	/* an rcode that helps nobody, or a broken message over TCP */
 	ITER_LAME,	/* not responsible for the zone, or a referral up or sideways */
 	ITER_REFERRAL,
-	ITER_ANSWER,
+	ITER_ANSWER, /* this and those below say something of the name */
 	ITER_CNAME, /* the chain ends in a name that is still to be asked for, or in none:
 		     * what a DNAME makes of it is too long */
 	ITER_NODATA,
@@ -46,6 +46,8 @@ struct iter_asked {
 struct iter_reply {
 	enum iter_class class;
 	bool has_opt;
+	/* A resolver's word, not that of the zone: good when nobody else says more. */
+	bool second_hand;
 	/* CNAMEs and DNAMEs in order, then the end of the chain; for ANY all RRsets of
 	 * the name. The CNAMEs that DNAMEs make are not among them. */
 	struct rrset *answer[REPLY_ANSWER_MAX];

@@ -47,8 +47,8 @@ struct row {
 
 /* Asked: www.example.com, of a server of example.com or (P) com. */
 #define SOA "example.com. 300 SOA ns.example.com. h.example.com. 1 2 3 4 60"
-/* F: of a forwarder. */
-enum { P = 1 << 20, F = 1 << 21, AA = DNS_AA, RA = DNS_RA };
+/* F: of a forwarder; S: what it says is second-hand. */
+enum { P = 1 << 20, F = 1 << 21, S = 1 << 22, AA = DNS_AA, RA = DNS_RA };
 #define NSEC "a.example.com. 30 NSEC z.example.com. A RRSIG NSEC"
 
 static const struct row rows[] = {
@@ -84,14 +84,14 @@ static const struct row rows[] = {
 	 1},
 	{"a resolver's answer",
 	 DNS_A,
-	 RA,
+	 RA | S,
 	 {"www.example.com. A 192.0.2.1"},
 	 {0},
 	 {0},
-	 ITER_LAME,
+	 ITER_ANSWER,
 	 1,
-	 NULL,
-	 0},
+	 "www.example.com",
+	 1},
 	{"another name",
 	 DNS_A,
 	 AA,
@@ -282,11 +282,11 @@ static const struct row rows[] = {
 	 0},
 	{"only a proof, from a resolver",
 	 DNS_A,
-	 RA,
+	 RA | S,
 	 {0},
 	 {NSEC},
 	 {0},
-	 ITER_LAME,
+	 ITER_NODATA,
 	 0,
 	 NULL,
 	 0},
@@ -538,6 +538,7 @@ START_TEST(classes_and_records)
 		ck_assert_msg(out.class == r->class, "%s: class %d", r->what, out.class);
 		int n = r->class == ITER_REFERRAL ? out.referral.servers_n : out.answer_n;
 		ck_assert_msg(n == r->n || r->class == ITER_ERROR, "%s: %d", r->what, n);
+		ck_assert_msg(out.second_hand == !!(r->flags & S), "%s: whose", r->what);
 		bool denial = out.class == denials[0] || out.class == denials[1];
 		ck_assert_msg((out.negative != NULL) == denial, "%s: denial", r->what);
 		if (denial) {
