@@ -234,9 +234,9 @@ const struct conf_key conf_keys[] = {
 		.words = qmin_modes,
 		.def = "relaxed",
 		.help = "Ask each server only for the labels it needs (RFC 9156). "
-			"relaxed "
-			"asks for the whole name where a server denies or cannot answer "
-			"a part of it; strict does not.",
+			"relaxed asks for the whole name where a server denies or "
+			"cannot answer a part of it; strict believes denials, and asks "
+			"for it when no server of the zone answers for the part.",
 	},
 	{
 		.path = "recursion.case_randomisation",

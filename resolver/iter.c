@@ -241,7 +241,10 @@ static enum iter_result ask_path(struct iter *it, struct iter_io *io, struct ite
 	return ask(it, io, p, (it->forged || info.tcp_only) && !p->tcp_tried);
 }
 
-/* No server is left for UDP: waits for look-ups, tries TCP, or ends. */
+static enum iter_result go_on(struct iter *it, struct iter_io *io);
+
+/* No server is left for UDP: waits for look-ups, tries TCP, asks for the whole name, or
+ * ends. */
 static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = NULL;
@@ -249,7 +252,12 @@ static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
 		return ITER_WAITS;
 	if (!io->subject->own && iter_silent_path(&p, it, io))
 		return fail_policy(it);
-	return p ? ask(it, io, p, true) : give_up(it, io);
+	if (p)
+		return ask(it, io, p, true);
+	if (!iter_qmin_give_up(it))
+		return give_up(it, io);
+	iter_revive_paths(it);
+	return go_on(it, io);
 }
 
 /* To this question, or to several before. */
@@ -411,9 +419,10 @@ static enum iter_result take_final(struct iter *it, struct iter_io *io)
 	if (result != ITER_QMIN_TAKE)
 		return take_probe(it, io, result);
 	/* Who is known to be lame is asked when nobody better is left. */
-	if (!iter_is_useless(it) || (it->reply.second_hand && it->now.lame))
+	bool spare = it->reply.second_hand && !iter_qmin_probes(it);
+	if (!iter_is_useless(it) || (spare && it->now.lame))
 		return finish(it, io);
-	if (it->reply.second_hand && !it->spare) {
+	if (spare && !it->spare) {
 		it->spare = arena_copy(io->arena, &it->reply, sizeof it->reply);
 		if (!it->spare)
 			return fail_memory(it);

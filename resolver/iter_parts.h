@@ -48,6 +48,9 @@ enum iter_qmin {
 /* What a reply that is no referral means for the name. ERR_NOMEM, or enum iter_qmin. */
 MUST_CHECK int iter_qmin_reply(struct iter *it, struct iter_io *io);
 void iter_qmin_timeout(struct iter *it, struct iter_io *io);
+/* No server has an answer for a part of the name, and some have said so: whether all are
+ * to be asked for the whole. */
+bool iter_qmin_give_up(struct iter *it);
 
 /* ---- iter_path.c ---- */
 
@@ -62,6 +65,8 @@ int iter_judge_origin(struct iter *it, struct iter_io *io, const struct origin *
 void iter_block_path(struct iter_path *p);
 /* Another name is asked for: tries begin anew, what the servers are stays known. */
 void iter_renew_paths(struct iter *it);
+/* All may be asked again, but those that rules forbid. */
+void iter_revive_paths(struct iter *it);
 /* A server that UDP did not reach and TCP may; NULL when there is none. ERR_* only. */
 int iter_silent_path(struct iter_path **out, struct iter *it, struct iter_io *io);
 /* The best path that no rule forbids; NULL when there is none. */

@@ -127,6 +127,13 @@ void iter_renew_paths(struct iter *it)
 	}
 }
 
+void iter_revive_paths(struct iter *it)
+{
+	iter_renew_paths(it);
+	for (int i = 0; i < it->path_n; i++)
+		it->path[i].dead = it->path[i].blocked;
+}
+
 /* ---- the choice ---- */
 
 /* What decides between paths, the first difference first; less is better. */

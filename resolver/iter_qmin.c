@@ -103,10 +103,11 @@ static bool has_dname(const struct iter *it)
 }
 
 /* Servers exist that deny a name with nothing but names below it (RFC 8020 has their
- * story): relaxed asks for the whole name then. The root's own do not. */
+ * story): relaxed asks for the whole name then, strict when it is not even said with
+ * authority. The root's own do not. */
 static bool believes_denial(const struct iter *it, const struct iter_io *io)
 {
-	return !is_relaxed(io) || *it->cut.zone == 0;
+	return (!is_relaxed(io) && it->reply.has_aa) || *it->cut.zone == 0;
 }
 
 int iter_qmin_reply(struct iter *it, struct iter_io *io)
@@ -138,6 +139,14 @@ int iter_qmin_reply(struct iter *it, struct iter_io *io)
 	}
 	int err = choose(it, io, name_labels(it->ask));
 	return err ? err : ITER_QMIN_FURTHER;
+}
+
+bool iter_qmin_give_up(struct iter *it)
+{
+	if (!iter_qmin_probes(it) || !it->useless)
+		return false;
+	ask_whole(it);
+	return true;
 }
 
 void iter_qmin_timeout(struct iter *it, struct iter_io *io)

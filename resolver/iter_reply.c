@@ -445,7 +445,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 	out->answer_n = 0;
 	out->negative = NULL;
 	out->ds = NULL;
-	out->has_opt = out->second_hand = false;
+	out->has_opt = out->has_aa = out->second_hand = false;
 	out->referral.servers_n = 0;
 	out->class = iter_message_match(asked, msg, len);
 	if (out->class != ITER_ANSWER) {
@@ -464,6 +464,7 @@ int iter_reply_read(struct iter_reply *out, struct arena *arena,
 	m.rcode = m.flags & DNS_RCODE_MASK;
 	int err = iter_message_index(&m);
 	out->has_opt = m.has_opt;
+	out->has_aa = authoritative(&m);
 	err = err ? err : iter_message_proofs(&m);
 	err = err ? err : classify(out, &m);
 	if (err == ERR_FORMAT || err == ERR_RANGE) {

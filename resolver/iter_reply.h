@@ -45,7 +45,7 @@ struct iter_asked {
 
 struct iter_reply {
 	enum iter_class class;
-	bool has_opt;
+	bool has_opt, has_aa;
 	/* A resolver's word, not that of the zone: good when nobody else says more. */
 	bool second_hand;
 	/* CNAMEs and DNAMEs in order, then the end of the chain; for ANY all RRsets of
