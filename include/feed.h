@@ -6,7 +6,7 @@
  * Errors   a bad line is never an error of the file; ERR_* is: cannot read, is
  *          another format, or a callback said stop
  * Source   DESIGN.md "The blocklist store"; RPZ draft sections 3 to 5; RFC 4180 (CSV);
- *          hosts(5); UTS 46 (names that are not ASCII)
+ *          hosts(5); STIX 2.1; MISP core format; UTS 46 (names that are not ASCII)
  *
  * What a line becomes
  *   domains  NAME, .NAME: the name and all below it (with exact: only itself);
@@ -16,6 +16,10 @@
  *   csv      as domains, from the column with the names
  *   adblock  ||NAME^: as in domains; NAME alone: exactly that name; @@||NAME^, an
  *            exception, only with force: let through
+ *   stix     each name and address of an indicator's pattern, as in domains; LIKE
+ *            '%.NAME': all below it
+ *   misp     attributes that are names and addresses, as in domains
+ *   warninglist  names and addresses to let through: never-block
  *   rpz      NAME CNAME action: exactly that name; *.NAME: all below it. Any other record
  *            is local data: an item for each, which the store joins to one rule a NAME */
 #ifndef SINKHOLED_FEED_H
@@ -30,6 +34,9 @@ enum feed_format {
 	FEED_CSV,
 	FEED_RPZ,
 	FEED_ADBLOCK,
+	FEED_STIX,
+	FEED_MISP,
+	FEED_WARNINGLIST,
 	FEED_FORMAT_N
 };
 
@@ -58,6 +65,9 @@ enum feed_skip {
 	FEED_SKIP_PART,	   /* about a part of what a name serves: a filter for browsers */
 	FEED_SKIP_THING,   /* about something else: a hash, a file, a mail address */
 	FEED_SKIP_EXPIRED, /* ended before it was read */
+	FEED_SKIP_REVOKED, /* its source took it back */
+	FEED_SKIP_PATTERN, /* a condition that names and addresses cannot express */
+	FEED_SKIP_NOT_IDS, /* its source says that it is context, not an indicator */
 	FEED_SKIP_N
 };
 
@@ -81,6 +91,10 @@ struct feed_options {
 	const char *columns; /* CSV: "ROLE=HEADING,...", see feed_columns_good(); NULL */
 	uint32_t now;	     /* leave out what ended before this time; 0 = keep all */
 };
+
+/* What an export of ours adds to a STIX indicator: rule_kind, rule_action, rule_data and
+ * family. */
+#define FEED_STIX_EXTENSION "extension-definition--2b1c0c58-4f5e-4f0b-9b0a-6d1f2c7f4e53"
 
 /* Whether each ROLE is one of name, family, category, confidence, added, expires, source,
  * reference, reason, authority and type. */

@@ -106,6 +106,25 @@ static inline const char *rule_kind_text(enum rule_kind k)
 	return (unsigned)k < RULE_KIND_N ? text[k] : "?";
 }
 
+/* What an address rule is compared with, by its RULE_ADDR_* bits: "address" is what a
+ * list line stands for. */
+static inline const char *rule_use_text(unsigned use)
+{
+	static const char *const text[] = {
+		"none",	  "client",	   "answer",  "client+answer",
+		"server", "client+server", "address", "client+address"};
+	return text[use & 7];
+}
+
+/* The bits, or 0. */
+static inline uint8_t rule_use_from_text(const char *text)
+{
+	for (uint8_t use = 1; use < 8; use++)
+		if (strcmp(text, rule_use_text(use)) == 0)
+			return use;
+	return 0;
+}
+
 static inline const char *rule_trigger_text(enum rule_trigger t)
 {
 	static const char *const text[RULE_TRIGGER_N] = {

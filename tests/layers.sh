@@ -20,6 +20,7 @@ owners 'lmdb\.h' 'zones/blocklist[a-z_]*\.[ch]|resolver/hit_store[a-z_]*\.[ch]|z
 owners 'uv\.h' 'resolver/(main|worker|front[a-z_]*|upstream[a-z_]*|control|trace)\.[ch]'
 owners 'ldns/.*' 'zones/(zone_file|feed_data)\.c|resolver/val_sig\.c|(tools|tests)/.*'
 owners 'idn2\.h' 'zones/feed_word\.c'
+owners 'yajl/.*' 'zones/feed_json\.c'
 owners 'yaml\.h' 'resolver/conf\.c'
 [ $bad = 0 ] && echo "layers: clean"
 exit $bad

@@ -10,7 +10,7 @@
 
 /* import, check and diff: one reading of the input, three things to do with it. */
 
-#define FORMATS "auto, domains, hosts, csv, rpz, adblock"
+#define FORMATS "auto, domains, hosts, csv, rpz, adblock, stix, misp, warninglist"
 #define FORCES "shrink, empty, single-label, arpa, wide, reserved, exception"
 
 enum {

@@ -58,7 +58,7 @@ static uint64_t *find(uint64_t *slot, size_t slots, uint64_t h)
 static bool grow(struct seen *s)
 {
 	size_t slots = s->slots ? s->slots * 2 : SLOTS_FIRST;
-	uint64_t *slot = calloc(slots, sizeof *slot);
+	uint64_t *slot = slots <= SEEN_SLOTS_MAX ? calloc(slots, sizeof *slot) : NULL;
 	if (!slot)
 		return false;
 	for (size_t i = 0; i < s->slots; i++)
@@ -73,7 +73,7 @@ static bool grow(struct seen *s)
 /* The flags that h had before it got more; 0: it is new. */
 static unsigned mark(struct seen *s, uint64_t h, unsigned more)
 {
-	bool room = s->used < s->slots / 2 || (s->used < SEEN_MAX && grow(s));
+	bool room = s->used < s->slots / 4 * 3 || grow(s);
 	uint64_t *at = s->slots ? find(s->slot, s->slots, h) : NULL;
 	unsigned had = at ? *at & FLAGS : 0;
 	if (!had && (!room || !at))

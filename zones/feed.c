@@ -1,13 +1,17 @@
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "include/utf8.h"
 #include "zones/feed_parse.h"
 
 enum {
-	CHUNK = 65536, /* read at a time; also what feed_detect() looks at */
+	BYTES_MAX_GIB = 64, /* no list is larger; an endless pipe is none */
+	TIME_MAX_S = 3600,  /* whatever hangs so long holds up the next import */
+	CHUNK = 65536,	    /* read at a time; also what feed_detect() looks at */
 	PROGRESS_LINES = 4096,
 };
 
@@ -21,6 +25,9 @@ static const struct {
 	[FEED_CSV] = {"csv", &feed_parser_csv},
 	[FEED_RPZ] = {"rpz", &feed_parser_rpz},
 	[FEED_ADBLOCK] = {"adblock", &feed_parser_adblock},
+	[FEED_STIX] = {"stix", &feed_parser_stix},
+	[FEED_MISP] = {"misp", &feed_parser_misp},
+	[FEED_WARNINGLIST] = {"warninglist", &feed_parser_warninglist},
 };
 
 static const struct {
@@ -46,11 +53,19 @@ static const struct {
 	[FEED_SKIP_PART] = {"part", "filter for a part of pages"},
 	[FEED_SKIP_THING] = {"other-thing", "about something else"},
 	[FEED_SKIP_EXPIRED] = {"expired", "ended already"},
+	[FEED_SKIP_REVOKED] = {"revoked", "revoked or deleted"},
+	[FEED_SKIP_PATTERN] = {"pattern", "pattern that no rule can say"},
+	[FEED_SKIP_NOT_IDS] = {"not-ids", "not meant for detection"},
 };
 
 const char *feed_format_text(enum feed_format f)
 {
 	return (unsigned)f < FEED_FORMAT_N ? formats[f].name : "?";
+}
+
+static bool feed_format_is_json(enum feed_format f)
+{
+	return f == FEED_STIX || f == FEED_MISP || f == FEED_WARNINGLIST;
 }
 
 int feed_format_from_text(const char *text)
@@ -135,15 +150,18 @@ bool feed_takes(const struct feed *f, int why)
 				    (f->options->force & FEED_FORCE(why)));
 }
 
-int feed_put_word(struct feed *f, const char *text, size_t len, bool exact)
+int feed_put_word(struct feed *f, const char *text, size_t len,
+		  const struct feed_told *told)
 {
 	int why = feed_word(&f->item.key, &f->item.kind, text, len);
 	bool port = why == FEED_SKIP_PORT && f->options->ports &&
 		    f->item.key.prefix.addr.family;
 	if (!port && !feed_takes(f, why))
 		return feed_skip(f, (enum feed_skip)why, text, len);
-	if ((exact || f->options->exact) && f->item.kind == RULE_SUBTREE &&
-	    !f->item.key.prefix.addr.family)
+	bool exact = f->options->exact || (told && told->exact);
+	if (f->item.key.prefix.addr.family)
+		f->item.kind = told && told->use ? told->use : f->item.kind;
+	else if (exact && f->item.kind == RULE_SUBTREE)
 		f->item.kind = RULE_EXACT;
 	return feed_put(f);
 }
@@ -159,12 +177,32 @@ struct source {
 	char *buf;
 	size_t start, end; /* unread bytes of buf */
 	bool eof;
-	bool unended; /* the end of the line at work is not in buf */
-	off_t first;  /* where a file's list begins: it may have been read from */
+	bool unended;	     /* the end of the line at work is not in buf */
+	uint64_t taken;	     /* bytes in this reading */
+	int64_t deadline_ms; /* monotonic */
+	off_t first;	     /* where a file's list begins: it may have been read from */
 	struct feed_position at;
 	int (*progress)(void *arg, const struct feed_position *at);
 	void *arg;
 };
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* As read(2); ETIMEDOUT when nothing has come in time. */
+static ssize_t read_before(int fd, char *to, size_t room, int64_t deadline_ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left = deadline_ms - now_ms();
+	int ready = left > 0 ? poll(&p, 1, (int)left) : 0;
+	if (ready == 0)
+		errno = ETIMEDOUT;
+	return ready > 0 ? read(fd, to, room) : -1;
+}
 
 static ssize_t source_read(struct source *s, char *to, size_t room)
 {
@@ -177,7 +215,7 @@ static ssize_t source_read(struct source *s, char *to, size_t room)
 		return (ssize_t)n;
 	}
 	for (;;) {
-		ssize_t n = read(s->fd, to, room);
+		ssize_t n = read_before(s->fd, to, room, s->deadline_ms);
 		if (n >= 0 || errno != EINTR)
 			return n;
 		/* A signal: the caller may want to stop rather than wait for more. */
@@ -196,11 +234,16 @@ static int source_fill(struct source *s)
 	s->end -= s->start;
 	s->start = 0;
 	while (!s->eof && s->end < CHUNK) {
+		if (s->taken >> 30 >= BYTES_MAX_GIB)
+			return ERR_RANGE;
 		ssize_t n = source_read(s, s->buf + s->end, CHUNK - s->end);
 		if (n < 0)
-			return errno == EINTR ? ERR_STOPPED : ERR_IO;
+			return errno == EINTR	    ? ERR_STOPPED
+			       : errno == ETIMEDOUT ? ERR_BUSY
+						    : ERR_IO;
 		s->eof = n == 0;
 		s->end += (size_t)n;
+		s->taken += (size_t)n;
 	}
 	return ERR_OK;
 }
@@ -223,6 +266,7 @@ static int source_begin(struct source *s)
 static int source_rewind(struct source *s)
 {
 	s->mem_at = s->start = s->end = 0;
+	s->taken = 0;
 	s->eof = false;
 	if (s->fd >= 0 && lseek(s->fd, s->first, SEEK_SET) < 0)
 		return ERR_IO;
@@ -301,10 +345,32 @@ static int read_lines(struct feed *f, struct source *s, const struct feed_parser
 	return got;
 }
 
+static int read_bytes(struct feed *f, struct source *s, const struct feed_parser *p)
+{
+	int err = ERR_OK;
+	while (!err && s->start < s->end) {
+		err = p->bytes(f, s->buf + s->start, s->end - s->start);
+		s->at.bytes += s->end - s->start;
+		s->start = s->end;
+		s->at.line = f->line;
+		if (!err && s->progress)
+			err = s->progress(s->arg, &s->at);
+		if (!err)
+			err = source_fill(s);
+	}
+	f->out->lines = f->line;
+	return err ? err : p->end(f);
+}
+
+static int read_once(struct feed *f, struct source *s, const struct feed_parser *p)
+{
+	return p->bytes ? read_bytes(f, s, p) : read_lines(f, s, p);
+}
+
 static int read_twice(struct feed *f, struct source *s, const struct feed_parser *p)
 {
 	f->survey = true;
-	int err = read_lines(f, s, p);
+	int err = read_once(f, s, p);
 	if (!err)
 		err = source_rewind(s);
 	if (err)
@@ -315,7 +381,7 @@ static int read_twice(struct feed *f, struct source *s, const struct feed_parser
 	s->at.line = 0;
 	if (p->restart && (err = p->restart(f)) != ERR_OK)
 		return err;
-	return read_lines(f, s, p);
+	return read_once(f, s, p);
 }
 
 static void tell(struct feed_result *out, const char *name, uint64_t line,
@@ -337,9 +403,18 @@ static int choose_format(struct feed_result *out, const struct source *s,
 	int err = feed_detect(&out->format, &why, s->buf + s->start, s->end - s->start);
 	if (err)
 		tell(out, name, 0, why);
-	if (asked != FEED_AUTO)
-		out->format = asked;
-	return err;
+	if (err || asked == FEED_AUTO)
+		return err;
+	if (feed_format_is_json(asked) != feed_format_is_json(out->format)) {
+		tell(out, name, 0,
+		     feed_format_is_json(asked)
+			     ? "this is no JSON, or JSON of no kind that is known"
+			     : "this is JSON: leave --format out, or name one of stix, "
+			       "misp and warninglist");
+		return ERR_FORMAT;
+	}
+	out->format = asked;
+	return ERR_OK;
 }
 
 /* Everything after opening; s is at its first byte. */
@@ -358,10 +433,14 @@ static int read_source(struct feed_result *out, struct source *s, const char *na
 		goto out;
 	if (p->twice && s->at.total_bytes)
 		s->at.total_bytes *= 2;
-	err = p->twice ? read_twice(&f, s, p) : read_lines(&f, s, p);
+	err = p->twice ? read_twice(&f, s, p) : read_once(&f, s, p);
 out:
 	if (err == ERR_IO)
 		tell(out, name, f.line, strerror(errno));
+	else if (err == ERR_RANGE)
+		tell(out, name, f.line, "this is too large for a list");
+	else if (err == ERR_BUSY)
+		tell(out, name, f.line, "reading this took too long");
 	else if (err == ERR_FORMAT && out->error[0])
 		tell(out, name, f.line, out->error);
 	if (p->close && f.state)
@@ -450,7 +529,10 @@ static bool needs_spool(const struct source *s, enum feed_format asked)
 static int read_fd(struct feed_result *out, int fd, const char *name,
 		   const struct feed_options *options, const struct feed_callbacks *cb)
 {
-	struct source s = {.fd = fd, .progress = cb->progress, .arg = cb->arg};
+	struct source s = {.fd = fd,
+			   .progress = cb->progress,
+			   .arg = cb->arg,
+			   .deadline_ms = now_ms() + TIME_MAX_S * 1000LL};
 	struct stat st;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		s.at.total_bytes = (uint64_t)st.st_size;

@@ -69,6 +69,7 @@ static int exception(struct feed *f, struct feed_span name, struct feed_span lin
 
 static int filter(struct feed *f, struct feed_span line)
 {
+	static const struct feed_told alone = {.exact = true};
 	struct feed_span s = line;
 	bool except = take(&s, "@@"), anchored = take(&s, "||");
 	const char *dollar = memrchr(s.text, '$', s.len);
@@ -82,10 +83,10 @@ static int filter(struct feed *f, struct feed_span line)
 	feed_item_new(f);
 	/* Without marks it is a line of a plain list, which such files may hold. */
 	if (!anchored && !except && !dollar)
-		return feed_put_word(f, s.text, s.len, true);
+		return feed_put_word(f, s.text, s.len, &alone);
 	if (!anchored || !cut_end(&s))
 		return feed_skip(f, FEED_SKIP_URL, line.text, line.len);
-	return except ? exception(f, s, line) : feed_put_word(f, s.text, s.len, false);
+	return except ? exception(f, s, line) : feed_put_word(f, s.text, s.len, NULL);
 }
 
 static int adblock_line(struct feed *f, const char *text, size_t len)

@@ -1,5 +1,3 @@
-#include <time.h>
-
 #include "include/utf8.h"
 #include "zones/feed_parse.h"
 
@@ -293,31 +291,6 @@ bool feed_csv_is_heading(const char *text, size_t len)
 
 /* ---- records ---- */
 
-/* "2024-09-01", with or without a clock behind it; 0 when it is no date. Days are enough
- * for when something was first listed, but an expiry keeps its seconds. */
-static uint32_t read_time(struct feed_span s)
-{
-	char buf[32];
-	struct tm t = {0};
-	if (s.len < 10 || s.len >= sizeof buf)
-		return 0;
-	memcpy(buf, s.text, s.len);
-	buf[s.len] = 0;
-	const char *rest = strptime(buf, "%Y-%m-%d", &t);
-	if (rest && (*rest == ' ' || *rest == 'T'))
-		(void)strptime(rest + 1, "%H:%M:%S", &t);
-	int64_t v = rest ? (int64_t)timegm(&t) : 0;
-	return v > 0 && v <= UINT32_MAX ? (uint32_t)v : 0;
-}
-
-static uint8_t read_confidence(struct feed_span s)
-{
-	if (s.len && s.text[s.len - 1] == '%')
-		s.len--;
-	long v = addr_number(s.text, s.len, 100);
-	return v < 0 ? 255 : (uint8_t)v;
-}
-
 static void copy(char *out, size_t size, struct feed_span s)
 {
 	utf8_clean(out, size, s.text, s.len);
@@ -335,57 +308,9 @@ static void fill_entry(struct blocklist_entry *e, const struct feed_span value[C
 	if (n && value[COL_REFERENCE].len && n + 2 < sizeof e->reference)
 		e->reference[n++] = ' ';
 	copy(e->reference + n, sizeof e->reference - n, value[COL_REFERENCE]);
-	e->first_listed = read_time(value[COL_ADDED]);
-	e->expires = read_time(value[COL_EXPIRES]);
-	e->confidence = read_confidence(value[COL_CONFIDENCE]);
-}
-
-/* One record of "TYPE TTL DATA; ..." */
-static bool read_rr(struct blocklist_data *out, struct feed_span s)
-{
-	static const uint8_t root[1];
-	struct feed_rr data;
-	const char *at = s.text, *end = s.text + s.len;
-	struct feed_span type = feed_next_word(&at, end), ttl = feed_next_word(&at, end);
-	if (feed_rdata(&data, type, feed_trim(at, (size_t)(end - at)), root) ||
-	    !feed_ttl(&data.rr.ttl, ttl))
-		return false;
-	return blocklist_data_add(out, &data.rr) == ERR_OK;
-}
-
-static bool read_data(struct blocklist_data *out, struct feed_span s)
-{
-	const char *at = s.text, *end = s.text + s.len;
-	while (at < end) {
-		const char *next = memchr(at, ';', (size_t)(end - at));
-		next = next ? next : end;
-		if (!read_rr(out, feed_trim(at, (size_t)(next - at))))
-			return false;
-		at = next + 1;
-	}
-	return true;
-}
-
-/* What an export says beside the word. False for what is not understood: a rule that
- * covers or does something else must not come out of it. */
-static bool read_rule(struct blocklist_item *item, bool *exact,
-		      const struct feed_span value[COL_N])
-{
-	struct feed_span kind = value[COL_KIND], action = value[COL_ACTION];
-	char text[16];
-	*exact = feed_span_is(kind, "exact");
-	if (kind.len && !*exact && !feed_span_is(kind, "subtree") &&
-	    !feed_span_is(kind, "wildcard") && !feed_span_is(kind, "address"))
-		return false;
-	if (!action.len)
-		return true;
-	copy(text, sizeof text, action);
-	int a = rule_action_from_text(text);
-	item->action = (uint8_t)a;
-	if (a == RULE_LOCAL_DATA)
-		return value[COL_DATA].len &&
-		       read_data(&item->entry.data, value[COL_DATA]);
-	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && !value[COL_DATA].len;
+	e->first_listed = feed_time(value[COL_ADDED]);
+	e->expires = feed_time(value[COL_EXPIRES]);
+	e->confidence = feed_confidence(value[COL_CONFIDENCE]);
 }
 
 /* Whether a word of that type can be a rule; URLs are left out as such. */
@@ -425,12 +350,13 @@ static int one_record(struct feed *f, char *text, size_t len)
 	item->expires = item->entry.expires;
 	struct feed_span word =
 		feed_trim(c->value[COL_WORD].text, c->value[COL_WORD].len);
-	bool exact;
+	struct feed_told told;
 	if (!is_listable(c->value[COL_TYPE]))
 		return feed_skip(f, FEED_SKIP_THING, head, shown.len);
-	if (word.len == 0 || !read_rule(item, &exact, c->value))
+	if (word.len == 0 || !feed_rule(item, &told, c->value[COL_KIND],
+					c->value[COL_ACTION], c->value[COL_DATA]))
 		return feed_skip(f, FEED_SKIP_SYNTAX, head, shown.len);
-	return feed_put_word(f, word.text, word.len, exact);
+	return feed_put_word(f, word.text, word.len, &told);
 }
 
 static int no_heading(struct feed *f)

@@ -36,8 +36,6 @@ static const struct {
 	 "this is a web page, not a list: was the download an error page?"},
 	{"<html", 5, "this is a web page, not a list: was the download an error page?"},
 	{"<?xml", 5, "this is XML, not a list of a format that can be read here"},
-	{"{", 1,
-	 "this looks like JSON, not like a list of a format that can be read here"},
 };
 
 static const char *foreign_kind(const char *head, size_t len)
@@ -105,6 +103,40 @@ static void look_at(struct look *k, const char *text, size_t len)
 		k->others++;
 }
 
+/* A brace, also as the first of an array: other formats begin lines with a bracket. */
+static bool is_json(const char *head, size_t len)
+{
+	static const char blank[] = " \t\r\n";
+	size_t i = 0;
+	while (i < len && head[i] && strchr(blank, head[i]))
+		i++;
+	if (i < len && head[i] == '[')
+		for (i++; i < len && head[i] && strchr(blank, head[i]);)
+			i++;
+	return i < len && head[i] == '{';
+}
+
+/* By keys that only one kind has. */
+static int detect_json(enum feed_format *out, const char **why, const char *head,
+		       size_t len)
+{
+	static const struct {
+		const char *key;
+		enum feed_format format;
+	} keys[] = {
+		{"\"bundle\"", FEED_STIX},	{"\"spec_version\"", FEED_STIX},
+		{"\"Event\"", FEED_MISP},	{"\"Attribute\"", FEED_MISP},
+		{"\"list\"", FEED_WARNINGLIST},
+	};
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+		if (memmem(head, len, keys[i].key, strlen(keys[i].key))) {
+			*out = keys[i].format;
+			return ERR_OK;
+		}
+	*why = "this is JSON, but neither a STIX bundle nor a MISP event or warning list";
+	return ERR_FORMAT;
+}
+
 int feed_detect(enum feed_format *out, const char **why, const char *head, size_t len)
 {
 	struct look k = {0};
@@ -112,6 +144,8 @@ int feed_detect(enum feed_format *out, const char **why, const char *head, size_
 	*why = foreign_kind(head, len);
 	if (*why)
 		return ERR_FORMAT;
+	if (is_json(head, len))
+		return detect_json(out, why, head, len);
 	while (p < end && !k.csv && !k.zone &&
 	       k.words + k.hosts + k.others + k.filters < LOOK_AT_LINES) {
 		const char *nl = memchr(p, '\n', (size_t)(end - p));

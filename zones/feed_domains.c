@@ -95,7 +95,7 @@ static int domains_line(struct feed *f, const char *text, size_t len)
 	struct blocklist_entry *e = &feed_item_new(f)->entry;
 	strcpy(e->reference, d->reference);
 	utf8_clean(e->reason, sizeof e->reason, comment.text, comment.len);
-	return feed_put_word(f, line.text, line.len, false);
+	return feed_put_word(f, line.text, line.len, NULL);
 }
 
 const struct feed_parser feed_parser_domains = {

@@ -7,6 +7,7 @@
 #define SINKHOLED_ZONES_FEED_PARSE_H
 
 #include "include/feed.h"
+#include "include/tlp.h"
 
 struct feed {
 	const struct feed_options *options;
@@ -20,16 +21,19 @@ struct feed {
 
 struct feed_parser {
 	bool twice; /* reads the whole input once before it hands anything out */
-	/* Any of these but line may be NULL. */
+	/* Any of these may be NULL, but line or bytes. */
 	int (*open)(struct feed *f);
 	int (*restart)(struct feed *f); /* between the two readings */
 	int (*line)(struct feed *f, const char *text, size_t len);
+	/* In place of line: all that there is, in pieces; keeps f->line. */
+	int (*bytes)(struct feed *f, const char *text, size_t len);
 	int (*end)(struct feed *f); /* the input is over: a record may be open */
 	void (*close)(struct feed *f);
 };
 
 extern const struct feed_parser feed_parser_domains, feed_parser_hosts, feed_parser_csv,
-	feed_parser_rpz, feed_parser_adblock;
+	feed_parser_rpz, feed_parser_adblock, feed_parser_stix, feed_parser_misp,
+	feed_parser_warninglist;
 
 /* A part of a line. */
 struct feed_span {
@@ -44,9 +48,28 @@ int feed_put(struct feed *f);
 int feed_skip(struct feed *f, enum feed_skip why, const char *text, size_t len);
 /* Whether what feed_word() said is no reason to leave the line out. */
 bool feed_takes(const struct feed *f, int why);
-/* feed_word() into f->item, with the options' exact (or its own) and force: hands it out
- * or skips it. */
-int feed_put_word(struct feed *f, const char *text, size_t len, bool exact);
+/* What a file says about a rule beside its name or address. */
+struct feed_told {
+	bool exact;  /* a name covers only itself */
+	uint8_t use; /* RULE_ADDR_* bits of an address; 0 = the usual */
+};
+
+/* feed_word() into f->item, with what is told (may be NULL) and the options' exact and
+ * force: hands it out or skips it. */
+int feed_put_word(struct feed *f, const char *text, size_t len,
+		  const struct feed_told *told);
+
+/* "2024-09-01", with or without a clock behind it; 0 when it is no date. Days are enough
+ * for when something was first listed, but an expiry keeps its seconds. */
+uint32_t feed_time(struct feed_span s);
+/* "80", "80%"; 255 when it is none. */
+uint8_t feed_confidence(struct feed_span s);
+/* Begins an entry's reference with that mark, as tlp.h tells. */
+void feed_tlp_mark(struct blocklist_entry *e, enum tlp t);
+/* What an export says beside a rule's name. False for what is not understood: a rule that
+ * covers or does something else must not come out of it. */
+bool feed_rule(struct blocklist_item *item, struct feed_told *told, struct feed_span kind,
+	       struct feed_span action, struct feed_span data);
 
 /* Nobody's rule: an address that stands for "this machine" or for nothing. */
 bool feed_addr_is_here(const struct addr *a);

@@ -591,7 +591,7 @@ START_TEST(other_files_are_named)
 		 "a\0",
 		 4, "UTF-16"},
 		{"<!DOCTYPE html>\n", 16, "web page"},
-		{"{\"list\": []}", 12, "JSON"},
+		{"{\"a\": []}", 9, "JSON"},
 		{"a.example.net\0b", 15, "NUL"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -1,0 +1,90 @@
+#include <time.h>
+
+#include "include/utf8.h"
+#include "zones/feed_parse.h"
+
+/* What fields of several formats say in the same words. */
+
+uint32_t feed_time(struct feed_span s)
+{
+	char buf[32];
+	struct tm t = {0};
+	if (s.len < 10 || s.len >= sizeof buf)
+		return 0;
+	memcpy(buf, s.text, s.len);
+	buf[s.len] = 0;
+	const char *rest = strptime(buf, "%Y-%m-%d", &t);
+	if (rest && (*rest == ' ' || *rest == 'T'))
+		(void)strptime(rest + 1, "%H:%M:%S", &t);
+	int64_t v = rest ? (int64_t)timegm(&t) : 0;
+	return v > 0 && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+uint8_t feed_confidence(struct feed_span s)
+{
+	if (s.len && s.text[s.len - 1] == '%')
+		s.len--;
+	long v = addr_number(s.text, s.len, 100);
+	return v < 0 ? 255 : (uint8_t)v;
+}
+
+void feed_tlp_mark(struct blocklist_entry *e, enum tlp t)
+{
+	if (t == TLP_NONE)
+		return;
+	snprintf(e->reference, sizeof e->reference, "TLP:%s", tlp_level(t)->name);
+	for (char *p = e->reference + strlen("TLP:"); *p; p++)
+		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+}
+
+/* One record of "TYPE TTL DATA; ..." */
+static bool read_rr(struct blocklist_data *out, struct feed_span s)
+{
+	static const uint8_t root[1];
+	struct feed_rr data;
+	const char *at = s.text, *end = s.text + s.len;
+	struct feed_span type = feed_next_word(&at, end), ttl = feed_next_word(&at, end);
+	if (feed_rdata(&data, type, feed_trim(at, (size_t)(end - at)), root) ||
+	    !feed_ttl(&data.rr.ttl, ttl))
+		return false;
+	return blocklist_data_add(out, &data.rr) == ERR_OK;
+}
+
+static bool read_data(struct blocklist_data *out, struct feed_span s)
+{
+	const char *at = s.text, *end = s.text + s.len;
+	while (at < end) {
+		const char *next = memchr(at, ';', (size_t)(end - at));
+		next = next ? next : end;
+		if (!read_rr(out, feed_trim(at, (size_t)(next - at))))
+			return false;
+		at = next + 1;
+	}
+	return true;
+}
+
+static bool read_kind(struct feed_told *told, struct feed_span kind)
+{
+	char text[32];
+	utf8_clean(text, sizeof text, kind.text, kind.len);
+	*told = (struct feed_told){.exact = feed_span_is(kind, "exact"),
+				   .use = rule_use_from_text(text)};
+	return !kind.len || told->exact || told->use || feed_span_is(kind, "subtree") ||
+	       feed_span_is(kind, "wildcard");
+}
+
+bool feed_rule(struct blocklist_item *item, struct feed_told *told, struct feed_span kind,
+	       struct feed_span action, struct feed_span data)
+{
+	char text[16];
+	if (!read_kind(told, kind))
+		return false;
+	if (!action.len)
+		return true;
+	utf8_clean(text, sizeof text, action.text, action.len);
+	int a = rule_action_from_text(text);
+	item->action = (uint8_t)a;
+	if (a == RULE_LOCAL_DATA)
+		return data.len && read_data(&item->entry.data, data);
+	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && !data.len;
+}
