@@ -229,7 +229,7 @@ static const uint8_t *record(const struct rrset *s, const uint8_t *zone)
 	const uint8_t *rdata;
 	uint16_t len;
 	uint32_t at = 0;
-	if (s->kind != RRSET_DATA || s->rr_n != 1 || !name_within(s->owner, zone) ||
+	if (s->kind != RRSET_DATA || !name_within(s->owner, zone) ||
 	    !rrset_next(s, &at, &rdata, &len) || at != s->data_len)
 		return NULL;
 	struct wire_reader r = wire_reader(rdata, len);
