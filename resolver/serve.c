@@ -216,6 +216,12 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	return from_task(c, &subject);
 }
 
+/* RFC 5001 */
+static const char *nsid_for(const struct serve *s, const struct query *q)
+{
+	return q->wants_nsid && *s->conf->nsid ? s->conf->nsid : NULL;
+}
+
 static void count_query(const struct serve *s, const struct asker *from)
 {
 	stats_count(s->stats,
@@ -246,7 +252,7 @@ enum serve_result serve_question(void *arg, const struct asker *from, const uint
 		result = say_error(&c, q.rcode, DNS_EDE_NONE, NULL);
 	} else {
 		count_query(s, from);
-		q.nsid = q.wants_nsid && *s->conf->nsid ? s->conf->nsid : NULL;
+		q.nsid = nsid_for(s, &q);
 		result = client_class(&class, s->policy.view, &from->client)
 				 ? store_failed(&c)
 				 : decide(&c, class);
@@ -344,7 +350,10 @@ static bool too_late(const struct serve *s, const struct waiter *w)
 static void deliver(struct serve *s, const struct waiter *w, const struct finished *f)
 {
 	bool here = w == s->current;
-	struct call c = {.s = s, .from = &w->from, .q = &w->query};
+	struct query q = w->query;
+	struct call c = {.s = s, .from = &w->from, .q = &q};
+	/* The configuration may be another by now, and the old one gone. */
+	q.nsid = nsid_for(s, &q);
 	c.asked_us = s->now_us - (s->now_ms - w->since_ms) * 1000;
 	c.out = here ? s->current_out : s->late_out;
 	c.room = room_for(&w->from, &w->query);

@@ -636,6 +636,25 @@ START_TEST(tcp_only_behind_an_alias)
 }
 END_TEST
 
+/* A question that goes on under a new task may outlive the configuration it came under.
+ */
+START_TEST(what_is_told_is_the_configurations_of_now)
+{
+	static const char want[] = "\x00\x03\x00\x03new"; /* RFC 5001 */
+	struct reply r = {.ede = DNS_EDE_NONE};
+	open_serve();
+	snprintf(conf->nsid, sizeof conf->nsid, "new");
+	wait_for(&client_udp, "www.example");
+	waiting.query.edns = waiting.query.wants_nsid = true;
+	waiting.query.nsid = "that of before";
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_int_eq(lates, 1);
+	ck_assert_uint_ge(late_len, sizeof want - 1);
+	ck_assert_mem_eq(late + late_len - (sizeof want - 1), want, sizeof want - 1);
+	close_serve();
+}
+END_TEST
+
 UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, strangers_get_no_more_than_they_sent,
@@ -645,4 +664,4 @@ UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
-	   tcp_only_behind_an_alias)
+	   tcp_only_behind_an_alias, what_is_told_is_the_configurations_of_now)
