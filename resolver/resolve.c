@@ -197,16 +197,31 @@ static bool is_made(const struct rrset *s, const struct rrset *before)
 }
 
 /* Of sets that the validator is done with: one that is not good is enough. */
-static uint8_t worst(struct rrset *const *sets, int n)
+static uint8_t worst(const struct val_part *parts, int n)
 {
 	uint8_t all = SECURITY_SECURE;
 	for (int i = 0; i < n; i++) {
-		if (sets[i]->security == SECURITY_INSECURE)
+		if (parts[i].set->security == SECURITY_INSECURE)
 			all = SECURITY_INSECURE;
-		else if (sets[i]->security != SECURITY_SECURE)
+		else if (parts[i].set->security != SECURITY_SECURE)
 			return SECURITY_BOGUS;
 	}
 	return all;
+}
+
+/* What is to be judged of n sets of the chain and its denial; returns how many. */
+static int list_parts(const struct resolve *r, struct val_part *out, int n,
+		      struct rrset *negative)
+{
+	int parts = 0, link = 0;
+	for (int i = 0; i < n; i++) {
+		link += link < r->links && i == r->upto[link + 1];
+		if (!is_made(r->chain[i], i ? r->chain[i - 1] : NULL))
+			out[parts++] = (struct val_part){r->chain[i], r->name[link]};
+	}
+	if (negative)
+		out[parts++] = (struct val_part){negative, r->name[r->links]};
+	return parts;
 }
 
 /* False when there was nothing to ask for. */
@@ -251,17 +266,12 @@ static void overloaded(struct call *c)
 static bool validate(struct call *c, int n, struct rrset *negative)
 {
 	struct resolve *r = c->r;
-	struct rrset *sets[REPLY_ANSWER_MAX + 1];
-	int sets_n = 0;
-	for (int i = 0; i < n; i++)
-		if (!is_made(r->chain[i], i ? r->chain[i - 1] : NULL))
-			sets[sets_n++] = r->chain[i];
-	if (negative)
-		sets[sets_n++] = negative;
-	while (validates(c) && sets_n) {
-		switch (val_check(&r->val, c->io.env, sets, sets_n)) {
+	struct val_part parts[REPLY_ANSWER_MAX + 1];
+	int parts_n = list_parts(r, parts, n, negative);
+	while (validates(c) && parts_n) {
+		switch (val_check(&r->val, c->io.env, parts, parts_n)) {
 		case VAL_DONE:
-			r->security = worst(sets, sets_n);
+			r->security = worst(parts, parts_n);
 			return true;
 		case VAL_WAITS:
 			if (c->io.env->cached_only) {
@@ -564,6 +574,22 @@ static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t 
 	return lasting(r, out, got);
 }
 
+static struct anchor find_anchor(const struct resolve_env *env, const uint8_t *name,
+				 uint16_t type)
+{
+	return anchors_find(env->anchors, name, type == DNS_DS, env->now_s);
+}
+
+/* What is known of names above this one says nothing about name: a zone that the
+ * configuration gives, or the nearest trust anchor's. */
+static const uint8_t *known_from(const struct resolve_env *env, const uint8_t *name,
+				 uint16_t type)
+{
+	const uint8_t *given = iter_given_zone(env->conf, name);
+	const struct anchor a = find_anchor(env, name, type);
+	return a.kind == ANCHOR_TRUST && name_within(a.zone, given) ? a.zone : given;
+}
+
 /* The type asked for, a denial, or else an alias; or what a name above says of all below
  * it. */
 static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
@@ -578,7 +604,7 @@ static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
 		return got;
 	got = rrset_cache_get_above(env->cache, out, r->arena, name,
-				    iter_given_zone(env->conf, name), now_s);
+				    known_from(env, name, r->q.qtype), now_s);
 	return lasting(r, out, got);
 }
 
@@ -591,13 +617,10 @@ static int look_up_denied(const struct call *c, struct rrset *out)
 	const uint8_t *name = r->name[r->links];
 	if (!env->denial || !env->anchors)
 		return DENIAL_MISS;
-	const uint8_t *given = iter_given_zone(env->conf, name);
-	const struct anchor a =
-		anchors_find(env->anchors, name, r->q.qtype == DNS_DS, env->now_s);
-	if (a.kind != ANCHOR_TRUST)
+	if (find_anchor(env, name, r->q.qtype).kind != ANCHOR_TRUST)
 		return DENIAL_MISS;
 	int got = denial_get(env->denial, out, r->arena, name, r->q.qtype,
-			     name_within(given, a.zone) ? given : a.zone, env->now_s);
+			     known_from(env, name, r->q.qtype), env->now_s);
 	return lasting(r, out, got);
 }
 

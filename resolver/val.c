@@ -457,8 +457,10 @@ static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **
 	}
 	if (!need(s))
 		return CUT_WAITS;
-	/* An alias, signed or not: at worst something becomes bogus. */
-	if (s->set.kind == RRSET_DATA && s->set.type != DNS_DS)
+	/* An alias, signed or not, or word from above the anchor: at worst something
+	 * becomes bogus. */
+	if ((s->set.kind == RRSET_DATA && s->set.type != DNS_DS) ||
+	    !name_within(s->set.owner, a.zone))
 		return CUT_NONE;
 	*ds = &s->set;
 	return cut_of_ds(v, &s->set, set_status(v, &s->set, depth - 1));
@@ -599,15 +601,31 @@ static status set_status(struct val *v, struct rrset *s, int depth)
 	return settle(v, s, unsigned_status(v, s, &a, depth));
 }
 
+/* What nobody signed above the nearest trust anchor of a name, an alias (DNAME) or that
+ * there is nothing, is no word about that name. Of itself it may be all right. */
+static status part_status(struct val *v, const struct val_part *p)
+{
+	status st = set_status(v, p->set, VAL_DEPTH_MAX);
+	if (st != SECURITY_INSECURE || name_equal(p->set->owner, p->name))
+		return st;
+	const struct anchor a = anchor_of(v, p->name, false);
+	if (a.kind != ANCHOR_TRUST || name_within(p->set->owner, a.zone))
+		return st;
+	st = fail(v, SECURITY_BOGUS, DNS_EDE_RRSIGS_MISSING, p->set->owner, p->set->type);
+	p->set->security = st;
+	p->set->why = v->ede;
+	return st;
+}
+
 enum val_result val_check(struct val *v, const struct resolve_env *env,
-			  struct rrset *const *sets, int n)
+			  const struct val_part *parts, int n)
 {
 	bool waits = false, failed = false;
 	v->env = env;
 	v->slice = VAL_SLICE;
 	v->yields = false;
 	for (int i = 0; i < n && !failed; i++) {
-		status st = set_status(v, sets[i], VAL_DEPTH_MAX);
+		status st = part_status(v, &parts[i]);
 		waits |= st == SECURITY_UNCHECKED;
 		failed = st == SECURITY_BOGUS || st == SECURITY_INDETERMINATE;
 	}

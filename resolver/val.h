@@ -58,11 +58,17 @@ struct val {
 	const char *text;
 };
 
+/* One RRset of an answer, and the name it was used for: its own or one below. */
+struct val_part {
+	struct rrset *set;
+	const uint8_t *name;
+};
+
 void val_start(struct val *v, struct arena *arena);
 /* Judges sets; DONE when each is SECURE or INSECURE, or one is not: their .security says
  * what came out. What several of them wait for is wanted at once. */
 enum val_result val_check(struct val *v, const struct resolve_env *env,
-			  struct rrset *const *sets, int n);
+			  const struct val_part *parts, int n);
 /* The next set to ask for, NULL when there is none; it counts as asked. */
 struct val_set *val_want(struct val *v);
 /* What came of it; reply is borrowed. It could not even be asked for: NULL. */

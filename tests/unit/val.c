@@ -226,13 +226,18 @@ static void close_world(void)
 	arena_fini(&arena);
 }
 
+static enum val_result check(struct rrset *s)
+{
+	return val_check(&val, &env, &(struct val_part){s, s->owner}, 1);
+}
+
 /* All the way, everything it wants is fetched. */
 static uint8_t status_of(struct rrset *s)
 {
 	enum val_result r;
 	struct val_set *want;
 	for (int i = 0; i < SETS; i++) {
-		while ((r = val_check(&val, &env, &s, 1)) == VAL_YIELDS)
+		while ((r = check(s)) == VAL_YIELDS)
 			continue;
 		if (r != VAL_WAITS)
 			break;
@@ -409,7 +414,7 @@ START_TEST(wants_at_once)
 	struct rrset *ds = ds_of("test", "test", ".");
 	rrset_cache_put(env.cache, ds, NOW);
 	struct rrset *s = record("test", "www.test", A);
-	ck_assert_int_eq(val_check(&val, &env, &s, 1), VAL_WAITS);
+	ck_assert_int_eq(check(s), VAL_WAITS);
 	ck_assert_ptr_nonnull(val_want(&val)); /* the root's keys */
 	ck_assert_ptr_nonnull(val_want(&val)); /* those of test. */
 	ck_assert_ptr_null(val_want(&val));
@@ -422,10 +427,10 @@ START_TEST(a_rule_on_the_way)
 	struct rrset *s;
 	open_world();
 	s = record("secure.test", "www.secure.test", A);
-	ck_assert_int_eq(val_check(&val, &env, &s, 1), VAL_WAITS);
+	ck_assert_int_eq(check(s), VAL_WAITS);
 	struct reply reply = {.verdict = {.kind = VERDICT_ACT, .action = RULE_NXDOMAIN}};
 	val_take(&val, val_want(&val), &reply);
-	ck_assert_int_eq(val_check(&val, &env, &s, 1), VAL_BLOCKED);
+	ck_assert_int_eq(check(s), VAL_BLOCKED);
 	ck_assert_int_eq(val.blocked.action, RULE_NXDOMAIN);
 	ck_assert_int_eq(s->security, SECURITY_UNCHECKED);
 	close_world();
@@ -440,10 +445,10 @@ START_TEST(not_to_be_had)
 	s = record("secure.test", "www.secure.test", A);
 	rrset_cache_put(env.cache, s, NOW);
 	for (int i = 0; i < 2; i++) { /* the DS, then that of the zone above */
-		ck_assert_int_eq(val_check(&val, &env, &s, 1), VAL_WAITS);
+		ck_assert_int_eq(check(s), VAL_WAITS);
 		val_take(&val, val_want(&val), NULL);
 	}
-	ck_assert_int_eq(val_check(&val, &env, &s, 1), VAL_DONE);
+	ck_assert_int_eq(check(s), VAL_DONE);
 	ck_assert_int_eq(s->security, SECURITY_UNCHECKED);
 	ck_assert_int_eq(val.ede, DNS_EDE_INDETERMINATE);
 	ck_assert_int_eq(rrset_cache_get(env.cache, &cached, &arena, s->owner, DNS_A,
