@@ -1,0 +1,181 @@
+#include "resolver/denial.h"
+#include "resolver/note.h"
+#include "resolver/resolve_parts.h"
+
+/* What will soon be gone does not help to renew it; a client wants the SOA of a denial,
+ * which what came with a referral lacks. */
+static int lasting(const struct resolve *r, const struct rrset *s, int got)
+{
+	if (got != RRSET_CACHE_HIT)
+		return got;
+	bool bare = s->kind != RRSET_DATA && !s->rr_n && !r->q.subject.own;
+	return bare || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
+}
+
+static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t now_s)
+{
+	const struct resolve *r = c->r;
+	int got = rrset_cache_get(c->io.env->cache, out, r->arena, r->name[r->links],
+				  type, RANK_AUTHORITY, now_s);
+	return lasting(r, out, got);
+}
+
+static struct anchor find_anchor(const struct resolve_env *env, const uint8_t *name,
+				 uint16_t type)
+{
+	return anchors_find(env->anchors, name, type == DNS_DS, env->now_s);
+}
+
+/* What is known of names above this one says nothing about name: a zone that the
+ * configuration gives, or the nearest trust anchor's. */
+static const uint8_t *known_from(const struct resolve_env *env, const uint8_t *name,
+				 uint16_t type)
+{
+	const uint8_t *given = iter_given_zone(env->conf, name);
+	const struct anchor a = find_anchor(env, name, type);
+	return a.kind == ANCHOR_TRUST && name_within(a.zone, given) ? a.zone : given;
+}
+
+/* The type asked for, a denial, or else an alias; or what a name above says of all below
+ * it. */
+static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
+{
+	const struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
+	const uint8_t *name = r->name[r->links];
+	int got = get(c, out, r->q.qtype, now_s);
+	if (got != RRSET_CACHE_MISS || r->q.qtype == DNS_ANY)
+		return got;
+	got = get(c, out, DNS_CNAME, now_s);
+	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
+		return got;
+	got = rrset_cache_get_above(env->cache, out, r->arena, name,
+				    known_from(env, name, r->q.qtype), now_s);
+	return lasting(r, out, got);
+}
+
+/* What the name's zone has proved about others and so about this, RFC 8198: zones that
+ * are to be validated, at or below a trust anchor and what the configuration gives. */
+static int look_up_denied(const struct call *c, struct rrset *out)
+{
+	const struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
+	const uint8_t *name = r->name[r->links];
+	if (!env->denial || !env->anchors)
+		return DENIAL_MISS;
+	if (find_anchor(env, name, r->q.qtype).kind != ANCHOR_TRUST)
+		return DENIAL_MISS;
+	int got = denial_get(env->denial, out, r->arena, name, r->q.qtype,
+			     known_from(env, name, r->q.qtype), env->now_s);
+	return lasting(r, out, got);
+}
+
+/* Never what proved to be forged, nor what nobody looked at while others were. */
+static bool is_sound(const struct call *c, const struct rrset *s)
+{
+	return resolve_validates(c) ? s->security >= SECURITY_INSECURE
+				    : s->security != SECURITY_BOGUS;
+}
+
+/* What has expired. An alias that came later has taken the place of what the name had
+ * before. */
+static int look_up_expired(const struct call *c, struct rrset *out)
+{
+	const struct conf *conf = c->io.env->conf;
+	uint32_t then_s = c->io.env->now_s - conf->serve_stale.max_age_s;
+	struct rrset alias;
+	int got = look_up(c, out, then_s);
+	if (got == RRSET_CACHE_HIT &&
+	    get(c, &alias, DNS_CNAME, then_s) == RRSET_CACHE_HIT &&
+	    alias.kind == RRSET_DATA && (int32_t)(alias.stored_s - out->stored_s) > 0)
+		*out = alias;
+	if (got == RRSET_CACHE_HIT && !is_sound(c, out))
+		return RRSET_CACHE_MISS;
+	out->ttl = conf->serve_stale.ttl_s;
+	return got;
+}
+
+int resolve_from_cache(struct call *c, struct rrset *out)
+{
+	const struct resolve_env *env = c->io.env;
+	enum note_kind known = NOTE_CACHED;
+	bool expired = false;
+	int got = look_up(c, out, env->now_s);
+	if (got == RRSET_CACHE_MISS) {
+		got = look_up_denied(c, out);
+		if (got == DENIAL_HIT)
+			known = NOTE_DENIED;
+		c->r->denied = got == DENIAL_HIT;
+	}
+	if (got == RRSET_CACHE_MISS && env->stale) {
+		got = look_up_expired(c, out);
+		expired = got == RRSET_CACHE_HIT;
+		c->r->expired |= expired;
+	}
+	if (got == RRSET_CACHE_HIT && env->noter)
+		note(env, (struct note){.kind = known, .rrset = out, .expired = expired});
+	return got;
+}
+
+/* ---- what was known before, RFC 8767 ---- */
+
+static bool is_answer(const struct resolve *b)
+{
+	return b->state == RESOLVE_DONE && b->reply.rcode != DNS_SERVFAIL &&
+	       b->reply.security != SECURITY_BOGUS;
+}
+
+/* The same question, answered from what is in the cache, expired or not, and judged as
+ * the rules are now, by a machine that sends nothing; its reply has text for a reason.
+ * NULL when that is no answer. Not for our own questions: servers that are no more would
+ * get our packets. */
+static const struct resolve *known_before(const struct call *c, const char *text)
+{
+	static const struct event start = {.kind = EVENT_START};
+	static const struct budget none;
+	struct resolve *r = c->r, *b = r->before;
+	struct resolve_env env = *c->io.env;
+	struct steps steps;
+	if (!env.conf->serve_stale.enabled || env.stale || r->q.subject.own)
+		return NULL;
+	if (!b) {
+		b = r->before = resolve_open(r->arena, &r->q, &none);
+		if (!b)
+			return NULL;
+		b->q.refresh_s = 0;
+	} else if (!is_answer(b)) {
+		return NULL;
+	}
+	env.stale = env.cached_only = true;
+	b->state = RESOLVE_NEW;
+	resolve_step(b, &steps, &start, &env);
+	b->reply.ede_text = text;
+	return is_answer(b) ? b : NULL;
+}
+
+/* The question cannot be answered now: with what was known before, or not at all. */
+void resolve_fail(struct call *c, int16_t ede, const char *text)
+{
+	const struct resolve *before = known_before(c, text);
+	if (!before) {
+		resolve_end_failed(c, ede, text);
+		return;
+	}
+	c->r->reply = before->reply;
+	resolve_end(c);
+}
+
+/* Says nothing about the name. */
+void resolve_overloaded(struct call *c)
+{
+	c->r->iter.starved = true;
+	resolve_fail(c, DNS_EDE_OTHER, "too many questions are waiting");
+}
+
+/* Who waits has waited long enough. */
+void resolve_tell(struct call *c)
+{
+	const struct resolve *before = known_before(c, "no fresh answer in time");
+	if (before)
+		resolve_reply_step(c, STEP_TELL, &before->reply);
+}
