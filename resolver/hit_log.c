@@ -283,7 +283,7 @@ static int make_rings(struct hit_log *log, size_t bytes, const char **why)
 					  log->node, bytes);
 		if (err == ERR_FULL)
 			*why = "no space for the hit rings in the runtime folder: they "
-			       "take 8 MiB for each worker";
+			       "take 16 MiB for each worker";
 		else if (err)
 			*why = cannot(err,
 				      "the runtime folder is not writable for the user "

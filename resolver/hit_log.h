@@ -61,7 +61,8 @@ struct hit_log_stats {
 	uint64_t damaged_bytes;		/* of rings, that failed their check */
 	uint64_t waiting_bytes;		/* in rings, not yet committed */
 	uint64_t ring_bytes;		/* size of one ring */
-	uint64_t commits, commit_us_max, failures;
+	uint64_t commits, failures;
+	uint64_t commit_us, commit_us_max; /* all commits together; the longest */
 	uint64_t segments, segments_bytes, segments_removed;
 };
 

@@ -7,6 +7,7 @@
 struct hit_reader {
 	struct hit_read_conf conf;
 	char dir[HIT_STORE_PATH_MAX];
+	uint64_t number;		 /* of the segment, or of the last one */
 	struct hit_read_segment segment; /* store NULL = before the first, or between */
 	bool last_look;		  /* a newer segment exists: what is read now is all */
 	uint64_t row;		  /* the next one wanted */
@@ -52,17 +53,27 @@ static int next_files(const char *dir, uint64_t number, struct hit_store_file ou
 	return found;
 }
 
-/* Where the segment's rows end: a commit that failed may have written some that the next
- * one has too. */
-static uint64_t end_of(const char *dir, const struct hit_segment *g,
-		       const struct hit_store_file *next)
+/* Where rows of g end, when that segment follows: a commit that failed may have written
+ * some that the next one has too. */
+static uint64_t end_before(const struct hit_segment *g, struct hit_store *next)
 {
-	struct hit_store *s;
-	if (open_file(&s, dir, next->name))
-		return g->end_row;
-	uint64_t first = hit_store_segment(s)->first_row;
-	hit_store_close(s);
+	uint64_t first = next ? hit_store_segment(next)->first_row : 0;
 	return first > g->first_row && first < g->end_row ? first : g->end_row;
+}
+
+/* The file of that number: opened before, or now. */
+static int take_file(struct hit_read_segment *out, const char *dir,
+		     const struct hit_store_file *file)
+{
+	struct hit_store *next = out->next;
+	bool same = next && out->next_file.number == file->number;
+	*out = (struct hit_read_segment){.file = *file};
+	if (same) {
+		out->store = next;
+		return ERR_OK;
+	}
+	hit_store_close(next);
+	return open_file(&out->store, dir, file->name);
 }
 
 int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *conf,
@@ -71,9 +82,9 @@ int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *c
 	struct hit_store_file files[2];
 	int found;
 	while ((found = next_files(conf->dir, number, files)) > 0) {
-		*out = (struct hit_read_segment){.file = files[0], .newest = found == 1};
 		number = files[0].number;
-		int err = open_file(&out->store, conf->dir, files[0].name);
+		int err = take_file(out, conf->dir, &files[0]);
+		out->newest = found == 1;
 		if (err == ERR_NOENT && out->newest) /* being made just now */
 			return 0;
 		if (err == ERR_NOENT) /* retired meanwhile */
@@ -86,8 +97,9 @@ int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *c
 			out->store = NULL;
 			continue;
 		}
-		const struct hit_segment *g = hit_store_segment(out->store);
-		out->end = found == 2 ? end_of(conf->dir, g, &files[1]) : g->end_row;
+		if (found == 2 && !open_file(&out->next, conf->dir, files[1].name))
+			out->next_file = files[1];
+		out->end = end_before(hit_store_segment(out->store), out->next);
 		return 1;
 	}
 	return found;
@@ -112,13 +124,10 @@ static bool is_in_span(const struct hit_read_conf *c, uint64_t min_us, uint64_t 
 static int open_next(struct hit_reader *r)
 {
 	for (;;) {
-		uint64_t number = r->segment.file.number;
-		struct hit_store_file before = r->segment.file;
-		int got = hit_read_segment(&r->segment, &r->conf, number);
-		if (got <= 0) {
-			r->segment.file = before;
+		int got = hit_read_segment(&r->segment, &r->conf, r->number);
+		if (got <= 0)
 			return got;
-		}
+		r->number = r->segment.file.number;
 		const struct hit_segment *g = hit_store_segment(r->segment.store);
 		r->last_look = !r->segment.newest;
 		r->row = g->first_row;
@@ -194,15 +203,18 @@ static int leave_segment(struct hit_reader *r)
 {
 	struct hit_store_file files[2];
 	if (!r->last_look) {
-		int found = next_files(r->dir, r->segment.file.number, files);
+		int found = next_files(r->dir, r->number, files);
 		if (found <= 0)
 			return found;
 		/* Rows may have come before the new one was made. */
 		r->last_look = true;
 		int err = hit_store_look(r->segment.store);
-		const struct hit_segment *g = hit_store_segment(r->segment.store);
+		if (!err && !open_file(&r->segment.next, r->dir, files[0].name))
+			r->segment.next_file = files[0];
 		r->segment.newest = false;
-		r->segment.end = err ? r->row : end_of(r->dir, g, &files[0]);
+		r->segment.end = err ? r->row
+				     : end_before(hit_store_segment(r->segment.store),
+						  r->segment.next);
 		return 1;
 	}
 	close_segment(r);
@@ -281,7 +293,7 @@ int hit_read_to_end(struct hit_reader *r)
 	if (err)
 		return err;
 	if (n > 1)
-		r->segment.file = files[n - 2];
+		r->number = files[n - 2].number;
 	free(files);
 	err = open_next(r);
 	if (err == 1)
@@ -321,6 +333,7 @@ void hit_read_close(struct hit_reader *r)
 	if (!r)
 		return;
 	close_segment(r);
+	hit_store_close(r->segment.next);
 	free(r);
 }
 
@@ -374,7 +387,7 @@ static void add_totals(struct hit_read_totals *out, const struct hit_read_segmen
 
 int hit_read_totals(struct hit_read_totals *out, const struct hit_read_conf *conf)
 {
-	struct hit_read_segment seg;
+	struct hit_read_segment seg = {0};
 	uint64_t number = 0;
 	int got;
 	*out = (struct hit_read_totals){.min_us = UINT64_MAX};
@@ -383,6 +396,7 @@ int hit_read_totals(struct hit_read_totals *out, const struct hit_read_conf *con
 		number = seg.file.number;
 		hit_store_close(seg.store);
 	}
+	hit_store_close(seg.next);
 	if (!out->records)
 		out->min_us = 0;
 	return got;

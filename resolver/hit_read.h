@@ -64,9 +64,13 @@ struct hit_read_segment {
 	struct hit_store_file file;
 	bool newest;  /* more may come */
 	uint64_t end; /* rows from there on are another segment's, or not yet there */
+	/* The one after it, when that was looked into: the next call takes it over. */
+	struct hit_store *next;
+	struct hit_store_file next_file;
 };
 /* The segment after that number (0: the first) that can be read: 1, or 0. A newest one
- * without content is none. Close its store. */
+ * without content is none. *out is all zero at first, then as the last call left it.
+ * Close its store, and in the end next. */
 MUST_CHECK int hit_read_segment(struct hit_read_segment *out,
 				const struct hit_read_conf *conf, uint64_t number);
 

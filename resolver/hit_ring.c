@@ -13,7 +13,7 @@
 enum {
 	HEADER_BYTES = 4096, /* one page: the slots behind it start aligned */
 	CACHE_LINE = 64,
-	FOLD_N = 32768,	    /* remembered records: about what half a ring holds */
+	FOLD_N = 65536,	    /* remembered records: about what half a ring holds */
 	CREATE_MODE = 0600, /* clients' addresses: nobody else reads them here */
 	SLOT_ALIGN = 8,
 };

@@ -24,8 +24,8 @@
 #include "resolver/hit_record.h"
 
 enum {
-	HIT_RING_BYTES = 8 << 20, /* 50,000 hits: a busy worker's for 0.1 to 0.5 s, which
-				   * covers a commit and a stalling disk */
+	HIT_RING_BYTES = 16 << 20, /* 100,000 hits: of a worker with 100,000/s for 1 s,
+				    * which covers a disk that takes 500 ms to sync */
 	HIT_RING_BYTES_MIN = 1 << 14,
 	HIT_RING_PATH_MAX = 1200, /* CONF_PATH_MAX and a file name */
 };

@@ -255,6 +255,7 @@ static void commit_done(struct hit_writer *w, uint64_t records, uint64_t hits,
 	s->hits += hits;
 	s->recovered += recovered;
 	s->commits++;
+	s->commit_us += took_us > 0 ? (uint64_t)took_us : 0;
 	if (took_us > 0 && (uint64_t)took_us > s->commit_us_max)
 		s->commit_us_max = (uint64_t)took_us;
 	pthread_mutex_unlock(&w->lock);

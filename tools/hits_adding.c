@@ -71,10 +71,12 @@ static int key_of_rule(struct hits_adding *a, uint32_t rule, uint32_t *out)
 {
 	struct hits_rule *r = &a->h->log.rule[rule];
 	char key[KEY_MAX];
-	int err = ERR_OK;
-	if (r->group == UINT32_MAX)
+	struct hit hit;
+	int err = r->group == UINT32_MAX ? hits_log_rule(&a->h->log, &hit, NULL, rule)
+					 : ERR_OK;
+	if (!err && r->group == UINT32_MAX)
 		err = hit_words_put(&a->keys, &r->group, key,
-				    make_key(key, a->kind, &r->hit));
+				    make_key(key, a->kind, &hit));
 	*out = r->group;
 	return err;
 }
@@ -179,7 +181,7 @@ static int count_clients(struct counting *c, struct hits_scan *scan)
 	scan->by = HITS_BY_RULE | HITS_BY_CLIENT;
 	scan->item = count_client;
 	scan->chosen = true;
-	for (uint32_t i = 0; i < log->words.n; i++) {
+	for (uint32_t i = 0; i < log->rules; i++) {
 		struct hits_rule *r = &log->rule[i];
 		r->wanted = r->wanted && r->group != UINT32_MAX &&
 			    c->shown[r->group] != UINT32_MAX;
@@ -193,8 +195,9 @@ static int count_clients(struct counting *c, struct hits_scan *scan)
 static int count_entry(void *arg, const struct hits_item *i)
 {
 	struct counting *c = arg;
-	const struct hits_rule *r = &c->a->h->log.rule[i->rule];
-	int got = hits_set_add(&c->sets[c->n], r->hit.entry);
+	struct hit hit;
+	int err = hits_log_rule(&c->a->h->log, &hit, NULL, i->rule);
+	int got = err ? err : hits_set_add(&c->sets[c->n], hit.entry);
 	return got < 0 ? got : ERR_OK;
 }
 

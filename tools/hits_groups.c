@@ -3,21 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 1024, WORD_BITS = 6 };
+enum { FIRST_SLOTS = 1024, FIRST_PAGES = 64, PAGE_BITS = 9 };
 
 /* ---- sets ---- */
 
 void hits_set_fini(struct hits_set *s)
 {
-	free(s->word);
+	free(s->page);
 	*s = (struct hits_set){0};
 }
 
-/* The word of that id: its own, or the free one where it belongs. */
-static size_t find_word(const struct hits_set *s, uint64_t id)
+/* The page of that number (+ 1): its own, or the free one where it belongs. */
+static size_t find_page(const struct hits_set *s, uint64_t id)
 {
 	size_t at = hits_spread(id, s->room);
-	while (s->word[at].bits && s->word[at].id != id)
+	while (s->page[at].id && s->page[at].id != id)
 		at = (at + 1) & (s->room - 1);
 	return at;
 }
@@ -25,40 +25,43 @@ static size_t find_word(const struct hits_set *s, uint64_t id)
 static int grow_set(struct hits_set *s)
 {
 	struct hits_set more = *s;
-	more.room = s->room ? 2 * s->room : FIRST_SLOTS;
-	more.word = calloc(more.room, sizeof *more.word);
-	if (!more.word)
+	more.room = s->room ? 2 * s->room : FIRST_PAGES;
+	more.page = calloc(more.room, sizeof *more.page);
+	if (!more.page)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < s->room; i++)
-		if (s->word[i].bits)
-			more.word[find_word(&more, s->word[i].id)] = s->word[i];
-	free(s->word);
+		if (s->page[i].id)
+			more.page[find_page(&more, s->page[i].id)] = s->page[i];
+	free(s->page);
 	*s = more;
 	return ERR_OK;
 }
 
 int hits_set_add(struct hits_set *s, uint64_t id)
 {
-	uint64_t word = id >> WORD_BITS, bit = 1ULL << (id & ((1U << WORD_BITS) - 1));
-	if (2 * s->words >= s->room && grow_set(s))
-		return ERR_NOMEM;
+	uint64_t page = (id >> PAGE_BITS) + 1, bit = 1ULL << (id & 63);
 	/* Sums come sorted: the next is often a neighbour. */
-	if (s->last >= s->room || !s->word[s->last].bits || s->word[s->last].id != word)
-		s->last = find_word(s, word);
-	s->words += s->word[s->last].bits == 0;
-	s->word[s->last].id = word;
-	if (s->word[s->last].bits & bit)
+	if (s->last >= s->room || s->page[s->last].id != page) {
+		if (2 * s->pages >= s->room && grow_set(s))
+			return ERR_NOMEM;
+		s->last = find_page(s, page);
+		s->pages += s->page[s->last].id == 0;
+		s->page[s->last].id = page;
+	}
+	uint64_t *word = &s->page[s->last].bits[id >> 6 & 7];
+	if (*word & bit)
 		return 0;
-	s->word[s->last].bits |= bit;
+	*word |= bit;
 	s->n++;
 	return 1;
 }
 
 bool hits_set_has(const struct hits_set *s, uint64_t id)
 {
-	return s->room && s->word[find_word(s, id >> WORD_BITS)].bits >>
-					  (id & ((1U << WORD_BITS) - 1)) &
-				  1;
+	if (!s->room)
+		return false;
+	const struct hits_set_page *p = &s->page[find_page(s, (id >> PAGE_BITS) + 1)];
+	return p->id && p->bits[id >> 6 & 7] >> (id & 63) & 1;
 }
 
 /* ---- groups ---- */
@@ -94,6 +97,8 @@ static int grow_slots(struct hits_groups *t)
 
 struct hits_group *hits_groups_get(struct hits_groups *t, uint64_t id)
 {
+	if (id < t->n && t->group[id].id == id) /* counted as they came */
+		return &t->group[id];
 	if (2 * t->n >= t->slots_n && grow_slots(t))
 		return NULL;
 	size_t at = find_slot(t, id);

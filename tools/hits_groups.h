@@ -1,8 +1,8 @@
 /* hits_groups.h: sums by number, and sets of numbers, for millions of them.
- * Shape    groups: hash table from an id to its sums, in the order they came; sets: 64
- *          neighbours share a word, so that clients of one provider take few bytes
+ * Shape    groups: hash table from an id to its sums, in the order they came; sets: 512
+ *          neighbours share a page, so that clients of one provider take few bytes
  * Units    seconds since 1970
- * Memory   50 bytes a group; 16 for up to 64 neighbours in a set
+ * Memory   50 bytes a group; 72 for up to 512 neighbours in a set
  * Threads  one
  * Errors   NULL or ERR_NOMEM */
 #ifndef SINKHOLED_TOOLS_HITS_GROUPS_H
@@ -21,10 +21,11 @@ static inline size_t hits_spread(uint64_t id, size_t slots_n)
 }
 
 struct hits_set {
-	struct {
-		uint64_t id, bits; /* bits 0: free */
-	} * word;
-	size_t words, room, n; /* n: members */
+	struct hits_set_page {
+		uint64_t id; /* + 1, 0 = free */
+		uint64_t bits[8];
+	} * page;
+	size_t pages, room, n; /* n: members */
 	size_t last;	       /* where the last one was found */
 };
 

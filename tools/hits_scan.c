@@ -2,11 +2,13 @@
 
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/random.h>
 
 #include "tools/hits_heads.h"
 
 enum {
 	SEGMENTS_FIRST = 64,
+	RULES_FIRST = 1024,
 	PICK_SHARE = 8, /* more than 1/8 of a run's rows: read all of them */
 	PICK_GAP = 100, /* rows: reading on is cheaper than seeking */
 };
@@ -41,26 +43,77 @@ static bool is_rule_filter(const struct hits_filter *f)
 	       f->entry || f->matched || f->rule_prefix.addr.family || f->name;
 }
 
+int hits_log_rule(const struct hits_log *log, struct hit *out, bool *elsewhere,
+		  uint32_t rule)
+{
+	bool ignored;
+	size_t len;
+	const uint8_t *word = hit_words_get(&log->words, rule, &len);
+	return hit_unpack_rule(out, elsewhere ? elsewhere : &ignored, word, len);
+}
+
+static bool wanted_now(const struct hits_log *log, uint32_t rule)
+{
+	struct hit h;
+	bool elsewhere;
+	return hits_log_rule(log, &h, &elsewhere, rule) == ERR_OK &&
+	       hits_rule_wanted(&log->filter, &h, elsewhere);
+}
+
+void hits_log_filter(struct hits_log *log)
+{
+	for (uint32_t i = 0; i < log->rules; i++)
+		log->rule[i].wanted = wanted_now(log, i);
+}
+
+static struct hits_rule_slot *find_slot(const struct hits_log *log, uint64_t hash)
+{
+	size_t at = hash & (log->slots_n - 1);
+	while (log->slots[at].number && log->slots[at].hash != hash)
+		at = (at + 1) & (log->slots_n - 1);
+	return &log->slots[at];
+}
+
+static int grow_rules(struct hits_log *log)
+{
+	uint32_t room = log->rules_room ? 2 * log->rules_room : RULES_FIRST;
+	struct hits_rule_slot *old = log->slots;
+	size_t old_n = log->slots_n;
+	void *more = realloc(log->rule, room * sizeof *log->rule);
+	if (!more)
+		return ERR_NOMEM;
+	log->rule = more;
+	more = calloc(4 * (size_t)room, sizeof *log->slots);
+	if (!more)
+		return ERR_NOMEM;
+	log->rules_room = room;
+	log->slots = more;
+	log->slots_n = 4 * (size_t)room;
+	for (size_t i = 0; i < old_n; i++)
+		if (old[i].number)
+			*find_slot(log, old[i].hash) = old[i];
+	free(old);
+	return ERR_OK;
+}
+
 /* Our number of that word. */
 static int add_rule(struct hits_log *log, uint32_t *out, const uint8_t *word, size_t len)
 {
-	uint32_t before = log->words.n;
-	int err = hit_words_put(&log->words, out, word, len);
-	if (err || log->words.n == before)
-		return err;
-	if (*out >= log->rule_room) {
-		uint32_t room = log->rule_room ? 2 * log->rule_room : 1024;
-		void *more = realloc(log->rule, room * sizeof *log->rule);
-		if (!more)
-			return ERR_NOMEM;
-		log->rule = more;
-		log->rule_room = room;
+	uint64_t hash = hash_bytes(&log->key, word, len);
+	struct hits_rule_slot *slot = log->slots_n ? find_slot(log, hash) : NULL;
+	if (slot && slot->number) {
+		*out = slot->number - 1;
+		return ERR_OK;
 	}
-	struct hits_rule *r = &log->rule[*out];
-	err = hit_unpack_rule(&r->hit, &r->elsewhere, word, len);
-	r->wanted = !err && hits_rule_wanted(&log->filter, &r->hit, r->elsewhere);
-	r->group = UINT32_MAX;
-	return err;
+	int err = log->rules == log->rules_room ? grow_rules(log) : ERR_OK;
+	if (!err)
+		err = hit_words_append(&log->words, word, len);
+	if (err)
+		return err;
+	*out = log->rules++;
+	*find_slot(log, hash) = (struct hits_rule_slot){hash, log->rules};
+	log->rule[*out] = (struct hits_rule){UINT32_MAX, wanted_now(log, *out)};
+	return ERR_OK;
 }
 
 static int map_rules(struct hits_log *log, struct hits_segment *seg)
@@ -79,13 +132,6 @@ static int map_rules(struct hits_log *log, struct hits_segment *seg)
 		err = add_rule(log, &seg->rules[seg->rules_n], word, len);
 	}
 	return err;
-}
-
-void hits_log_filter(struct hits_log *log)
-{
-	for (uint32_t i = 0; i < log->words.n; i++)
-		log->rule[i].wanted = hits_rule_wanted(&log->filter, &log->rule[i].hit,
-						       log->rule[i].elsewhere);
 }
 
 /* ---- segments ---- */
@@ -117,6 +163,7 @@ static int add_segment(struct hits_log *log, const struct hit_read_segment *of,
 	}
 	struct hits_segment *seg = &log->segment[log->segments++];
 	*seg = (struct hits_segment){.of = *of, .dir = dir};
+	seg->of.next = NULL;
 	int err = find_runs(seg);
 	if (err)
 		log->trouble(log->trouble_arg, dir, of->file.name, err, 0);
@@ -127,12 +174,14 @@ static int add_folder(struct hits_log *log, const char *dir, uint64_t since_us)
 {
 	const struct hit_read_conf conf = {
 		.dir = dir, .trouble = log->trouble, .trouble_arg = log->trouble_arg};
-	struct hit_read_segment of;
+	struct hit_read_segment of = {0};
 	uint64_t number = 0;
 	int got, err = ERR_OK;
 	while (!err && (got = hit_read_segment(&of, &conf, number)) != 0) {
-		if (got < 0)
-			return got;
+		if (got < 0) {
+			err = got;
+			break;
+		}
 		number = of.file.number;
 		const struct hit_segment *g = hit_store_segment(of.store);
 		if (g->end_row == g->first_row || g->max_us < since_us)
@@ -140,6 +189,7 @@ static int add_folder(struct hits_log *log, const char *dir, uint64_t since_us)
 		else
 			err = add_segment(log, &of, dir);
 	}
+	hit_store_close(of.next);
 	return err;
 }
 
@@ -150,6 +200,8 @@ int hits_log_open(struct hits_log *log, const char *const *dirs,
 	*log = (struct hits_log){
 		.filter = *filter, .trouble = trouble, .trouble_arg = trouble_arg};
 	int err = hit_words_init(&log->words);
+	if (!err && getrandom(&log->key, sizeof log->key, 0) != sizeof log->key)
+		err = ERR_IO;
 	for (; !err && *dirs; dirs++)
 		err = add_folder(log, *dirs, since_us);
 	return err;
@@ -164,6 +216,7 @@ void hits_log_close(struct hits_log *log)
 	hit_words_fini(&log->words);
 	free(log->segment);
 	free(log->rule);
+	free(log->slots);
 	*log = (struct hits_log){0};
 }
 

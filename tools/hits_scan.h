@@ -12,11 +12,10 @@
 
 #include "resolver/hit_read.h"
 
+/* What a scan looks up for each head, so it is small. */
 struct hits_rule {
-	struct hit hit; /* the members of a rule, see hit_pack_rule() */
-	bool elsewhere; /* its questions are not below the matched name */
+	uint32_t group; /* the caller's; UINT32_MAX at first */
 	bool wanted;	/* by the filter */
-	uint32_t group; /* the caller's */
 };
 
 /* Which rules and clients; NULL, family 0, -1 = any. */
@@ -40,12 +39,22 @@ struct hits_segment {
 	uint32_t rules_n;
 };
 
+/* Rules are known by 64 bits of SipHash: two of a million are taken for one in one of
+ * 30 million logs. */
+struct hits_rule_slot {
+	uint64_t hash;
+	uint32_t number; /* + 1, 0 = free */
+};
+
 struct hits_log {
 	struct hits_segment *segment;
 	uint32_t segments;
 	struct hits_rule *rule;
-	struct hit_words words; /* the rules' bytes */
-	uint32_t rule_room;
+	uint32_t rules, rules_room;
+	struct hit_words words; /* the rules' bytes, by number */
+	struct hits_rule_slot *slots;
+	size_t slots_n;
+	struct hash_key key;
 	struct hits_filter filter;
 	hit_read_trouble_fn *trouble;
 	void *trouble_arg;
@@ -56,6 +65,9 @@ MUST_CHECK int hits_log_open(struct hits_log *log, const char *const *dirs,
 			     const struct hits_filter *filter, uint64_t since_us,
 			     hit_read_trouble_fn *trouble, void *trouble_arg);
 void hits_log_close(struct hits_log *log);
+/* The members of a rule, see hit_pack_rule(); elsewhere may be NULL. */
+MUST_CHECK int hits_log_rule(const struct hits_log *log, struct hit *out, bool *elsewhere,
+			     uint32_t rule);
 /* Applies log->filter anew, after it was changed. */
 void hits_log_filter(struct hits_log *log);
 bool hits_rule_wanted(const struct hits_filter *f, const struct hit *rule,

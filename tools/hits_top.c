@@ -346,7 +346,7 @@ static int count_groups(struct hits *h, enum hits_kind kind, size_t *n)
 {
 	struct hits_adding a;
 	int status = hits_adding_init(&a, h, kind);
-	for (uint32_t i = 0; i < h->log.words.n; i++)
+	for (uint32_t i = 0; i < h->log.rules; i++)
 		h->log.rule[i].group = UINT32_MAX; /* the keys of another kind */
 	if (status == CLI_GO)
 		status = hits_adding_scan(&a, h->since_us, h->until_us);
