@@ -429,13 +429,20 @@ int rrset_cache_get(struct rrset_cache *c, struct rrset *out, struct arena *aren
 	return get(c, out, arena, name, type, least, now_s);
 }
 
+/* That a name does not exist was forged, or its proof lost: those below are asked for. */
+static bool speaks_below(const struct rrset *s)
+{
+	return s->kind == RRSET_DATA ||
+	       (s->kind == RRSET_NXDOMAIN && s->security != SECURITY_BOGUS);
+}
+
 int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out, struct arena *arena,
 			  const uint8_t *name, const uint8_t *zone, uint32_t now_s)
 {
 	for (unsigned n = name_labels(name), last = name_labels(zone); n > last; n--) {
 		name = name_parent(name);
 		int r = get(c, out, arena, name, DNS_DNAME, RANK_AUTHORITY, now_s);
-		if (r < 0 || (r == RRSET_CACHE_HIT && out->kind != RRSET_NODATA))
+		if (r < 0 || (r == RRSET_CACHE_HIT && speaks_below(out)))
 			return r;
 	}
 	return RRSET_CACHE_MISS;

@@ -46,7 +46,8 @@ MUST_CHECK int rrset_cache_get(struct rrset_cache *c, struct rrset *out,
 			       enum rrset_rank least, uint32_t now_s);
 
 /* What an ancestor of name says of all names below it: its DNAME, RFC 6672, or that it
- * does not exist, RFC 8020. The deepest one within zone, of at least RANK_AUTHORITY. */
+ * does not exist, RFC 8020, unless that is bogus. The deepest one within zone, of at
+ * least RANK_AUTHORITY. */
 MUST_CHECK int rrset_cache_get_above(struct rrset_cache *c, struct rrset *out,
 				     struct arena *arena, const uint8_t *name,
 				     const uint8_t *zone, uint32_t now_s);

@@ -594,11 +594,11 @@ static bool try_key(struct check *c, const struct key *k)
 		const struct sig *g = &c->sig[i];
 		if (g->tag != k->tag || g->algorithm != k->algorithm)
 			continue;
-		if (!trusted && (!key_may_sign(c, k) || !vouched_for(c, k)))
+		if (!trusted &&
+		    (!key_may_sign(c, k) || !k->signature_len || !vouched_for(c, k)))
 			return false;
 		trusted = true;
-		if (k->signature_len && g->signature_len == k->signature_len &&
-		    try_pair(c, k, g))
+		if (g->signature_len == k->signature_len && try_pair(c, k, g))
 			return true;
 	}
 	return false;

@@ -625,6 +625,9 @@ START_TEST(names_above_speak_for_those_below)
 	dname.data = data;
 	dname.data_len = 7;
 	rrset_cache_put(cache, &dname, NOW);
+	nx = denial("forged.example.com", RRSET_NXDOMAIN, "example.com");
+	nx.security = SECURITY_BOGUS;
+	rrset_cache_put(cache, &nx, NOW);
 	static const struct {
 		const char *name;
 		int kind; /* -1: nothing is said */
@@ -635,6 +638,7 @@ START_TEST(names_above_speak_for_those_below)
 		{"gonegone.example.com", -1},
 		{"a.old.example.com", RRSET_DATA},
 		{"old.example.com", -1},
+		{"a.forged.example.com", -1},
 		{".", -1},
 	};
 	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
