@@ -247,6 +247,15 @@ static void check_sig(struct val *v, struct val_sig *out, const struct rrset *s,
 	v->slice -= before - v->work.question;
 }
 
+/* One answer's hashes are bounded; those of a question's are paid for like checks. */
+static void pay_hashes(struct val *v)
+{
+	int32_t n = VAL_HASHES_MAX - v->work.hashes;
+	int32_t cost = (n + VAL_HASHES_PER_CHECK - 1) / VAL_HASHES_PER_CHECK;
+	v->work.question -= cost;
+	v->slice -= cost;
+}
+
 /* Those proofs of s that p->zone has signed. What a wildcard made proves nothing. False:
  * there is no work left to look at them all. */
 static bool take_proofs(struct val *v, struct proof *p, struct rrset *s,
@@ -570,8 +579,10 @@ static status signed_status(struct val *v, struct rrset *s, const uint8_t *signe
 	}
 	v->work.response = VAL_SIGS_RESPONSE;
 	v->work.hashes = VAL_HASHES_MAX;
-	return s->kind == RRSET_DATA ? check_data(v, s, signer, keys)
-				     : check_denial(v, s, signer, keys);
+	st = s->kind == RRSET_DATA ? check_data(v, s, signer, keys)
+				   : check_denial(v, s, signer, keys);
+	pay_hashes(v);
+	return st;
 }
 
 static status set_status(struct val *v, struct rrset *s, int depth)

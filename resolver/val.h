@@ -23,7 +23,8 @@ enum {
 	VAL_WANTS_MAX = 3,  /* under way at a time, like servers' addresses */
 	VAL_DEPTH_MAX = 20, /* zones above each other; ip6.arpa has 34 labels, few cuts */
 	VAL_SLICE = 8,	    /* signature checks, about 1 ms, before others get a turn */
-	VAL_BOGUS_TTL_S = 60, /* what failed may be mended soon; as Unbound */
+	VAL_HASHES_PER_CHECK = 4, /* as many may take two thirds of a check */
+	VAL_BOGUS_TTL_S = 60,	  /* what failed may be mended soon; as Unbound */
 	VAL_TEXT_MAX = DNS_NAME_TEXT_MAX + 80,
 };
 

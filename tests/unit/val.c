@@ -502,6 +502,37 @@ START_TEST(bad_keys_are_soon_forgotten)
 }
 END_TEST
 
+/* 1B row 18: one question may lead to many denials, each as dear as one may be. */
+START_TEST(hashes_are_paid_for)
+{
+	enum { DENIALS = VAL_SIGS_QUESTION / 2, LABELS = 60, MS_MAX = 8 };
+	char deep[2 * LABELS + 8] = "";
+	double ms = 0;
+	int unknown = 0;
+	open_world();
+	for (int i = 0; i < LABELS; i++)
+		strcat(deep, "a.");
+	strcat(deep, "test");
+	ck_assert_int_eq(status_of(record("test", "www.test", A)), SECURITY_SECURE);
+	val_start(&val, &arena);
+	for (int i = 0; i < DENIALS; i++) {
+		struct rrset *s = denial("test", deep, DNS_A, RRSET_NXDOMAIN,
+					 "0123456789abcdefghijklmnopqrstuv.test",
+					 "NSEC3 1 0 50 - "
+					 "1123456789abcdefghijklmnopqrstuv A RRSIG");
+		double start = unit_cpu_ms();
+		uint8_t got = status_of(s);
+		ms += unit_cpu_ms() - start;
+		ck_assert_int_ne(got, SECURITY_SECURE);
+		unknown += got == SECURITY_UNCHECKED;
+	}
+	ck_assert_int_gt(unknown, DENIALS / 2);
+	ck_assert_double_lt(ms, (double)MS_MAX * UNIT_SLOWER);
+	close_world();
+}
+END_TEST
+
 UNIT_SUITE("val", what_is_secure, denials, what_is_known_is_not_fetched,
 	   below_an_unsigned_zone, wants_at_once, a_rule_on_the_way, not_to_be_had,
-	   work_that_is_used_up_makes_nothing_bogus, bad_keys_are_soon_forgotten)
+	   work_that_is_used_up_makes_nothing_bogus, hashes_are_paid_for,
+	   bad_keys_are_soon_forgotten)
