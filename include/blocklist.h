@@ -141,14 +141,15 @@ struct blocklist_stamp blocklist_view_stamp(const struct blocklist_view *v);
  * its time, list mode or lease: policy decides. Records of kind exact and
  * wildcard are handed out only where they cover name (exact: name itself; wildcard: an
  * ancestor), and wildcards that an empty non-terminal of their list hides are left out.
+ * class as in blocklist_client.h: only its lists are looked at.
  * Returns the count (at most max; when there are more, those of the best precedence are
  * kept) or ERR_*. */
 MUST_CHECK int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
-				   const uint8_t *name);
+				   unsigned class, const uint8_t *name);
 /* Every visible record of a prefix that covers a, longest first. use is a RULE_ADDR_*
  * bit. a must have been through addr_unmap(). */
 MUST_CHECK int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max,
-				   unsigned use, const struct addr *a);
+				   unsigned class, unsigned use, const struct addr *a);
 /* The list of that id, or NULL. Lives until the next renew. */
 const struct blocklist_list *blocklist_list(const struct blocklist_view *v, uint16_t id);
 /* The list of that name, or NULL. Lives until the next renew. */
@@ -162,21 +163,12 @@ MUST_CHECK int blocklist_entry_of_rule(struct blocklist_view *v,
 				       struct blocklist_entry *out,
 				       const struct rule *rule,
 				       const struct blocklist_key *key);
-/* Whether a subscriber opted out (P6); -1..: ERR_*. Groups come later. */
-MUST_CHECK int blocklist_client_opted_out(struct blocklist_view *v,
-					  const struct addr *client);
-
 /* Walks all visible records in key order, names first; list 0xffff = of all lists.
  * each() returns 0 to go on, anything else ends the walk and is returned. */
 typedef int blocklist_each_fn(void *arg, const struct blocklist_key *key,
 			      const struct rule *rule);
 MUST_CHECK int blocklist_walk(struct blocklist_view *v, uint16_t list,
 			      blocklist_each_fn *each, void *arg);
-
-/* The same over all prefixes that opted out. */
-typedef int blocklist_client_fn(void *arg, const struct prefix *client);
-MUST_CHECK int blocklist_walk_clients(struct blocklist_view *v, blocklist_client_fn *each,
-				      void *arg);
 
 struct blocklist_stats {
 	struct blocklist_stamp stamp;
@@ -258,7 +250,5 @@ MUST_CHECK int blocklist_remove(struct blocklist *bl, const char *list,
 MUST_CHECK int blocklist_list_change(struct blocklist *bl, const char *list,
 				     const struct blocklist_list_set *set);
 MUST_CHECK int blocklist_list_remove(struct blocklist *bl, const char *list);
-MUST_CHECK int blocklist_client_set(struct blocklist *bl, const struct prefix *p,
-				    bool opt_out);
 
 #endif

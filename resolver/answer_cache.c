@@ -142,6 +142,7 @@ bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 	uint8_t variant = variant_of(class, dnssec);
 	uint64_t h = hash(c, qname, qname_len, qtype, variant);
 	struct slot *s = set_of(c, h);
+	const struct blocklist_stamp stamp = policy_stamp(p, class);
 	for (int i = 0; i < SET_WAYS; i++) {
 		struct entry *e = live(c, &s[i]);
 		if (!e || s[i].tag != h >> 32 ||
@@ -149,8 +150,8 @@ bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 			continue;
 		/* A clock set back makes stored > now: not to be trusted either. */
 		if (p->now_s >= e->expires || p->now_s < e->stored ||
-		    e->memory.stamp.epoch != p->stamp.epoch ||
-		    e->memory.stamp.generation != p->stamp.generation ||
+		    e->memory.stamp.epoch != stamp.epoch ||
+		    e->memory.stamp.generation != stamp.generation ||
 		    (e->memory.change && p->now_s >= e->memory.change))
 			return false;
 		*age = age_of(e, p->now_s);

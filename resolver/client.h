@@ -13,9 +13,17 @@
  * 127.0.0.1 in it. */
 bool client_allowed(const struct conf *conf, const struct addr *client);
 
-/* The policy class of a client: opt-out wins over everything (P6). For IPv4 dressed as
- * IPv6 either address counts. */
+/* The policy class of a client: opt-out wins over everything (P6), then the group of the
+ * longest prefix. For IPv4 dressed as IPv6 either address counts, the plain one first. */
 MUST_CHECK int client_class(uint8_t *class, struct blocklist_view *view,
 			    const struct addr *client);
+
+/* The prefix that decides about a client: 1 with *out, or 0. */
+MUST_CHECK int client_find(struct blocklist_view *view, struct blocklist_client *out,
+			   const struct addr *client);
+/* The same for a person: "all lists", "opted out", "group NAME". */
+enum { CLIENT_TEXT_MAX = HIT_LIST_MAX + 8 };
+char *client_text(char out[CLIENT_TEXT_MAX], struct blocklist_view *view,
+		  const struct addr *client);
 
 #endif

@@ -125,6 +125,15 @@ static void decide(struct verdict *out, struct verdict *monitor, const struct po
 	}
 }
 
+struct blocklist_stamp policy_stamp(const struct policy *p, unsigned class)
+{
+	struct blocklist_stamp s = p->stamp;
+	/* Epochs are random numbers: a set of lists in its place makes it another one. */
+	if (class >= BLOCKLIST_CLASS_GROUPS)
+		s.epoch ^= blocklist_class_since(p->view, class) * 0x9e3779b97f4a7c15ULL;
+	return s;
+}
+
 /* Leaves pass in place and says whether there is anything to ask. */
 static bool begin(struct verdict *out, const struct policy_subject *s)
 {
@@ -139,10 +148,11 @@ static bool begin(struct verdict *out, const struct policy_subject *s)
 
 static int judge_name(struct verdict *out, struct verdict *monitor,
 		      const struct policy *p, enum rule_trigger trigger,
-		      const uint8_t *name, bool own)
+		      const struct policy_subject *who, const uint8_t *name, bool own)
 {
 	struct rule rule[BLOCKLIST_MATCHES_MAX];
-	int n = blocklist_find_name(p->view, rule, BLOCKLIST_MATCHES_MAX, name);
+	int n = blocklist_find_name(p->view, rule, BLOCKLIST_MATCHES_MAX, who->class,
+				    name);
 	if (n > 0)
 		decide(out, monitor, p, &(struct subject){trigger, name, NULL}, rule, n,
 		       own);
@@ -150,12 +160,14 @@ static int judge_name(struct verdict *out, struct verdict *monitor,
 }
 
 static int judge_addr(struct verdict *out, struct verdict *monitor,
-		      const struct policy *p, enum rule_trigger trigger, unsigned use,
+		      const struct policy *p, enum rule_trigger trigger,
+		      const struct policy_subject *who, unsigned use,
 		      const struct addr *addr)
 {
 	struct rule rule[BLOCKLIST_MATCHES_MAX];
 	struct addr plain = addr_unmap(addr);
-	int n = blocklist_find_addr(p->view, rule, BLOCKLIST_MATCHES_MAX, use, &plain);
+	int n = blocklist_find_addr(p->view, rule, BLOCKLIST_MATCHES_MAX, who->class, use,
+				    &plain);
 	if (n > 0)
 		decide(out, monitor, p, &(struct subject){trigger, NULL, &plain}, rule, n,
 		       false);
@@ -167,7 +179,7 @@ int policy_name(struct verdict *out, struct verdict *monitor, const struct polic
 {
 	if (!begin(out, s) || s->passthru)
 		return ERR_OK;
-	return judge_name(out, monitor, p, RULE_ON_QNAME, name, s->own);
+	return judge_name(out, monitor, p, RULE_ON_QNAME, s, name, s->own);
 }
 
 int policy_server(struct verdict *out, struct verdict *monitor, const struct policy *p,
@@ -178,9 +190,9 @@ int policy_server(struct verdict *out, struct verdict *monitor, const struct pol
 	if (!begin(out, s) || s->passthru)
 		return ERR_OK;
 	if (server)
-		err = judge_name(out, monitor, p, RULE_ON_NS_NAME, server, false);
+		err = judge_name(out, monitor, p, RULE_ON_NS_NAME, s, server, false);
 	if (!err && out->kind == VERDICT_PASS && addr && addr->family)
-		err = judge_addr(out, monitor, p, RULE_ON_NS_ADDR, RULE_ADDR_SERVER,
+		err = judge_addr(out, monitor, p, RULE_ON_NS_ADDR, s, RULE_ADDR_SERVER,
 				 addr);
 	return err;
 }
@@ -190,7 +202,7 @@ int policy_answer(struct verdict *out, struct verdict *monitor, const struct pol
 {
 	if (!begin(out, s) || s->passthru)
 		return ERR_OK;
-	return judge_addr(out, monitor, p, RULE_ON_ANSWER, RULE_ADDR_ANSWER, addr);
+	return judge_addr(out, monitor, p, RULE_ON_ANSWER, s, RULE_ADDR_ANSWER, addr);
 }
 
 int policy_send(struct verdict *out, const struct policy *p,
@@ -231,11 +243,11 @@ int policy_explain(struct policy_reason *out, int max, int *winner,
 		max = BLOCKLIST_MATCHES_MAX;
 	int n;
 	if (name) {
-		n = blocklist_find_name(p->view, rule, max, name);
+		n = blocklist_find_name(p->view, rule, max, POLICY_ALL, name);
 	} else {
 		struct addr plain = addr_unmap(addr);
 		unsigned any = RULE_ADDR_CLIENT | RULE_ADDR_ANSWER | RULE_ADDR_SERVER;
-		n = blocklist_find_addr(p->view, rule, max, any, &plain);
+		n = blocklist_find_addr(p->view, rule, max, POLICY_ALL, any, &plain);
 	}
 	*winner = -1;
 	for (int i = 0; i < n; i++)

@@ -14,12 +14,12 @@
 #ifndef SINKHOLED_POLICY_H
 #define SINKHOLED_POLICY_H
 
-#include "include/blocklist.h"
+#include "include/blocklist_client.h"
 
 /* The set of lists that apply to a group of clients. */
 enum policy_class {
-	POLICY_ALL = 0,	 /* every list */
-	POLICY_NONE = 1, /* opted out: no list */
+	POLICY_ALL = BLOCKLIST_CLASS_ALL,   /* every list */
+	POLICY_NONE = BLOCKLIST_CLASS_NONE, /* opted out: no list */
 };
 
 struct policy {
@@ -31,10 +31,14 @@ struct policy {
 
 /* On whose behalf something is asked; travels with a task. */
 struct policy_subject {
-	uint8_t class; /* enum policy_class */
+	uint8_t class; /* enum policy_class, or a number from the store */
 	bool passthru; /* a passthru rule freed the question: its names and servers */
 	bool own;      /* our own question (name-server address): subtree rules only */
 };
+
+/* What a verdict of that class is remembered with: the same stamp, the same verdict until
+ * a time comes. */
+struct blocklist_stamp policy_stamp(const struct policy *p, unsigned class);
 
 /* The verdict about a name: the question, or a CNAME or DNAME target (trigger
  * RULE_ON_QNAME). monitor (may be NULL) gets the first monitor rule that matched. */

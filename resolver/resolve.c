@@ -23,11 +23,12 @@ struct budget resolve_budget(const struct resolve *r)
 static struct failure failure_of(const struct call *c)
 {
 	const struct resolve *r = c->r;
-	const struct blocklist_stamp *stamp = &c->io.env->policy->stamp;
+	const struct blocklist_stamp stamp =
+		policy_stamp(c->io.env->policy, r->subject.class);
 	return (struct failure){.name = r->name[r->links],
 				.type = r->q.qtype,
-				.rules = stamp->epoch ^
-					 (stamp->generation << 9 | r->subject.class << 1 |
+				.rules = stamp.epoch ^
+					 (stamp.generation << 9 | r->subject.class << 1 |
 					  r->subject.passthru),
 				.until_s = r->judged.change};
 }

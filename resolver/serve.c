@@ -277,7 +277,8 @@ static uint32_t reply_ttl(const struct reply *r)
 static void remember(struct serve *s, const struct question *q, const struct reply *reply,
 		     const struct answer_body *body, bool dnssec)
 {
-	const struct answer_memory memory = {s->policy.stamp, reply->change};
+	const struct answer_memory memory = {policy_stamp(&s->policy, q->subject.class),
+					     reply->change};
 	if (reply->cacheable && !q->subject.passthru)
 		answer_cache_put(s->answers, body, q->qname, q->qtype, q->subject.class,
 				 dnssec, &memory, reply_ttl(reply), s->policy.now_s);

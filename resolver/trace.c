@@ -299,7 +299,9 @@ static void ask_for_client(struct trace *t)
 				  "the blocklist cannot be read");
 			return;
 		}
-		trace_steps_client(&t->steps, &t->from.client, allowed, class);
+		char text[CLIENT_TEXT_MAX];
+		client_text(text, t->policy.view, &t->from.client);
+		trace_steps_client(&t->steps, &t->from.client, allowed, text);
 		if (!allowed) {
 			say_error(t, DNS_REFUSED, DNS_EDE_PROHIBITED, NULL);
 			return;

@@ -402,12 +402,12 @@ void trace_steps_note(void *arg, const struct note *n)
 /* ---- before there is a task ---- */
 
 void trace_steps_client(struct trace_steps *s, const struct addr *client, bool allowed,
-			uint8_t class)
+			const char *class)
 {
 	json_t *step = begin(s, 0, "client");
 	set_addr(step, client);
 	json_object_set_new(step, "allowed", json_boolean(allowed));
-	set_text(step, "class", class == POLICY_NONE ? "opted out" : "all lists");
+	set_text(step, "class", class);
 	end(s, step);
 }
 

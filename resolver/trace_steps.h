@@ -43,7 +43,7 @@ void trace_steps_note(void *arg, const struct note *n);
 
 /* What is decided before there is a task. */
 void trace_steps_client(struct trace_steps *s, const struct addr *client, bool allowed,
-			uint8_t class);
+			const char *class);
 void trace_steps_local(struct trace_steps *s, enum local_kind kind,
 		       const struct local_answer *local, bool overridden);
 void trace_steps_policy(struct trace_steps *s, const uint8_t *name,

@@ -7,7 +7,7 @@
 #include "include/utf8.h"
 #include "tools/blocklist_tool.h"
 
-/* add, remove, client, verify. */
+/* add, remove, verify. */
 
 #define MANUAL "manual" /* the list of what people add by hand */
 
@@ -211,91 +211,6 @@ int tool_remove(const struct cli_command *self, int argc, char **argv)
 		status = say_edit(&e, "removed");
 	tool_close(&e.tool);
 	return status;
-}
-
-/* ---- client ---- */
-
-static int show_client(void *arg, const struct prefix *client)
-{
-	char text[PREFIX_TEXT_MAX];
-	cli_table_row(arg, (const char *const[]){prefix_to_text(text, client)});
-	return 0;
-}
-
-static int client_show(const struct cli *c)
-{
-	static const struct cli_column columns[] = {{"opted_out", false}, {0}};
-	struct tool t;
-	int status = tool_open(&t, c, BLOCKLIST_READ);
-	if (status != CLI_GO)
-		return status;
-	struct cli_table *table = cli_table_open(columns, c->json);
-	int err = table ? blocklist_walk_clients(t.view, show_client, table) : ERR_NOMEM;
-	if (table)
-		cli_table_close(table);
-	tool_close(&t);
-	return err ? cli_fail("cannot read the opt-outs: %s", err_text(err)) : CLI_DONE;
-}
-
-static int client_set(const struct cli *c, const char *text, bool out)
-{
-	struct prefix p;
-	struct tool t;
-	int err = prefix_from_text(&p, text, strlen(text));
-	if (err == ERR_INVAL)
-		return tool_host_bits(text, &p);
-	if (err)
-		return cli_fail("\"%s\" is no address or prefix", text);
-	int status = tool_open(&t, c, BLOCKLIST_WRITE);
-	if (status != CLI_GO)
-		return status;
-	err = blocklist_client_set(t.bl, &p, out);
-	/* Whose prefix it is stays out of the record: opting out leaves no trace (P6). */
-	if (err == ERR_NOENT)
-		status = cli_no(
-			"%s had not opted out as one prefix; \"client show\" lists "
-			"those that have",
-			text);
-	else if (err)
-		status = cli_fail_file(t.dir, "change", err);
-	else
-		status = tool_record(&t, "client", json_pack("{sb}", "opt_out", out));
-	tool_close(&t);
-	if (status != CLI_GO)
-		return status;
-	if (c->json)
-		cli_json(json_pack("{ss sb}", "client", text, "opt_out", out));
-	else
-		printf("%s %s\n", text,
-		       out ? "opted out: no list applies to it"
-			   : "is served by all lists");
-	return CLI_DONE;
-}
-
-int tool_client(const struct cli_command *self, int argc, char **argv)
-{
-	struct cli c;
-	bool out = false, in = false;
-	const struct cli_option options[] = {
-		{"opt-out", CLI_FLAG, &out, NULL, "as client add PREFIX", 0, 0},
-		{"opt-in", CLI_FLAG, &in, NULL, "as client remove PREFIX", 0, 0},
-		{0},
-	};
-	int status = cli_parse(&c, self, options, 1, 2, argc, argv);
-	if (status != CLI_GO)
-		return status;
-	const char *word = c.operands[0];
-	if (c.operands_n == 1 && out != in)
-		return client_set(&c, word, out);
-	if (c.operands_n == 1 && strcmp(word, "show") == 0)
-		return client_show(&c);
-	if (c.operands_n == 2 && strcmp(word, "add") == 0)
-		return client_set(&c, c.operands[1], true);
-	if (c.operands_n == 2 && strcmp(word, "remove") == 0)
-		return client_set(&c, c.operands[1], false);
-	return cli_fail("client needs add PREFIX, remove PREFIX or show; see \"%s client "
-			"--help\"",
-			program_invocation_short_name);
 }
 
 /* ---- verify ---- */

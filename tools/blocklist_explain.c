@@ -2,7 +2,7 @@
 #include <time.h>
 
 #include "include/conf.h"
-#include "resolver/policy.h"
+#include "resolver/client.h"
 #include "tools/blocklist_tool.h"
 #include "zones/local.h"
 
@@ -61,12 +61,8 @@ static int read_client(struct explain *e)
 		return CLI_GO;
 	if (addr_from_text(&a, e->client, strlen(e->client)) != ERR_OK)
 		return cli_fail("--client takes an address, not \"%s\"", e->client);
-	a = addr_unmap(&a);
-	int out = blocklist_client_opted_out(e->tool.view, &a);
-	if (out < 0)
-		return cli_fail("cannot read the store: %s", err_text(out));
-	e->subject.class = out ? POLICY_NONE : POLICY_ALL;
-	return CLI_GO;
+	int err = client_class(&e->subject.class, e->tool.view, &a);
+	return err ? cli_fail("cannot read the store: %s", err_text(err)) : CLI_GO;
 }
 
 /* The action of rules that name none comes from the configuration. */

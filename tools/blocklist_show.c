@@ -267,7 +267,7 @@ static void print_stats(const struct blocklist_stats *s, const char *digest)
 	printf("names       %llu\n", (unsigned long long)s->names);
 	printf("addresses   %llu\n", (unsigned long long)s->addresses);
 	printf("entries     %llu\n", (unsigned long long)s->entries);
-	printf("opt-outs    %llu\n", (unsigned long long)s->clients);
+	printf("clients     %llu\n", (unsigned long long)s->clients);
 	printf("generation  %llu\n", (unsigned long long)s->stamp.generation);
 	printf("epoch       %016llx\n", (unsigned long long)s->stamp.epoch);
 	printf("digest      %s\n", digest);
@@ -282,7 +282,7 @@ static void json_stats(const struct blocklist_stats *s, const char *digest)
 	cli_json(json_pack(
 		"{sI sI sI sI sI sI ss ss sI sI sI}", "lists", (json_int_t)s->lists,
 		"names", (json_int_t)s->names, "addresses", (json_int_t)s->addresses,
-		"entries", (json_int_t)s->entries, "opt_outs", (json_int_t)s->clients,
+		"entries", (json_int_t)s->entries, "clients", (json_int_t)s->clients,
 		"generation", (json_int_t)s->stamp.generation, "epoch", epoch, "digest",
 		digest, "bytes_used", (json_int_t)s->bytes_used, "file_bytes",
 		(json_int_t)s->file_bytes, "map_bytes", (json_int_t)s->map_size));

@@ -68,6 +68,7 @@ int tool_diff(const struct cli_command *self, int argc, char **argv);
 int tool_add(const struct cli_command *self, int argc, char **argv);
 int tool_remove(const struct cli_command *self, int argc, char **argv);
 int tool_client(const struct cli_command *self, int argc, char **argv);
+int tool_group(const struct cli_command *self, int argc, char **argv);
 int tool_verify(const struct cli_command *self, int argc, char **argv);
 int tool_explain(const struct cli_command *self, int argc, char **argv);
 int tool_list(const struct cli_command *self, int argc, char **argv);

@@ -20,8 +20,10 @@ static const struct cli_command commands[] = {
 	 tool_stats},
 	{"verify", "", "Reads the whole store and checks that nothing is damaged",
 	 tool_verify},
-	{"client", "add PREFIX | remove PREFIX | show",
-	 "Manages subscriber prefixes that opted out", tool_client},
+	{"client", "add PREFIX | remove PREFIX | import FILE|- | show [ADDRESS]",
+	 "Says which subscribers opted out or belong to a group", tool_client},
+	{"group", "set NAME | remove NAME | show",
+	 "Says which lists apply to the subscribers of a group", tool_group},
 	{0},
 };
 

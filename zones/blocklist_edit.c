@@ -1,5 +1,5 @@
-/* blocklist_edit.c: changes of single keys, of a list's settings, of clients; removal of
- * a whole list. Each is one transaction, a removal as many as it takes. */
+/* blocklist_edit.c: changes of single keys, of a list's settings; removal of a whole
+ * list. Each is one transaction, a removal as many as it takes. */
 #include "zones/blocklist_store.h"
 
 enum { EDIT_WAIT_MS = 1000 }; /* another edit takes milliseconds, an import longer */
@@ -224,6 +224,8 @@ static int list_forget(struct blocklist *bl, const char *list)
 		return err;
 	err = blocklist_row_find(&t, &row, list);
 	if (!err)
+		err = blocklist_groups_forget(&t, row.id);
+	if (!err)
 		err = blocklist_row_delete(&t, &row);
 	if (!err)
 		err = blocklist_txn_commit(&t);
@@ -245,34 +247,5 @@ int blocklist_list_remove(struct blocklist *bl, const char *list)
 	if (!err)
 		err = list_forget(bl, list);
 	blocklist_unlock(lock);
-	return err;
-}
-
-/* Clients do not raise the generation: what is cached is true for all of them. */
-int blocklist_client_set(struct blocklist *bl, const struct prefix *p, bool opt_out)
-{
-	struct blocklist_client c = {.opt_out = 1, .since = blocklist_now()};
-	struct blocklist_txn t;
-	uint8_t key[BLOCKLIST_KEY_MAX];
-	if ((p->addr.family != 4 && p->addr.family != 6) ||
-	    p->bits > 8 * addr_len(&p->addr))
-		return ERR_INVAL;
-	MDB_val old, v = {sizeof c, &c};
-	MDB_val k = {blocklist_key_prefix(key, BLOCKLIST_CLIENT, &p->addr, p->bits), key};
-	c.check = blocklist_tail_check(blocklist_key_hash(key, k.mv_size), &c, sizeof c);
-	int err = blocklist_txn_begin(&t, bl, false);
-	if (err)
-		return err;
-	int rc = mdb_get(t.txn, bl->dbi, &k, &old);
-	if (rc && rc != MDB_NOTFOUND)
-		err = blocklist_error(rc);
-	else if (rc && !opt_out)
-		err = ERR_NOENT;
-	else if (rc || !opt_out) /* opting out again keeps the day of the first time */
-		err = blocklist_txn_put(&t, t.rules, &k, rc ? NULL : &old,
-					opt_out ? &v : NULL);
-	if (!err)
-		err = blocklist_txn_commit(&t);
-	blocklist_txn_abort(&t);
 	return err;
 }

@@ -385,15 +385,6 @@ static int commit_staged(struct commit *c)
 	return err;
 }
 
-/* Gives back what a large transaction asked for at the file's end: on a full disk also
- * what a failed one has written there. */
-static void room_back(struct blocklist *bl)
-{
-	struct blocklist_txn t;
-	if (blocklist_txn_begin(&t, bl, false) == ERR_OK)
-		blocklist_txn_abort(&t);
-}
-
 int blocklist_import_commit(struct blocklist_import *im, struct blocklist_changes *out,
 			    blocklist_progress_fn *progress, void *arg,
 			    const volatile int *stop)
@@ -424,7 +415,7 @@ int blocklist_import_commit(struct blocklist_import *im, struct blocklist_change
 		if (c->row.pending && blocklist_sweep(im->bl, im->list, stop) == ERR_OK)
 			c->row.pending = 0;
 	}
-	room_back(im->bl);
+	blocklist_room_back(im->bl);
 	blocklist_merge_fini(&c->merge);
 	free(c);
 	return err;

@@ -325,6 +325,8 @@ void blocklist_meta_init(struct blocklist_meta *out, uint64_t epoch)
 				       .epoch = epoch,
 				       .generation = 1,
 				       .lists_revision = 1,
+				       .groups_revision = 1,
+				       .clients_revision = 1,
 				       .next_entry = 1};
 	memcpy(out->magic, meta_magic, sizeof meta_magic);
 }

@@ -11,17 +11,18 @@
 
 #include <lmdb.h>
 
-#include "include/blocklist.h"
+#include "include/blocklist_client.h"
 #include "include/hash.h"
 
 /* The key space, in key order. RULE stands for the bytes of a NAME or ADDR key.
  *
  * in the unnamed database, which a renewed reader needs no look-up to find:
+ *   00 group                 GROUP   struct blocklist_group_row
  *   01                       META    struct blocklist_meta
  *   02 list                  LIST    struct blocklist_row
  *   03                       LMDB's record of the other database, whose name this is
  *   04 family bits address   ADDR    struct blocklist_record, one or more
- *   05 family bits address   CLIENT  struct blocklist_client
+ *   05 family bits address   CLIENT  struct blocklist_client_head, reason, check
  *   06 labels                NAME    struct blocklist_record, one or more
  * in the other one:
  *   07 list RULE             ENTRY   struct blocklist_head with texts, one or more
@@ -29,7 +30,7 @@
  * LMDB fills pages to the end only where keys are put behind all others of their
  * database, and half in between: so the two large kinds are the last of one each.
  *
- * list      two bytes, big endian
+ * list      two bytes, big endian; group too
  * labels    lower case, from the root down, each behind its length byte: the keys below
  *           a name are exactly those that begin with its key, and the root is 06 alone
  * family    4 or 6, then the prefix length, then 4 or 16 bytes
@@ -46,6 +47,7 @@
  * is therefore invisible: every key of a list that is written again is first put into
  * order (blocklist_merge.c), and no list's version moves before all its keys are. */
 enum blocklist_tag {
+	BLOCKLIST_GROUP = 0,
 	BLOCKLIST_META = 1,
 	BLOCKLIST_LIST = 2,
 	BLOCKLIST_ENTRIES = 3,
@@ -59,7 +61,7 @@ enum blocklist_tag {
 #define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
-	BLOCKLIST_FORMAT = 2,		      /* 1 had no local data */
+	BLOCKLIST_FORMAT = 3,		      /* 1 had no local data, 2 no groups */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
 	BLOCKLIST_KINDS = 8, /* per list and key: 4 kinds of name, 7 of address */
 	BLOCKLIST_TEXTS = 6,
@@ -111,15 +113,34 @@ struct blocklist_row {
 	uint32_t check;
 };
 
-struct blocklist_client {
-	uint32_t opt_out, since, zero, check;
+struct blocklist_group_row {
+	char name[HIT_LIST_MAX];
+	uint64_t lists[BLOCKLIST_LISTS_MAX / 64];
+	uint64_t since;
+	uint16_t id;
+	uint8_t class, except;
+	uint32_t check;
+};
+
+/* Behind it the reason without NUL, then the check. */
+struct blocklist_client_head {
+	uint32_t since;
+	uint16_t group;
+	uint8_t opt_out, reason_len;
+};
+
+enum {
+	BLOCKLIST_CLIENT_MAX = sizeof(struct blocklist_client_head) + BLOCKLIST_TEXT_MAX +
+			       sizeof(uint32_t)
 };
 
 struct blocklist_meta {
 	char magic[16];
 	uint32_t format, size;
 	uint64_t epoch, generation;
-	uint64_t lists_revision; /* grows with each change of a LIST pair */
+	/* Each grows with each change of a LIST, GROUP, or (clients) CLIENT or GROUP
+	 * pair. */
+	uint64_t lists_revision, groups_revision, clients_revision;
 	uint64_t next_entry;
 	uint64_t digest[2]; /* sum of the hashes of all pairs but this one */
 	uint64_t pairs;	    /* all but this one */
@@ -135,7 +156,9 @@ struct blocklist_meta {
 _Static_assert(sizeof(struct blocklist_record) == 32, "stored form");
 _Static_assert(sizeof(struct blocklist_head) == 48, "stored form");
 _Static_assert(sizeof(struct blocklist_row) == 248, "stored form");
-_Static_assert(sizeof(struct blocklist_meta) == 112 + 4 * (128 + 4 * 129) + 8,
+_Static_assert(sizeof(struct blocklist_group_row) == 208, "stored form");
+_Static_assert(sizeof(struct blocklist_client_head) == 8, "stored form");
+_Static_assert(sizeof(struct blocklist_meta) == 128 + 4 * (128 + 4 * 129) + 8,
 	       "stored form");
 
 struct blocklist {
@@ -227,7 +250,45 @@ enum blocklist_join {
 enum blocklist_join blocklist_entry_join(uint8_t entry[BLOCKLIST_ENTRY_MAX],
 					 const uint8_t *newer);
 
+/* ---- blocklist_client.c ---- */
+
+/* Prefix lengths in use, longest first. */
+struct blocklist_lengths {
+	uint8_t bits[BLOCKLIST_BITS];
+	uint8_t n;
+};
+void blocklist_lengths_from(struct blocklist_lengths *out,
+			    const uint32_t count[BLOCKLIST_BITS]);
+
+/* What a view knows of clients. */
+struct blocklist_classes {
+	uint64_t epoch, clients_revision, groups_revision; /* of what stands below */
+	struct blocklist_lengths bits[2];		   /* IPv4, IPv6 */
+	struct blocklist_group *group; /* by id; name empty: none of that id */
+	uint32_t group_n, group_room;
+	/* Of the class's groups one: its id + 1; 0 = it has none. */
+	uint16_t group_of[BLOCKLIST_CLASSES];
+	struct blocklist_memo *memo; /* NULL as long as there are no clients */
+	uint32_t memo_round;	     /* older places are free */
+};
+MUST_CHECK int blocklist_classes_load(struct blocklist_classes *c,
+				      const struct blocklist_meta *m, MDB_txn *txn,
+				      MDB_dbi dbi);
+void blocklist_classes_close(struct blocklist_classes *c);
+MUST_CHECK int blocklist_group_read(struct blocklist_group_row *out, const MDB_val *key,
+				    const MDB_val *value);
+/* Fills all of out, from a CLIENT pair. */
+MUST_CHECK int blocklist_client_read(struct blocklist_client *out, const MDB_val *key,
+				     const MDB_val *value);
+
 /* ---- blocklist_view.c ---- */
+
+struct blocklist_classes *blocklist_view_classes(const struct blocklist_view *v);
+/* Pairs of one tag of the unnamed database, in key order, until pair() returns
+ * something other than 0. */
+typedef int blocklist_pair_fn(void *arg, const MDB_val *key, const MDB_val *value);
+MUST_CHECK int blocklist_walk_tag(MDB_txn *txn, MDB_dbi dbi, enum blocklist_tag tag,
+				  blocklist_pair_fn *pair, void *arg);
 
 /* The snapshot, or NULL. */
 MDB_txn *blocklist_view_txn(const struct blocklist_view *v);
@@ -285,6 +346,15 @@ void blocklist_unlock(int fd);
 /* The lock that is held while a store is made; list names are never empty. */
 #define BLOCKLIST_LOCK_CREATE ""
 MUST_CHECK int blocklist_lock_dir(const char *dir, const char *list, unsigned wait_ms);
+
+/* Gives back what a large transaction asked for at the file's end: on a full disk also
+ * what a failed one has written there. */
+void blocklist_room_back(struct blocklist *bl);
+
+/* ---- blocklist_client_edit.c ---- */
+
+/* Of a list that goes: its id will be another list's. */
+MUST_CHECK int blocklist_groups_forget(struct blocklist_txn *t, uint16_t list);
 
 /* ---- blocklist_edit.c ---- */
 

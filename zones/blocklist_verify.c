@@ -18,6 +18,7 @@ struct verify {
 	uint32_t version[BLOCKLIST_LISTS_MAX];
 	uint64_t names[BLOCKLIST_LISTS_MAX], addresses[BLOCKLIST_LISTS_MAX];
 	struct blocklist_row row[BLOCKLIST_LISTS_MAX]; /* id taken: name not empty */
+	bool group[BLOCKLIST_GROUPS_MAX];
 };
 
 static int verify_row(struct verify *f, const MDB_val *k, const MDB_val *v)
@@ -55,16 +56,25 @@ static int verify_rules(struct verify *f, const MDB_val *k, const MDB_val *v)
 	return ERR_OK;
 }
 
-static int verify_client(const MDB_val *k, const MDB_val *v)
+static int verify_group(struct verify *f, const MDB_val *k, const MDB_val *v)
+{
+	struct blocklist_group_row row;
+	int err = blocklist_group_read(&row, k, v);
+	if (!err)
+		f->group[row.id] = true;
+	return err;
+}
+
+/* Groups come before clients in key order. */
+static int verify_client(const struct verify *f, const MDB_val *k, const MDB_val *v)
 {
 	struct blocklist_client c;
-	struct blocklist_key key;
-	int err = blocklist_key_decode(&key, k->mv_data, k->mv_size);
-	if (err || v->mv_size != sizeof c)
-		return ERR_DAMAGED;
-	memcpy(&c, v->mv_data, sizeof c);
-	uint64_t h = blocklist_key_hash(k->mv_data, k->mv_size);
-	return c.check == blocklist_tail_check(h, &c, sizeof c) ? ERR_OK : ERR_DAMAGED;
+	int err = blocklist_client_read(&c, k, v);
+	if (err)
+		return err;
+	bool known = c.opt_out ? c.group == BLOCKLIST_NO_GROUP
+			       : c.group < BLOCKLIST_GROUPS_MAX && f->group[c.group];
+	return known ? ERR_OK : ERR_DAMAGED;
 }
 
 /* Whether a NAME or ADDR value has the record that an entry says it has. */
@@ -124,7 +134,9 @@ static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MD
 	case BLOCKLIST_ADDR:
 		return verify_rules(f, k, v);
 	case BLOCKLIST_CLIENT:
-		return verify_client(k, v);
+		return verify_client(f, k, v);
+	case BLOCKLIST_GROUP:
+		return verify_group(f, k, v);
 	case BLOCKLIST_ENTRY:
 		return verify_entry(f, k, v);
 	default:

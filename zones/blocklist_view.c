@@ -3,13 +3,9 @@
  * The unchanged case is the frequent one: a renew then compares one number. A look-up
  * asks only for label counts and prefix lengths that are in the store, so that a name
  * that is not listed costs one or two seeks. */
-#include "zones/blocklist_store.h"
+#include <errno.h>
 
-/* Prefix lengths in use, longest first. */
-struct lengths {
-	uint8_t bits[BLOCKLIST_BITS];
-	uint8_t n;
-};
+#include "zones/blocklist_store.h"
 
 struct blocklist_view {
 	struct blocklist *bl;
@@ -19,8 +15,9 @@ struct blocklist_view {
 	size_t txn_id; /* of the snapshot that the fields below were read from */
 	struct blocklist_stamp stamp;
 	uint64_t lists_revision;
-	uint64_t depths[2]; /* bit d: there are names of d labels */
-	struct lengths addr[2], client[2];
+	uint64_t depths[2];		  /* bit d: there are names of d labels */
+	struct blocklist_lengths addr[2]; /* IPv4, IPv6 */
+	struct blocklist_classes *classes;
 	struct blocklist_list *lists; /* by id; version 0: none of that id */
 	uint32_t lists_n, lists_room;
 };
@@ -33,17 +30,14 @@ int blocklist_view_open(struct blocklist_view **out, struct blocklist *bl)
 	if (!v)
 		return ERR_NOMEM;
 	v->bl = bl;
-	rc = mdb_txn_begin(bl->env, NULL, MDB_RDONLY, &v->txn);
+	v->classes = calloc(1, sizeof *v->classes);
+	rc = v->classes ? mdb_txn_begin(bl->env, NULL, MDB_RDONLY, &v->txn) : ENOMEM;
 	if (rc == MDB_READERS_FULL && !mdb_reader_check(bl->env, &dead) && dead)
 		rc = mdb_txn_begin(bl->env, NULL, MDB_RDONLY, &v->txn);
+	if (!rc)
+		rc = mdb_cursor_open(v->txn, bl->dbi, &v->cursor);
 	if (rc) {
-		free(v);
-		return blocklist_error(rc);
-	}
-	rc = mdb_cursor_open(v->txn, bl->dbi, &v->cursor);
-	if (rc) {
-		mdb_txn_abort(v->txn);
-		free(v);
+		blocklist_view_close(v);
 		return blocklist_error(rc);
 	}
 	mdb_txn_reset(v->txn);
@@ -55,18 +49,13 @@ void blocklist_view_close(struct blocklist_view *v)
 {
 	if (!v)
 		return;
-	mdb_cursor_close(v->cursor);
-	mdb_txn_abort(v->txn);
+	if (v->cursor)
+		mdb_cursor_close(v->cursor);
+	if (v->txn)
+		mdb_txn_abort(v->txn);
+	blocklist_classes_close(v->classes);
 	free(v->lists);
 	free(v);
-}
-
-static void lengths_from(struct lengths *out, const uint32_t count[BLOCKLIST_BITS])
-{
-	out->n = 0;
-	for (int b = BLOCKLIST_BITS - 1; b >= 0; b--)
-		if (count[b])
-			out->bits[out->n++] = (uint8_t)b;
 }
 
 static int lists_room(struct blocklist_view *v, uint32_t n)
@@ -118,10 +107,11 @@ static int view_load(struct blocklist_view *v)
 	v->depths[0] = v->depths[1] = 0;
 	for (unsigned d = 0; d < BLOCKLIST_DEPTHS; d++)
 		v->depths[d / 64] |= (uint64_t)(m.depth[d] > 0) << d % 64;
-	for (int f = 0; f < 2; f++) {
-		lengths_from(&v->addr[f], m.addr_bits[f]);
-		lengths_from(&v->client[f], m.client_bits[f]);
-	}
+	for (int f = 0; f < 2; f++)
+		blocklist_lengths_from(&v->addr[f], m.addr_bits[f]);
+	err = blocklist_classes_load(v->classes, &m, v->txn, v->bl->dbi);
+	if (err)
+		return err;
 	if (m.lists_revision != v->lists_revision) {
 		v->lists_revision = 0;
 		err = lists_read(v);
@@ -188,6 +178,7 @@ const struct blocklist_list *blocklist_list_named(const struct blocklist_view *v
 
 struct found {
 	const struct blocklist_view *v;
+	unsigned class;
 	struct rule *out;
 	int n, max;
 	uint64_t hidden[BLOCKLIST_LISTS_MAX /
@@ -271,6 +262,12 @@ static bool record_visible(const struct blocklist_view *v,
 	return r->list < v->lists_n && blocklist_visible(r, v->lists[r->list].version);
 }
 
+/* Visible to who asks. */
+static bool found_counts(const struct found *f, const struct blocklist_record *r)
+{
+	return record_visible(f->v, r) && blocklist_class_has(f->v, f->class, r->list);
+}
+
 /* One listed name on the way up. A node of a list ends the wildcards that the same list
  * has above it (RFC 4592 closest encloser, RPZ draft 2): all kinds that RPZ knows do;
  * subtree, which is ours, covers what is below and so hides nothing. */
@@ -286,7 +283,7 @@ static int found_node(struct found *f, const MDB_val *key, const MDB_val *value,
 			r.kind == RULE_SUBTREE || (r.kind == RULE_EXACT && self) ||
 			(r.kind == RULE_WILDCARD && !self && !found_hidden(f, r.list));
 		struct rule rule = rule_of(&r, labels);
-		if (covers && record_visible(f->v, &r))
+		if (covers && found_counts(f, &r))
 			found_add(f, &rule);
 	}
 	for (at = 0; !more && at < value->mv_size; at += sizeof r) {
@@ -341,11 +338,11 @@ static unsigned labels_shared(const MDB_val *k, const uint8_t *name_key,
  * the keys at or before the name's, the last one either is an ancestor, or shares with
  * the name all labels that any listed ancestor can have. */
 int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
-			const uint8_t *name)
+			unsigned class, const uint8_t *name)
 {
 	uint8_t key[BLOCKLIST_KEY_MAX];
 	uint16_t ends[BLOCKLIST_DEPTHS];
-	struct found f = {.v = v, .out = out, .max = max};
+	struct found f = {.v = v, .class = class, .out = out, .max = max};
 	if (!v->live)
 		return ERR_INVAL;
 	unsigned labels = blocklist_key_name(key, ends, name);
@@ -372,15 +369,15 @@ int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
 	return f.n;
 }
 
-/* ---- addresses and clients ---- */
+/* ---- addresses ---- */
 
-int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max, unsigned use,
-			const struct addr *a)
+int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max,
+			unsigned class, unsigned use, const struct addr *a)
 {
-	struct found f = {.v = v, .out = out, .max = max};
+	struct found f = {.v = v, .class = class, .out = out, .max = max};
 	if (!v->live)
 		return ERR_INVAL;
-	const struct lengths *l = &v->addr[a->family == 6];
+	const struct blocklist_lengths *l = &v->addr[a->family == 6];
 	for (unsigned i = 0; i < l->n; i++) {
 		uint8_t key[BLOCKLIST_KEY_MAX];
 		MDB_val value,
@@ -396,39 +393,13 @@ int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max, uns
 		uint64_t key_hash = blocklist_key_hash(key, k.mv_size);
 		while ((more = record_next(&r, &value, &at, key_hash)) > 0) {
 			struct rule rule = rule_of(&r, l->bits[i]);
-			if ((r.kind & use) && record_visible(v, &r))
+			if ((r.kind & use) && found_counts(&f, &r))
 				found_add(&f, &rule);
 		}
 		if (more < 0)
 			return more;
 	}
 	return f.n;
-}
-
-int blocklist_client_opted_out(struct blocklist_view *v, const struct addr *client)
-{
-	if (!v->live)
-		return ERR_INVAL;
-	const struct lengths *l = &v->client[client->family == 6];
-	for (unsigned i = 0; i < l->n; i++) {
-		struct blocklist_client c;
-		uint8_t key[BLOCKLIST_KEY_MAX];
-		MDB_val value, k = {blocklist_key_prefix(key, BLOCKLIST_CLIENT, client,
-							 l->bits[i]),
-				    key};
-		int rc = mdb_get(v->txn, v->bl->dbi, &k, &value);
-		if (rc == MDB_NOTFOUND)
-			continue;
-		if (rc || value.mv_size != sizeof c)
-			return rc ? blocklist_error(rc) : ERR_DAMAGED;
-		memcpy(&c, value.mv_data, sizeof c);
-		if (c.check != blocklist_tail_check(blocklist_key_hash(key, k.mv_size),
-						    &c, sizeof c))
-			return ERR_DAMAGED;
-		if (c.opt_out)
-			return 1;
-	}
-	return 0;
 }
 
 /* ---- entries and walks ---- */
@@ -523,17 +494,13 @@ static int walk_list(struct blocklist_view *v, uint16_t list, blocklist_each_fn 
 	return err;
 }
 
-/* Pairs of one tag, in key order. */
-static int walk_tag(struct blocklist_view *v, enum blocklist_tag tag,
-		    int (*pair)(void *arg, const MDB_val *k, const MDB_val *value),
-		    void *arg)
+int blocklist_walk_tag(MDB_txn *txn, MDB_dbi dbi, enum blocklist_tag tag,
+		       blocklist_pair_fn *pair, void *arg)
 {
 	MDB_cursor *c;
 	uint8_t first = (uint8_t)tag;
 	MDB_val k = {1, &first}, value;
-	if (!v->live)
-		return ERR_INVAL;
-	int err = ERR_OK, rc = mdb_cursor_open(v->txn, v->bl->dbi, &c);
+	int err = ERR_OK, rc = mdb_cursor_open(txn, dbi, &c);
 	if (rc)
 		return blocklist_error(rc);
 	rc = mdb_cursor_get(c, &k, &value, MDB_SET_RANGE);
@@ -549,7 +516,6 @@ static int walk_tag(struct blocklist_view *v, enum blocklist_tag tag,
 struct walk {
 	struct blocklist_view *v;
 	blocklist_each_fn *each;
-	blocklist_client_fn *each_client;
 	void *arg;
 };
 
@@ -580,23 +546,9 @@ int blocklist_walk(struct blocklist_view *v, uint16_t list, blocklist_each_fn *e
 	if (list != UINT16_MAX)
 		return blocklist_list(v, list) ? walk_list(v, list, each, arg)
 					       : ERR_NOENT;
-	int err = walk_tag(v, BLOCKLIST_NAME, walk_key, &w);
-	return err ? err : walk_tag(v, BLOCKLIST_ADDR, walk_key, &w);
-}
-
-static int walk_client(void *arg, const MDB_val *k, const MDB_val *value)
-{
-	struct walk *w = arg;
-	struct blocklist_key key;
-	(void)value;
-	int err = blocklist_key_decode(&key, k->mv_data, k->mv_size);
-	return err ? err : w->each_client(w->arg, &key.prefix);
-}
-
-int blocklist_walk_clients(struct blocklist_view *v, blocklist_client_fn *each, void *arg)
-{
-	struct walk w = {.v = v, .each_client = each, .arg = arg};
-	return walk_tag(v, BLOCKLIST_CLIENT, walk_client, &w);
+	int err = blocklist_walk_tag(v->txn, v->bl->dbi, BLOCKLIST_NAME, walk_key, &w);
+	return err ? err
+		   : blocklist_walk_tag(v->txn, v->bl->dbi, BLOCKLIST_ADDR, walk_key, &w);
 }
 
 static uint64_t pages_of(const MDB_stat *s)
@@ -646,4 +598,9 @@ MDB_txn *blocklist_view_txn(const struct blocklist_view *v)
 struct blocklist *blocklist_view_store(const struct blocklist_view *v)
 {
 	return v->bl;
+}
+
+struct blocklist_classes *blocklist_view_classes(const struct blocklist_view *v)
+{
+	return v->classes;
 }

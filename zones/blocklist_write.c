@@ -163,6 +163,13 @@ void blocklist_txn_abort(struct blocklist_txn *t)
 	t->txn = NULL;
 }
 
+void blocklist_room_back(struct blocklist *bl)
+{
+	struct blocklist_txn t;
+	if (blocklist_txn_begin(&t, bl, false) == ERR_OK)
+		blocklist_txn_abort(&t);
+}
+
 /* The digest is a sum, so that a change costs what the pair costs, not the store. */
 static void digest_add(struct blocklist_meta *m, const MDB_val *key, const MDB_val *value,
 		       bool add)

@@ -45,7 +45,7 @@ rules() { "$tool" list --state "$dir/state" "$@" | cut -f 1-4,6- | sort; }
 is() { if [ "$1" = "$2" ]; then ok; else bad "$3: \"$1\", not \"$2\""; fi; }
 
 # ---- help and version
-for c in import check diff add remove explain list lists export stats verify client; do
+for c in import check diff add remove explain list lists export stats verify client group; do
 	expect 0 "usage: sinkhole-blocklist $c" $c --help
 done
 "$tool" --version >"$out" 2>"$err"; is "$?:$(cut -d ' ' -f 1 "$out")" 0:sinkhole-blocklist "--version"
@@ -79,7 +79,9 @@ refuse 2 "no domain name" add --reason t http://a.example.net/
 refuse 1 "--force" add --reason t com
 refuse 1 "--force" add --reason t 0.0.0.0/0
 refuse 2 "write 192.0.2.0/24 for all of that network, or 192.0.2.5 for the one address" add --reason t 192.0.2.5/24
-refuse 2 "write 2001:db8::/32" client add 2001:db8::1/32
+refuse 2 "write 2001:db8::/32" client add --opt-out 2001:db8::1/32
+refuse 2 "either --lists" group set x
+refuse 2 "a meaning of its own" group set opt-out --lists a
 refuse 2 "is over" add --reason t --expires 2020-01-01 a.example.net
 refuse 2 "for ever" add --reason t --expires never a.example.net
 refuse 2 "one operand too many" add --reason t a.example.net b.example.net
@@ -249,14 +251,39 @@ d = json.load(sys.stdin)
 print(d["accepted"], d["added"])' <"$out")" "3 3" "what is accepted is what is stored"
 expect 0 "two" explain a.dup.example.net
 
-# ---- opt-outs
-expect 0 "opted out" client add 192.0.2.0/24
+# ---- clients and groups
+refuse 2 "one of them" client add 192.0.2.0/24
+expect 0 "opted out" client add 192.0.2.0/24 --opt-out --reason "ticket 7"
 expect 0 "192.0.2.0/24" client show
 expect 1 "opted out" explain c2.example.net --client 192.0.2.7
 expect 0 "by list" explain c2.example.net --client 192.0.3.7
-expect 0 "all lists" client 192.0.2.0/24 --opt-in
-expect 1 "had not opted out" client remove 192.0.2.0/24
-refuse 2 "bits set behind" client add 192.0.2.1/24
+expect 0 ": ticket 7" client show 192.0.2.7
+expect 0 "nothing is said of it" client show 192.0.3.7
+expect 0 "removed" client remove 192.0.2.0/24
+refuse 1 "nothing is said" client remove 192.0.2.0/24
+refuse 2 "bits set behind" client add 192.0.2.1/24 --opt-out
+refuse 1 "no list \"absent\"" group set kids --lists absent
+refuse 1 "no group \"kids\"" client add 192.0.2.0/24 --group kids
+expect 0 "set" group set kids --lists duplicates
+expect 0 "set" group set rest --except duplicates
+printf 'prefix,group,reason\n192.0.2.0/24,kids,\n192.0.2.128/25,rest,"a, b"\n192.0.2.130,opt-out,\n' >people
+expect 0 "3 added" client import people
+expect 0 "3 unchanged" client import people
+is "$("$tool" client show 192.0.2.1 --state "$dir/state" | tail -n 1)" "lists that apply: duplicates" "a group's lists"
+expect 0 "group rest, by 192.0.2.128/25, since " client show 192.0.2.129
+expect 0 "all lists but duplicates" client groups
+expect 1 "a.dup" explain a.dup.example.net --client 192.0.2.129
+expect 0 "by list" explain a.dup.example.net --client 192.0.2.1
+refuse 1 "prefixes in group kids" group remove kids
+printf '192.0.2.5/24\n192.0.2.0/25\n' >people
+expect 1 "bits set behind" client import people --group kids --replace
+expect 1 "1 added" client import people --group kids
+printf '192.0.2.0/25\n' >people
+expect 0 "1 removed" client import people --group kids --replace
+printf '192.0.2.130\n' >people
+expect 0 "1 changed" client import people --group kids
+: >people
+refuse 1 "no prefix" client import people --group kids --replace
 if grep -q '192\.0\.2' state/blocklist/changes.jsonl; then bad "an opt-out leaves a trace"; else ok; fi
 
 # ---- interrupted while it reads: a fifo keeps it waiting

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "include/blocklist.h"
+#include "include/blocklist_client.h"
 
 static const char *const list_name = "lab";
 
@@ -106,7 +106,7 @@ static int check(const char *dir, uint64_t n, uint64_t seed)
 	for (uint64_t i = 0; !bad && i < n; i++) {
 		uint8_t name[DNS_NAME_MAX];
 		lab_name(name, i, seed);
-		bad = blocklist_find_name(v, r, 4, name) < 1;
+		bad = blocklist_find_name(v, r, 4, BLOCKLIST_CLASS_ALL, name) < 1;
 	}
 	blocklist_view_close(v);
 	blocklist_close(bl);
@@ -131,7 +131,7 @@ static void bench_look_ups(struct blocklist *bl, uint64_t n)
 		t[0] = seconds(CLOCK_PROCESS_CPUTIME_ID);
 		for (uint64_t i = 0; i < ROUNDS; i++) {
 			lab_name(name, mix(i) % n | (uint64_t)miss, 1 + (uint64_t)miss);
-			int k = blocklist_find_name(v, r, 8, name);
+			int k = blocklist_find_name(v, r, 8, BLOCKLIST_CLASS_ALL, name);
 			found[miss] += k > 0;
 		}
 		t[1 + miss] = seconds(CLOCK_PROCESS_CPUTIME_ID) - t[0] - empty;
@@ -144,7 +144,8 @@ static void bench_look_ups(struct blocklist *bl, uint64_t n)
 	for (int miss = 0; miss < 2; miss++) {
 		t[0] = seconds(CLOCK_PROCESS_CPUTIME_ID);
 		for (uint64_t i = 0; i < ROUNDS; i++)
-			hits += blocklist_find_name(v, r, 8, name) > 0;
+			hits += blocklist_find_name(v, r, 8, BLOCKLIST_CLASS_ALL, name) >
+				0;
 		t[1 + miss] = seconds(CLOCK_PROCESS_CPUTIME_ID) - t[0];
 		lab_name(name, 5, 2);
 	}

@@ -291,7 +291,7 @@ def opt_out(r):
     client = r.lab.host(OPTED_OUT)
     before = r.ask("opted.c2.example", client=client)
     equal(before.data("A"), [SINK4], "before opting out")
-    r.must("sinkhole-blocklist", "client", client + "/32", "--opt-out")
+    r.must("sinkhole-blocklist", "client", "add", client + "/32", "--opt-out")
     hits = len(r.wait_hits(lambda h: any(x["qname"] == "opted.c2.example" for x in h)))
     for over in ("udp", "tcp"):
         m = r.ask("other-opted.c2.example", client=client, over=over)
@@ -303,7 +303,7 @@ def opt_out(r):
     mine = [h for h in r.hits() if h["qname"] == "other-opted.c2.example" and h["client"] == client]
     equal(mine, [], "hits of the opted-out client")
     check(len(r.hits()) == hits + 1, "hits", hits, len(r.hits()))
-    r.must("sinkhole-blocklist", "client", client + "/32", "--opt-in")
+    r.must("sinkhole-blocklist", "client", "remove", client + "/32")
     equal(r.ask("other-opted.c2.example", client=client).data("A"), [SINK4], "after opting in again")
 
 

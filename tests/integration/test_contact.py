@@ -296,13 +296,13 @@ def broken_import(r):
 @test("exceptions are exactly these: an opted-out client and a passthru question do reach the server")
 def exceptions(r):
     client = r.lab.host(OPTED_OUT)
-    r.must("sinkhole-blocklist", "client", client + "/32", "--opt-out")
+    r.must("sinkhole-blocklist", "client", "add", client + "/32", "--opt-out")
     before = len(r.lab.packets(201)) + len(r.lab.packets(202))
     equal(r.ask("opted.c2.example", client=client).data("A"), [STOLEN], "opted out")
     check(len(r.lab.packets(201)) + len(r.lab.packets(202)) > before, "no packet")
     with quiet(r):
         sunk(r, "opted.c2.example")
-    r.must("sinkhole-blocklist", "client", client + "/32", "--opt-in")
+    r.must("sinkhole-blocklist", "client", "remove", client + "/32")
     # A passthru frees the question: its name and the listed servers it needs.
     r.add("canary.example", "--list", "weak")
     r.import_text("free.canary.example\n", "free", "--action", "passthru", "--precedence", "1")
@@ -311,6 +311,26 @@ def exceptions(r):
     sunk(r, "not-free.canary.example")
     equal(len(r.lab.packets(210)), before, "packets for its neighbour")
     r.remove("canary.example", "--list", "weak")
+
+
+@test("a group without the list reaches the server; what it made the cache hold leads nobody else there")
+def groups(r):
+    free, bound = r.lab.host(OPTED_OUT), r.lab.host(OPTED_OUT + 1)
+    r.must("sinkhole-blocklist", "add", "nothing.example", "--list", "other", "--reason", "test")
+    r.must("sinkhole-blocklist", "group", "set", "free", "--lists", "other")
+    r.must("sinkhole-blocklist", "group", "set", "bound", "--except", "other")
+    r.must("sinkhole-blocklist", "client", "add", free + "/32", "--group", "free")
+    r.must("sinkhole-blocklist", "client", "add", bound + "/32", "--group", "bound")
+    equal(r.ask("grouped.c2.example", client=free).data("A"), [STOLEN], "free")
+    with quiet(r):
+        sunk(r, "grouped.c2.example")
+        sunk(r, "grouped.c2.example", client=bound)
+    # Open questions of both at once, where the listed server does not answer soon.
+    with quiet(r):
+        r.must("sinkhole-blocklist", "group", "set", "free", "--except", "other")
+        sunk(r, "grouped.c2.example", client=free)
+    for client in (free, bound):
+        r.must("sinkhole-blocklist", "client", "remove", client + "/32")
 
 
 @test("the first question after start: no packet, however early it comes")

@@ -123,7 +123,7 @@ def servers(r):
 @test("--client: an opted-out subscriber's question does reach the server, a stranger's is refused; no hit in either case")
 def client(r):
     address = r.lab.host(OPTED_OUT)
-    r.must("sinkhole-blocklist", "client", address + "/32", "--opt-out")
+    r.must("sinkhole-blocklist", "client", "add", address + "/32", "--opt-out")
     with silent(r, contact=True):
         t = trace(r, "traced.c2.example", "--client", address)
         equal(steps(t, "client")[0]["class"], "opted out", "class")
@@ -132,7 +132,7 @@ def client(r):
         equal(trace(r, "traced.c2.example")["message"]["answer"][0].split(" ")[-1], SINK4, "all lists")
         t = trace(r, "www.alpha.example", "--client", "192.0.2.77")
         equal((t["message"]["rcode"], t["sends"]), ("REFUSED", 0), "a stranger")
-    r.must("sinkhole-blocklist", "client", address + "/32", "--opt-in")
+    r.must("sinkhole-blocklist", "client", "remove", address + "/32")
 
 
 @test("text for a person: indented, with rule, sends and time")

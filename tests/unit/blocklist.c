@@ -93,8 +93,8 @@ START_TEST(upper_case)
 	memcpy(it.key.name, upper, sizeof upper);
 	ck_assert_int_eq(blocklist_add(bl, "a", &it), 0);
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
-	ck_assert_int_eq(blocklist_find_name(v, r, 1, upper), 1);
-	ck_assert_int_eq(blocklist_find_name(v, r, 1, lower), 1);
+	ck_assert_int_eq(blocklist_find_name(v, r, 1, BLOCKLIST_CLASS_ALL, upper), 1);
+	ck_assert_int_eq(blocklist_find_name(v, r, 1, BLOCKLIST_CLASS_ALL, lower), 1);
 	lab_verify(v);
 	blocklist_view_close(v);
 	blocklist_close(bl);
@@ -179,7 +179,8 @@ static void model_compare(struct blocklist_view *v, const struct model_rule *m, 
 {
 	struct rule r[BLOCKLIST_MATCHES_MAX];
 	char text[DNS_NAME_TEXT_MAX];
-	int found = blocklist_find_name(v, r, BLOCKLIST_MATCHES_MAX, name);
+	int found = blocklist_find_name(v, r, BLOCKLIST_MATCHES_MAX, BLOCKLIST_CLASS_ALL,
+					name);
 	ck_assert_int_ge(found, 0);
 	for (int i = 1; i < found; i++)
 		ck_assert_int_ge(r[i - 1].labels, r[i].labels);
@@ -309,60 +310,13 @@ START_TEST(addresses_like_the_definition)
 		a.bytes[lab_random(&seed, (unsigned)addr_len(&a))] ^= 0x80;
 		for (int k = 0; k < N; k++)
 			want += ((unsigned)use[k] & ask) && prefix_covers(&p[k], &a);
-		int found = blocklist_find_addr(v, r, BLOCKLIST_MATCHES_MAX, ask, &a);
+		int found = blocklist_find_addr(v, r, BLOCKLIST_MATCHES_MAX,
+						BLOCKLIST_CLASS_ALL, ask, &a);
 		ck_assert_int_eq(found, want);
 		for (int k = 1; k < found; k++)
 			ck_assert_int_ge(r[k - 1].labels, r[k].labels);
 	}
 	lab_verify(v);
-	blocklist_view_close(v);
-	blocklist_close(bl);
-}
-END_TEST
-
-static int opted_out(struct blocklist_view *v, const char *text)
-{
-	struct addr a;
-	ck_assert_int_eq(addr_from_text(&a, text, strlen(text)), 0);
-	return blocklist_client_opted_out(v, &a);
-}
-
-static int count_client(void *arg, const struct prefix *client)
-{
-	(void)client;
-	++*(int *)arg;
-	return 0;
-}
-
-START_TEST(clients)
-{
-	struct blocklist *bl = lab_open("s");
-	struct blocklist_view *v = lab_view(bl);
-	struct prefix p[3] = {lab_key("192.0.2.0/24").prefix,
-			      lab_key("2001:db8:1::/48").prefix,
-			      lab_key("198.51.100.7/32").prefix};
-	uint64_t generation = lab_generation(v);
-	int n = 0;
-	ck_assert_int_eq(opted_out(v, "192.0.2.9"), 0);
-	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(blocklist_client_set(bl, &p[i], true), 0);
-	ck_assert_int_eq(blocklist_client_set(bl, &p[0], true), 0);
-	ck_assert_int_eq(opted_out(v, "192.0.2.9"), 0); /* not renewed yet */
-	ck_assert_uint_eq(lab_generation(v), generation);
-	ck_assert_int_eq(opted_out(v, "192.0.2.9"), 1);
-	ck_assert_int_eq(opted_out(v, "192.0.3.9"), 0);
-	ck_assert_int_eq(opted_out(v, "2001:db8:1:2::3"), 1);
-	ck_assert_int_eq(opted_out(v, "2001:db8:2::"), 0);
-	ck_assert_int_eq(opted_out(v, "198.51.100.7"), 1);
-	ck_assert_int_eq(opted_out(v, "198.51.100.8"), 0);
-	ck_assert_int_eq(blocklist_walk_clients(v, count_client, &n), 0);
-	ck_assert_int_eq(n, 3);
-	ck_assert_int_eq(blocklist_client_set(bl, &p[0], false), 0);
-	ck_assert_int_eq(blocklist_client_set(bl, &p[0], false), ERR_NOENT);
-	lab_verify(v);
-	ck_assert_int_eq(opted_out(v, "192.0.2.9"), 0);
-	p[0].bits = 33;
-	ck_assert_int_eq(blocklist_client_set(bl, &p[0], true), ERR_INVAL);
 	blocklist_view_close(v);
 	blocklist_close(bl);
 }
@@ -386,14 +340,14 @@ START_TEST(best_precedence_is_kept)
 	lab_add(bl, "d", "www.evil.test", RULE_EXACT);
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
 	ck_assert_int_eq(name_from_str(name, "www.evil.test"), 0);
-	ck_assert_int_eq(blocklist_find_name(v, r, 3, name), 3);
+	ck_assert_int_eq(blocklist_find_name(v, r, 3, BLOCKLIST_CLASS_ALL, name), 3);
 	ck_assert_str_eq(blocklist_list(v, r[0].list)->name, "d");
 	ck_assert_int_eq(r[0].labels, 3);
 	ck_assert_str_eq(blocklist_list(v, r[1].list)->name, "b");
 	ck_assert_str_eq(blocklist_list(v, r[2].list)->name, "d");
-	ck_assert_int_eq(blocklist_find_name(v, r, 1, name), 1);
+	ck_assert_int_eq(blocklist_find_name(v, r, 1, BLOCKLIST_CLASS_ALL, name), 1);
 	ck_assert_str_eq(blocklist_list(v, r[0].list)->name, "b");
-	ck_assert_int_eq(blocklist_find_name(v, r, 0, name), 0);
+	ck_assert_int_eq(blocklist_find_name(v, r, 0, BLOCKLIST_CLASS_ALL, name), 0);
 	blocklist_view_close(v);
 	blocklist_close(bl);
 }
@@ -420,7 +374,8 @@ START_TEST(entries)
 	ck_assert_int_eq(blocklist_add(bl, "manual", &it), 0);
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
 	uint16_t id = blocklist_list_named(v, "manual")->id;
-	ck_assert_int_eq(blocklist_find_name(v, r, 2, it.key.name), 1);
+	ck_assert_int_eq(blocklist_find_name(v, r, 2, BLOCKLIST_CLASS_ALL, it.key.name),
+			 1);
 	ck_assert_int_eq(r[0].action, RULE_NXDOMAIN);
 	ck_assert_uint_eq(r[0].starts, 1000);
 	ck_assert_uint_eq(r[0].expires, 2000);
@@ -452,7 +407,8 @@ START_TEST(entries)
 	strcpy(it.entry.family, "other");
 	ck_assert_int_eq(blocklist_add(bl, "manual", &it), 0);
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
-	ck_assert_int_eq(blocklist_find_name(v, r, 2, it.key.name), 2);
+	ck_assert_int_eq(blocklist_find_name(v, r, 2, BLOCKLIST_CLASS_ALL, it.key.name),
+			 2);
 	for (int i = 0; i < 2; i++) {
 		ck_assert_int_eq(blocklist_entry_of_rule(v, &e, &r[i], &it.key), 0);
 		ck_assert_str_eq(e.family, r[i].kind == RULE_EXACT ? "other" : "fam");
@@ -599,7 +555,8 @@ static int walk_one(void *arg, const struct blocklist_key *key, const struct rul
 	struct rule r[4];
 	/* looking things up in between does not disturb the walk */
 	ck_assert_int_eq(blocklist_entry_of_rule(w->v, &e, rule, key), 0);
-	ck_assert_int_ge(blocklist_find_name(w->v, r, 4, key->name), 0);
+	ck_assert_int_ge(blocklist_find_name(w->v, r, 4, BLOCKLIST_CLASS_ALL, key->name),
+			 0);
 	if (key->prefix.addr.family)
 		prefix_to_text(text, &key->prefix);
 	else
@@ -652,13 +609,17 @@ START_TEST(views_are_snapshots)
 	ck_assert_int_eq(blocklist_view_open(&v, bl), 0);
 	/* no snapshot: neither listed nor clean */
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(blocklist_find_name(v, r, 1, root), ERR_INVAL);
-		ck_assert_int_eq(blocklist_find_addr(v, r, 1, 7, &a), ERR_INVAL);
-		ck_assert_int_eq(blocklist_client_opted_out(v, &a), ERR_INVAL);
+		ck_assert_int_eq(blocklist_find_name(v, r, 1, BLOCKLIST_CLASS_ALL, root),
+				 ERR_INVAL);
+		ck_assert_int_eq(blocklist_find_addr(v, r, 1, BLOCKLIST_CLASS_ALL, 7, &a),
+				 ERR_INVAL);
+		uint8_t class;
+		ck_assert_int_eq(blocklist_class_of(v, &class, &a), ERR_INVAL);
 		ck_assert_int_eq(blocklist_stats_get(v, &st), ERR_INVAL);
 		ck_assert_int_eq(blocklist_verify(v, NULL, NULL), ERR_INVAL);
 		ck_assert_int_eq(blocklist_view_renew(v), 0);
-		ck_assert_int_eq(blocklist_find_name(v, r, 1, root), 0);
+		ck_assert_int_eq(blocklist_find_name(v, r, 1, BLOCKLIST_CLASS_ALL, root),
+				 0);
 		blocklist_view_reset(v);
 	}
 	lab_add(bl, "a", "evil.test", RULE_SUBTREE);
@@ -777,7 +738,8 @@ static void *look(void *arg)
 		for (int i = 0; !error && i < n; i += 7) {
 			snprintf(text, sizeof text, "n%d.test", i);
 			if (name_from_str(name, text) ||
-			    blocklist_find_name(v, r, 2, name) != 1 ||
+			    blocklist_find_name(v, r, 2, BLOCKLIST_CLASS_ALL, name) !=
+				    1 ||
 			    !blocklist_list(v, r[0].list))
 				error = "not seen";
 		}
@@ -811,6 +773,6 @@ START_TEST(threads)
 END_TEST
 
 UNIT_SUITE("blocklist", names, upper_case, extremes, names_like_the_definition, addresses,
-	   addresses_like_the_definition, clients, best_precedence_is_kept, entries,
+	   addresses_like_the_definition, best_precedence_is_kept, entries,
 	   generation_follows_rules, lists, bad_items, walks, views_are_snapshots,
 	   other_process_is_seen, two_writers, threads)

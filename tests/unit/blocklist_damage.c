@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 
 #include "tests/unit/blocklist_lab.h"
+#include "tests/unit/opt_out.h"
 
 enum { NAMES = 2000 };
 
@@ -34,7 +35,7 @@ static void make_store(const char *path, int names)
 	}
 	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
 	blocklist_import_close(im);
-	ck_assert_int_eq(blocklist_client_set(bl, &p, true), 0);
+	ck_assert_int_eq(unit_opt_out(bl, &p), 0);
 	blocklist_close(bl);
 }
 
@@ -86,7 +87,7 @@ static int use_all(struct blocklist *bl)
 		uint8_t name[DNS_NAME_MAX];
 		struct rule r[2];
 		lab_name(name, i);
-		int n = blocklist_find_name(v, r, 2, name);
+		int n = blocklist_find_name(v, r, 2, BLOCKLIST_CLASS_ALL, name);
 		err = n == 1 ? 0 : n < 0 ? n : -90;
 	}
 	return err;
@@ -425,7 +426,7 @@ static int use_first(struct blocklist *bl)
 	key.prefix.addr.family = 0;
 	if (blocklist_view_open(&v, bl) || blocklist_view_renew(v))
 		return -91;
-	int n = blocklist_find_name(v, r, 2, key.name);
+	int n = blocklist_find_name(v, r, 2, BLOCKLIST_CLASS_ALL, key.name);
 	return n == 1 ? blocklist_entry_get(v, &e, 0, &key) : n < 0 ? n : -90;
 }
 
@@ -527,7 +528,10 @@ START_TEST(verify_compares)
 			ck_assert_int_eq(blocklist_row_put(&t, &row), 0);
 		}
 		if (i == 4) { /* sound in itself, but not what was written */
-			struct blocklist_client c = {.opt_out = 0};
+			struct {
+				struct blocklist_client_head head;
+				uint32_t check;
+			} c = {.head = {.group = BLOCKLIST_NO_GROUP, .opt_out = 1}};
 			struct addr a = {.bytes = {192, 0, 2}, .family = 4};
 			k.mv_size = blocklist_key_prefix(bytes, BLOCKLIST_CLIENT, &a, 24);
 			c.check = blocklist_tail_check(

@@ -169,7 +169,7 @@ static const char *data_of(struct blocklist_view *v, const char *name)
 	struct rule r[4];
 	memset(&e, 'x', sizeof e); /* what stood there before does not shine through */
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
-	ck_assert_int_eq(blocklist_find_name(v, r, 4, key.name), 1);
+	ck_assert_int_eq(blocklist_find_name(v, r, 4, BLOCKLIST_CLASS_ALL, key.name), 1);
 	ck_assert_int_eq(blocklist_entry_of_rule(v, &e, &r[0], &key), 0);
 	ck_assert_str_eq(e.reason, "");
 	ck_assert((r[0].action == RULE_LOCAL_DATA) == (e.data.len > 0));

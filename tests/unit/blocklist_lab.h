@@ -74,7 +74,8 @@ static inline const char *lab_find(struct blocklist_view *v, const char *text)
 	uint8_t name[DNS_NAME_MAX];
 	size_t n = 0;
 	ck_assert_int_eq(name_from_str(name, text), 0);
-	int found = blocklist_find_name(v, r, BLOCKLIST_MATCHES_MAX, name);
+	int found = blocklist_find_name(v, r, BLOCKLIST_MATCHES_MAX, BLOCKLIST_CLASS_ALL,
+					name);
 	ck_assert_msg(found >= 0, "%s: %s", text, err_text(found));
 	out[0] = 0;
 	for (int i = 0; i < found; i++)
@@ -92,7 +93,8 @@ static inline const char *lab_find_addr(struct blocklist_view *v, const char *te
 	struct addr a;
 	size_t n = 0;
 	ck_assert_int_eq(addr_from_text(&a, text, strlen(text)), 0);
-	int found = blocklist_find_addr(v, r, BLOCKLIST_MATCHES_MAX, use, &a);
+	int found = blocklist_find_addr(v, r, BLOCKLIST_MATCHES_MAX, BLOCKLIST_CLASS_ALL,
+					use, &a);
 	ck_assert_msg(found >= 0, "%s: %s", text, err_text(found));
 	out[0] = 0;
 	for (int i = 0; i < found; i++)

@@ -7,6 +7,7 @@
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
 #include "resolver/wire_guard.h"
+#include "tests/unit/opt_out.h"
 #include "tests/unit/unit.h"
 #include "zones/root.h"
 
@@ -311,7 +312,7 @@ START_TEST(who_may_ask_and_who_opted_out)
 	/* RD=0: what policy says is told, and what is cached */
 	ck_assert_str_eq(ask_as(&client_udp, "clean.example", DNS_A, 0), "5 0 0");
 	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
-	ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+	ck_assert_int_eq(unit_opt_out(store, &p), 0);
 	renew();
 	ck_assert_str_eq(ask_as(&client_udp, "bad.example", DNS_A, 0), "5 0 0");
 	ck_assert_uint_eq(hits(&h), 0);
@@ -368,11 +369,11 @@ START_TEST(opt_out_in_ipv6_dress)
 	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
 		ck_assert_int_eq(prefix_from_text(&p, prefixes[i], strlen(prefixes[i])),
 				 0);
-		ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+		ck_assert_int_eq(unit_opt_out(store, &p), 0);
 		renew();
 		ck_assert_str_eq(ask_as(&dressed, "bad.example", DNS_A, 0), "5 0 0");
 		ck_assert_uint_eq(hits(&h), 1);
-		ck_assert_int_eq(blocklist_client_set(store, &p, false), 0);
+		ck_assert_int_eq(blocklist_client_remove(store, &p), 0);
 		renew();
 	}
 	close_serve();
@@ -443,7 +444,7 @@ static void cached_until(const char *name, uint8_t class, uint32_t ttl)
 	size_t n = question(wire, name, DNS_A, DNS_QR | DNS_RA);
 	struct answer_body body = {wire,	 ttl_at, (uint16_t)n, 0,
 				   DNS_EDE_NONE, true,	 false};
-	const struct answer_memory memory = {serve->policy.stamp, 0};
+	const struct answer_memory memory = {policy_stamp(&serve->policy, class), 0};
 	ck_assert_int_eq(name_from_str(qname, name), 0);
 	answer_cache_put(serve->answers, &body, qname, DNS_A, class, false, &memory, ttl,
 			 serve->policy.now_s);
@@ -473,7 +474,7 @@ START_TEST(popular_names_are_looked_up_again)
 	ck_assert_str_eq(ask("www.example.net", DNS_A), "0 1 0");
 	ck_assert_uint_eq(hits(&h), 1);
 	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
-	ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+	ck_assert_int_eq(unit_opt_out(store, &p), 0);
 	renew();
 	cached_until("www.example.net", POLICY_NONE, 100);
 	serve->policy.now_s += 95;
@@ -590,17 +591,99 @@ START_TEST(who_opts_out_while_waiting_leaves_no_trace)
 	struct reply r = behind("target.example", RULE_ADDRESS);
 	wait_for(&client_udp, "www.example");
 	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
-	ck_assert_int_eq(blocklist_client_set(store, &p, true), 0);
+	ck_assert_int_eq(unit_opt_out(store, &p), 0);
 	renew();
 	serve_done(serve, &asked, &waiting, &r);
 	ck_assert_uint_eq(hits(&h), 0);
 	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_SERVFAIL);
 	/* And the other way: what was found for an opted-out client is not for others. */
-	ck_assert_int_eq(blocklist_client_set(store, &p, false), 0);
+	ck_assert_int_eq(blocklist_client_remove(store, &p), 0);
 	renew();
 	asked.subject.class = POLICY_NONE;
 	struct reply truth = {.ede = DNS_EDE_NONE};
 	serve_done(serve, &asked, &waiting, &truth);
+	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_SERVFAIL);
+	close_serve();
+}
+END_TEST
+
+/* ---- groups ---- */
+
+static void set_group(const char *name, const char *only)
+{
+	const char *missing;
+	ck_assert_int_eq(blocklist_group_set(store, name, false, &only, 1, &missing), 0);
+	renew();
+}
+
+static void put_in(const char *prefix, const char *group)
+{
+	struct blocklist_client c = {
+		.group = blocklist_group_named(serve->policy.view, group)->id};
+	ck_assert_int_eq(prefix_from_text(&c.prefix, prefix, strlen(prefix)), 0);
+	ck_assert_int_eq(blocklist_client_put(store, &c), 0);
+	renew();
+}
+
+static uint8_t class_of(const char *group)
+{
+	return blocklist_group_named(serve->policy.view, group)->class;
+}
+
+/* A client of a group is under its lists; a change acts on the next question and leaves
+ * alone what is remembered of others. */
+START_TEST(groups)
+{
+	static const struct asker other = {.client = {{127, 0, 9, 5}, 4, 0, 5353}};
+	struct hit h;
+	open_serve();
+	list("a", "bad.example", RULE_ADDRESS);
+	list("b", "worse.example", RULE_ADDRESS);
+	set_group("x", "a");
+	set_group("y", "b");
+	put_in("127.0.0.0/24", "x");
+	ck_assert_str_eq(ask("bad.example", DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_str_eq(ask_as(&client_udp, "worse.example", DNS_A, 0), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_str_eq(ask_as(&other, "worse.example", DNS_A, DNS_RD), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 2);
+	/* Answers remembered of everybody. */
+	cached_until("www.example.com", POLICY_ALL, 100);
+	cached_until("www.example.com", class_of("x"), 100);
+	cached_until("www.example.com", class_of("y"), 100);
+	uint64_t generation = serve->policy.stamp.generation;
+	put_in("127.0.9.0/24", "y");
+	put_in("127.0.8.0/24", "x");
+	ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
+	ck_assert_str_eq(ask_as(&other, "www.example.com", DNS_A, DNS_RD), "0 0 0");
+	ck_assert_uint_eq(stats.n[STATS_CACHED], 2);
+	/* Other lists for x: what was remembered of it is judged anew, y's is not. */
+	set_group("x", "b");
+	ck_assert_uint_eq(class_of("x"), class_of("y"));
+	set_group("y", "a");
+	ck_assert_uint_eq(serve->policy.stamp.generation, generation);
+	ck_assert_str_eq(ask_as(&client_udp, "bad.example", DNS_A, 0), "5 0 0");
+	ck_assert_str_eq(ask("worse.example", DNS_A), "0 1 0");
+	uint64_t tasks = stats.n[STATS_TASK];
+	ck_assert_str_eq(ask_as(&other, "www.example.com", DNS_A, DNS_RD), "2 0 0");
+	ck_assert_uint_eq(stats.n[STATS_TASK], tasks + 1);
+	close_serve();
+}
+END_TEST
+
+/* What was found for one group is not told to who is in another one by then. */
+START_TEST(who_changes_groups_while_waiting)
+{
+	struct hit h;
+	open_serve();
+	struct reply r = behind("target.example", RULE_ADDRESS);
+	list("b", "b.example", RULE_ADDRESS);
+	set_group("x", "b");
+	wait_for(&client_udp, "www.example");
+	put_in("127.0.0.0/24", "x");
+	serve_done(serve, &asked, &waiting, &r);
+	ck_assert_uint_eq(hits(&h), 0);
 	ck_assert_int_eq(late[3] & DNS_RCODE_MASK, DNS_SERVFAIL);
 	close_serve();
 }
@@ -664,4 +747,5 @@ UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
-	   tcp_only_behind_an_alias, what_is_told_is_the_configurations_of_now)
+	   groups, who_changes_groups_while_waiting, tcp_only_behind_an_alias,
+	   what_is_told_is_the_configurations_of_now)

@@ -324,6 +324,8 @@ START_TEST(classes_are_not_joined)
 		{.class = POLICY_NONE},
 		{.class = POLICY_ALL, .passthru = true},
 		{.class = POLICY_ALL, .own = true},
+		{.class = BLOCKLIST_CLASS_GROUPS},
+		{.class = BLOCKLIST_CLASSES - 1},
 	};
 	const int n = sizeof subjects / sizeof *subjects;
 	open_table();

@@ -4,6 +4,7 @@
 #include "resolver/control.h"
 #include "resolver/trace_steps.h"
 #include "resolver/upstream.h"
+#include "tests/unit/opt_out.h"
 #include "tests/unit/unit.h"
 
 enum { SENDS_MAX = 64, MESSAGE_MAX = 512, CACHE = 1 << 20, HEX_HEADER = 24 };
@@ -261,7 +262,7 @@ START_TEST(an_opted_out_client)
 	open_trace();
 	list("listed", RULE_ADDRESS);
 	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.7", 9), 0);
-	ck_assert_int_eq(blocklist_client_set(shared.blocklist, &p, true), 0);
+	ck_assert_int_eq(unit_opt_out(shared.blocklist, &p), 0);
 	ck_assert_int_eq(start(&a, "listed", DNS_A, "127.0.0.8"), ERR_OK);
 	ck_assert_str_eq(words(a), "client,policy:act");
 	json_decref(a);
