@@ -158,8 +158,7 @@ def nsec3(next_hash, types, flags=0, iterations=0, salt=b""):
 def make_set(t, rdatas, ttl=300):
     s = dns.rdataset.Rdataset(IN, rtype(t))
     s.update_ttl(ttl)
-    for r in rdatas:
-        s.add(r, ttl)
+    s.items = dict.fromkeys(rdatas)  # add() compares with all that are there
     return s
 
 
@@ -202,10 +201,10 @@ class Zone:
 
     def put(self, owner, t, rdatas, ttl=None):
         at = (self.name(owner), rtype(t))
+        if rdatas and at not in self.sets:
+            self.sets[at] = make_set(t, [], self.ttl if ttl is None else ttl)
         for r in rdatas:
-            if at not in self.sets:
-                self.sets[at] = make_set(t, [], self.ttl if ttl is None else ttl)
-            self.sets[at].add(r, self.sets[at].ttl)
+            self.sets[at].items[r] = None
 
     def name(self, owner):
         return self.apex if owner == "@" else name(owner, self.apex) if isinstance(owner, str) else owner

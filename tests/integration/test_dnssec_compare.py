@@ -7,7 +7,6 @@ import select
 import socket
 import struct
 import subprocess
-import sys
 import time
 
 from signed_lab import NAMES, TARGETS, ZONES, SignedLab  # first: it may hand over to another python3
