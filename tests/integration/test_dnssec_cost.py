@@ -19,6 +19,7 @@ from harness import Resolver, check, test
 from lab import die_with_parent, wait_for
 
 CPU_MS, STALL_MS, ROUNDS = 8.0, 10.0, 5
+LINKS_MS = 10.0  # eleven cold zones; 5 ms of it without a lie
 A, SOA, DNSKEY, RRSIG = (rtype(t) for t in ("A", "SOA", "DNSKEY", "RRSIG"))
 MANY, MOST = 500, 200  # what SECURITY.md asks for; what an RRset may hold is less
 attacks = []
@@ -314,7 +315,7 @@ def cost(r):
     for a, (ms, m) in spent.items():
         line = "%-60s %6.2f ms CPU, others waited %5.2f ms: %s %s" % (a.what, ms, stalls[a][0], m and m.rcode, m and m.ede)
         print("  " + line)
-        if ms > CPU_MS or stalls[a][0] > STALL_MS or m is None:
+        if ms > (LINKS_MS if a.text.startswith("www ") else CPU_MS) or stalls[a][0] > STALL_MS or m is None:
             bad.append(line)
     check(not bad, "\n".join(bad))
     return "at most %.2f ms of CPU, others waited at most %.2f ms" % (max(x for x, _ in spent.values()), max(x for x, _ in stalls.values()))
