@@ -167,7 +167,7 @@ int denial_get(struct denial *d, struct rrset *out, struct arena *arena,
 	       const uint8_t *name, uint16_t type, const uint8_t *top, uint32_t now_s)
 {
 	struct gather g = {
-		.arena = arena, .now_s = now_s, .work = {.hashes = VAL_HASHES_MAX}};
+		.arena = arena, .now_s = now_s, .work = {.hashes = DENIAL_HASHES_MAX}};
 	/* A DS is its parent's. */
 	const uint8_t *lowest = type == DNS_DS ? name_parent(name) : name;
 	if (!name_within(lowest, top) || !find_zone(&g.zone, d, lowest, top))

@@ -223,6 +223,12 @@ static bool is_for_one_name(const uint8_t *owner, const uint8_t *next)
 	return next[0] == 1 && next[1] == 0 && name_equal(next + 2, owner);
 }
 
+/* RFC 5155 3.2: whether a name of usual length is hashed with few blocks. */
+static bool is_cheap(const uint8_t *rdata)
+{
+	return proof_hash_blocks(0, wire_get16(rdata + 2), rdata[4]) <= DENIAL_BLOCKS_MAX;
+}
+
 /* The one record of s, if it may be kept. */
 static const uint8_t *record(const struct rrset *s, const uint8_t *zone)
 {
@@ -241,7 +247,7 @@ static const uint8_t *record(const struct rrset *s, const uint8_t *zone)
 	case DNS_NSEC:
 		return is_for_one_name(s->owner, rdata) ? NULL : rdata;
 	case DNS_NSEC3:
-		return rdata;
+		return is_cheap(rdata) ? rdata : NULL;
 	default:
 		return NULL;
 	}

@@ -60,6 +60,8 @@ enum proof_result proof_wildcard(const struct proof *p, const uint8_t *name,
 int proof_order(const uint8_t *a, const uint8_t *b);
 /* *.encloser; encloser is a proper ancestor of some name, so there is room. */
 void proof_wildcard_name(uint8_t out[DNS_NAME_MAX], const uint8_t *encloser);
+/* SHA-1 blocks that hashing a name of that length takes. */
+unsigned proof_hash_blocks(size_t name_len, unsigned iterations, uint8_t salt_len);
 /* RFC 5155 5: the hash of name; false when the work does not reach. */
 bool proof_hash(uint8_t out[VAL_SHA1_LEN], const uint8_t *name, unsigned iterations,
 		const uint8_t *salt, uint8_t salt_len, struct val_work *work);

@@ -14,13 +14,18 @@ static unsigned sha1_blocks(size_t len)
 	return (unsigned)((len + SHA1_TAIL + SHA1_BLOCK - 1) / SHA1_BLOCK);
 }
 
+unsigned proof_hash_blocks(size_t name_len, unsigned iterations, uint8_t salt_len)
+{
+	return sha1_blocks(name_len + salt_len) +
+	       iterations * sha1_blocks(VAL_SHA1_LEN + (size_t)salt_len);
+}
+
 bool proof_hash(uint8_t out[VAL_SHA1_LEN], const uint8_t *name, unsigned iterations,
 		const uint8_t *salt, uint8_t salt_len, struct val_work *work)
 {
 	uint8_t data[DNS_NAME_MAX + UINT8_MAX];
 	size_t len = name_len(name);
-	unsigned blocks = sha1_blocks(len + salt_len) +
-			  iterations * sha1_blocks(VAL_SHA1_LEN + (size_t)salt_len);
+	unsigned blocks = proof_hash_blocks(len, iterations, salt_len);
 	int32_t price = (int32_t)((blocks + PROOF_HASH_BLOCKS - 1) / PROOF_HASH_BLOCKS);
 	if (work->hashes < price)
 		return false;
