@@ -36,6 +36,20 @@ static inline const struct tlp_level *tlp_level(enum tlp t)
 	return &levels[t];
 }
 
+enum { TLP_MARK_MAX = 24 };
+
+/* "TLP:AMBER"; "" for none. */
+static inline char *tlp_mark(char out[TLP_MARK_MAX], enum tlp t)
+{
+	size_t n = 0;
+	for (const char *p = t == TLP_NONE ? "" : "TLP:"; *p; p++)
+		out[n++] = *p;
+	for (const char *p = tlp_level(t)->name; *p; p++)
+		out[n++] = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
+	out[n] = 0;
+	return out;
+}
+
 /* "tlp:amber" of any case, and TLP 1.0's "white", at the beginning of text; *len is how
  * much of it that is. TLP_NONE when there is none. */
 static inline enum tlp tlp_from_text(const char *text, size_t *len)

@@ -4,12 +4,11 @@
 
 #include "tools/blocklist_tool.h"
 
-/* list, lists, export, stats: what there is. */
+/* list, lists, stats: what there is. */
 
 enum { ALL_LISTS = 0xffff }; /* of blocklist_walk() */
 
-/* The id of a list by its name; every list for NULL. */
-static int list_id(uint16_t *out, const struct tool *t, const char *name)
+int tool_list_id(uint16_t *out, const struct tool *t, const char *name)
 {
 	*out = ALL_LISTS;
 	if (!name)
@@ -26,8 +25,6 @@ static int list_id(uint16_t *out, const struct tool *t, const char *name)
 struct walk {
 	const struct tool *tool;
 	struct cli_table *table;
-	uint64_t left_out;
-	int status;
 };
 
 static int each_listed(void *arg, const struct blocklist_key *key, const struct rule *r)
@@ -73,7 +70,7 @@ int tool_list(const struct cli_command *self, int argc, char **argv)
 		status = tool_open(&t, &c, BLOCKLIST_READ);
 	if (status != CLI_GO)
 		return status;
-	status = list_id(&id, &t, name);
+	status = tool_list_id(&id, &t, name);
 	if (status == CLI_GO) {
 		w.table = cli_table_open(columns, c.json);
 		int err =
@@ -139,123 +136,6 @@ int tool_lists(const struct cli_command *self, int argc, char **argv)
 		cli_table_close(table);
 	tool_close(&t);
 	return table ? CLI_DONE : cli_fail("out of memory");
-}
-
-/* ---- export ---- */
-
-static void csv_field(const char *text, char end)
-{
-	char clean[1100];
-	cli_clean(clean, sizeof clean, text);
-	size_t n = strlen(clean);
-	bool blank = *clean == ' ' || (n && clean[n - 1] == ' ');
-	if (!strpbrk(clean, "\",") && !blank && *clean != '#') {
-		printf("%s%c", clean, end);
-		return;
-	}
-	putchar('"');
-	for (const char *p = clean; *p; p++)
-		printf(*p == '"' ? "\"\"" : "%c", *p);
-	printf("\"%c", end);
-}
-
-/* Every column is read again by import, so that a list can be carried over whole. */
-static int each_csv(void *arg, const struct blocklist_key *key, const struct rule *r)
-{
-	struct walk *w = arg;
-	struct blocklist_entry e;
-	char rule[TOOL_RULE_TEXT_MAX], first[CLI_TIME_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
-	char confidence[8] = "", data[TOOL_DATA_TEXT_MAX];
-	if (r->kind == RULE_ENT && !key->prefix.addr.family)
-		return 0;
-	if (blocklist_entry_of_rule(w->tool->view, &e, r, key) != ERR_OK)
-		memset(&e, 0, sizeof e);
-	if (e.confidence <= 100)
-		snprintf(confidence, sizeof confidence, "%u", e.confidence);
-	csv_field(tool_rule_text(rule, key, r->kind), ',');
-	csv_field(tool_kind_text(key, r->kind), ',');
-	csv_field(rule_action_text((enum rule_action)r->action), ',');
-	csv_field(e.family, ',');
-	csv_field(e.category, ',');
-	csv_field(confidence, ',');
-	tool_time(first, e.first_listed);
-	csv_field(first, ',');
-	tool_time(until, r->expires);
-	csv_field(until, ',');
-	csv_field(e.reference, ',');
-	csv_field(e.reason, ',');
-	csv_field(e.authority, ',');
-	printf("%s\n", tool_data_text(data, &e.data, true));
-	return ferror(stdout) ? ERR_IO : 0;
-}
-
-/* One rule a line; an exact rule would come back as one that covers more. */
-static int each_domain(void *arg, const struct blocklist_key *key, const struct rule *r)
-{
-	struct walk *w = arg;
-	char rule[TOOL_RULE_TEXT_MAX];
-	if (!key->prefix.addr.family) {
-		if (r->kind == RULE_ENT)
-			return 0;
-		if (r->kind == RULE_EXACT) {
-			w->left_out++;
-			return 0;
-		}
-	}
-	printf("%s\n", tool_rule_text(rule, key, r->kind));
-	return ferror(stdout) ? ERR_IO : 0;
-}
-
-static int export_as(struct walk *w, uint16_t id, const char *format)
-{
-	bool csv = strcmp(format, "csv") == 0;
-	if (csv)
-		printf("domain,rule_kind,rule_action,family,category,confidence,first_"
-		       "listed,"
-		       "expires,"
-		       "reference,reason,authority,rule_data\n");
-	int err = blocklist_walk(w->tool->view, id, csv ? each_csv : each_domain, w);
-	if (err && err != ERR_IO)
-		return cli_fail("cannot read the store: %s", err_text(err));
-	if (w->left_out)
-		return cli_no(
-			"%llu rules for single names were left out: this format has "
-			"no way to say that; use --format csv",
-			(unsigned long long)w->left_out);
-	return CLI_DONE;
-}
-
-int tool_export(const struct cli_command *self, int argc, char **argv)
-{
-	struct cli c;
-	struct tool t;
-	struct walk w = {.tool = &t};
-	const char *name = NULL, *format = "csv";
-	uint16_t id;
-	const struct cli_option options[] = {
-		{"list", CLI_TEXT, &name, "NAME", "list to write; must be given", 0, 0},
-		{"format", CLI_TEXT, &format, "FORMAT", "csv (all there is) or domains",
-		 0, 0},
-		{0},
-	};
-	int status = cli_parse(&c, self, options, 0, 0, argc, argv);
-	if (status == CLI_GO && !name)
-		status = cli_fail("export needs --list NAME");
-	if (status == CLI_GO && strcmp(format, "csv") != 0 &&
-	    strcmp(format, "domains") != 0)
-		status = cli_fail("--format takes csv or domains, not \"%s\"", format);
-	if (status == CLI_GO && c.json)
-		status =
-			cli_fail("export writes list files; \"list --json\" writes JSON");
-	if (status == CLI_GO)
-		status = tool_open(&t, &c, BLOCKLIST_READ);
-	if (status != CLI_GO)
-		return status;
-	status = list_id(&id, &t, name);
-	if (status == CLI_GO)
-		status = export_as(&w, id, format);
-	tool_close(&t);
-	return status;
 }
 
 /* ---- stats ---- */

@@ -251,7 +251,7 @@ char *tool_rule_text(char out[TOOL_RULE_TEXT_MAX], const struct blocklist_key *k
 const char *tool_kind_text(const struct blocklist_key *key, uint8_t kind)
 {
 	if (key->prefix.addr.family)
-		return kind == RULE_ADDR_CLIENT ? "client" : "address";
+		return rule_use_text(kind);
 	return rule_kind_text((enum rule_kind)kind);
 }
 

@@ -55,6 +55,8 @@ char *tool_rr_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_rr *rr);
 /* All records with "; " between them; generic: the form that import reads. */
 char *tool_data_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_data *d,
 		     bool generic);
+/* The id of a list by its name, or what blocklist_walk() takes for all lists for NULL. */
+MUST_CHECK int tool_list_id(uint16_t *out, const struct tool *t, const char *name);
 /* When the rule ends: its own expiry or its list's lease, whichever is first; 0 = never.
  */
 uint32_t tool_until(const struct rule *rule, const struct blocklist_list *list);

@@ -15,7 +15,7 @@ static const struct cli_command commands[] = {
 	 tool_explain},
 	{"list", "", "Shows the rules", tool_list},
 	{"lists", "", "Shows the lists", tool_lists},
-	{"export", "", "Writes a list as a file that import reads", tool_export},
+	{"export", "", "Writes a list for import, for others, or for nft", tool_export},
 	{"stats", "", "Shows counts, generation, digest and size of the store",
 	 tool_stats},
 	{"verify", "", "Reads the whole store and checks that nothing is damaged",

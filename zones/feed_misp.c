@@ -1,3 +1,4 @@
+#include "include/tlp.h"
 #include "include/utf8.h"
 #include "zones/feed_json.h"
 
@@ -147,7 +148,7 @@ static void fill_item(struct feed *f)
 	feed_json_text(e->reason, sizeof e->reason, m->comment[0] ? m->comment : m->info);
 	feed_json_text(e->authority, sizeof e->authority, m->org);
 	e->first_listed = m->added;
-	feed_tlp_mark(e, t);
+	tlp_mark(e->reference, t);
 	if (m->uuid[0]) {
 		feed_json_append(e->reference, sizeof e->reference, "MISP event");
 		feed_json_append(e->reference, sizeof e->reference, m->uuid);

@@ -7,7 +7,6 @@
 #define SINKHOLED_ZONES_FEED_PARSE_H
 
 #include "include/feed.h"
-#include "include/tlp.h"
 
 struct feed {
 	const struct feed_options *options;
@@ -64,8 +63,6 @@ int feed_put_word(struct feed *f, const char *text, size_t len,
 uint32_t feed_time(struct feed_span s);
 /* "80", "80%"; 255 when it is none. */
 uint8_t feed_confidence(struct feed_span s);
-/* Begins an entry's reference with that mark, as tlp.h tells. */
-void feed_tlp_mark(struct blocklist_entry *e, enum tlp t);
 /* What an export says beside a rule's name. False for what is not understood: a rule that
  * covers or does something else must not come out of it. */
 bool feed_rule(struct blocklist_item *item, struct feed_told *told, struct feed_span kind,

@@ -1,5 +1,6 @@
 #include "zones/feed_stix.h"
 #include "include/hash.h"
+#include "include/tlp.h"
 #include "zones/feed_json.h"
 
 /* STIX 2.1 bundles: the indicators in them. An object's keys come in any order, so it is
@@ -25,6 +26,7 @@ struct stix {
 	char type[32], id[ID_MAX], created_by[ID_MAX], name[BLOCKLIST_TEXT_MAX];
 	char description[BLOCKLIST_TEXT_MAX], category[BLOCKLIST_WORD_MAX];
 	char family[BLOCKLIST_WORD_MAX], reference[BLOCKLIST_TEXT_MAX];
+	char authority[BLOCKLIST_TEXT_MAX];
 	char kind[24], action[16], pattern_type[16];
 	uint8_t confidence;
 	uint32_t created, from, until;
@@ -49,7 +51,7 @@ static int on_open(struct feed *f, const char *path)
 	x->line = f->line;
 	x->type[0] = x->id[0] = x->created_by[0] = x->name[0] = x->description[0] = 0;
 	x->category[0] = x->family[0] = x->reference[0] = 0;
-	x->kind[0] = x->action[0] = x->pattern_type[0] = 0;
+	x->kind[0] = x->action[0] = x->pattern_type[0] = x->authority[0] = 0;
 	x->confidence = 255;
 	x->created = x->from = x->until = 0;
 	x->revoked = false;
@@ -81,6 +83,7 @@ static bool keep_text(struct stix *x, const char *path, struct feed_span value)
 		FIELD(OURS "rule_kind", kind),
 		FIELD(OURS "rule_action", action),
 		FIELD(OURS "family", family),
+		FIELD(OURS "authority", authority),
 	};
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
 		if (strcmp(path, fields[i].path) == 0) {
@@ -174,10 +177,11 @@ static void fill_item(struct feed *f)
 	feed_json_text(e->category, sizeof e->category, x->category);
 	feed_json_text(e->reason, sizeof e->reason,
 		       x->name[0] ? x->name : x->description);
-	feed_json_text(e->authority, sizeof e->authority, author(x));
+	feed_json_text(e->authority, sizeof e->authority,
+		       x->authority[0] ? x->authority : author(x));
 	if (x->family[0])
 		feed_json_text(e->family, sizeof e->family, x->family);
-	feed_tlp_mark(e, x->tlp);
+	tlp_mark(e->reference, x->tlp);
 	feed_json_append(e->reference, sizeof e->reference, x->reference);
 }
 

@@ -28,15 +28,6 @@ uint8_t feed_confidence(struct feed_span s)
 	return v < 0 ? 255 : (uint8_t)v;
 }
 
-void feed_tlp_mark(struct blocklist_entry *e, enum tlp t)
-{
-	if (t == TLP_NONE)
-		return;
-	snprintf(e->reference, sizeof e->reference, "TLP:%s", tlp_level(t)->name);
-	for (char *p = e->reference + strlen("TLP:"); *p; p++)
-		*p = (char)(*p >= 'a' && *p <= 'z' ? *p - 'a' + 'A' : *p);
-}
-
 /* One record of "TYPE TTL DATA; ..." */
 static bool read_rr(struct blocklist_data *out, struct feed_span s)
 {

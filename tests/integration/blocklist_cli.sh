@@ -188,6 +188,11 @@ expect 0 "accepted" import --list copy rich.csv
 run export --list copy
 if cmp -s "$out" rich.csv; then ok; else bad "export, import, export"; fi
 expect 1 "left out" export --list manual --format domains
+refuse 2 "not \"xml\"" export --list rich --format xml
+refuse 2 "needs --list" export --format rpz
+expect 0 "@ SOA" export --list rich --format rpz
+expect 0 '"list":"rich"' export --json
+expect 0 "flush set" export --format nft
 
 # ---- local data: any order of lines, told and left out, there and back, never by hand
 garden='garden.example.net'
