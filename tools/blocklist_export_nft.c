@@ -1,5 +1,6 @@
 #include <stdlib.h>
 
+#include "include/blocklist_client.h"
 #include "tools/blocklist_export.h"
 
 /* A file for nft -f with two sets, of the addresses that name servers must not be asked
@@ -39,7 +40,8 @@ static bool is_free(const struct export *x, const struct export_rule *r)
 {
 	struct rule found[BLOCKLIST_MATCHES_MAX];
 	int n = blocklist_find_addr(x->tool->view, found, BLOCKLIST_MATCHES_MAX,
-				    RULE_ADDR_SERVER, &r->key->prefix.addr);
+				    BLOCKLIST_CLASS_ALL, RULE_ADDR_SERVER,
+				    &r->key->prefix.addr);
 	for (int i = 0; i < n; i++) {
 		const struct blocklist_list *l =
 			blocklist_list(x->tool->view, found[i].list);
