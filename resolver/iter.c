@@ -187,6 +187,12 @@ static uint32_t wait_ms(const struct iter_io *io, const struct iter_path *p,
 	return (uint32_t)wait;
 }
 
+static bool is_lame(const struct iter *it, const struct iter_io *io,
+		    const struct iter_path *p)
+{
+	return server_is_lame(io->env->servers, &p->to, it->cut.zone, io->env->now_ms);
+}
+
 static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_path *p,
 			    bool tcp)
 {
@@ -211,8 +217,7 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 			      !p->plain_case,
 		.known_silent = info.failures >= ITER_KNOWN_SILENT,
 		.tcp_works = info.tcp_works,
-		.lame = server_is_lame(io->env->servers, &p->to, it->cut.zone,
-				       io->env->now_ms)};
+		.lame = is_lame(it, io, p)};
 	io->budget->sends--;
 	server_probed(io->env->servers, &p->to,
 		      io->env->now_ms + wait_ms(io, p, &info, tcp));
@@ -270,11 +275,12 @@ static bool was_silent(const struct iter_io *io, const struct iter_path *p)
 
 /* The path to ask next, NULL = none. Addresses found in the cache may be of no use: then
  * the next server's are looked for. While a silent server is tried again, another's may
- * be found. ERR_*. */
+ * be found; before a lame one is, all others'. ERR_*. */
 static int find_path(struct iter_path **p, struct iter *it, struct iter_io *io)
 {
 	int err = iter_allowed_path(p, it, io);
-	if (err || (*p && (io->subject->own || !was_silent(io, *p))))
+	bool lame = !err && *p && is_lame(it, io, *p);
+	if (err || (*p && !lame && (io->subject->own || !was_silent(io, *p))))
 		return err;
 	bool last = !*p;
 	int paths;
@@ -283,7 +289,10 @@ static int find_path(struct iter_path **p, struct iter *it, struct iter_io *io)
 		err = iter_learn_addresses(it, io, last);
 		if (!err)
 			err = iter_allowed_path(p, it, io);
-	} while (!err && !*p && it->path_n > paths);
+		lame = !err && *p && is_lame(it, io, *p);
+	} while (!err && (!*p || lame) && it->path_n > paths);
+	if (lame && it->sub_n)
+		*p = NULL;
 	return err;
 }
 

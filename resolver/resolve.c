@@ -84,6 +84,20 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	return r->state != RESOLVE_DONE;
 }
 
+/* Once, from the start: what is bogus may be so at one of a zone's servers only. */
+static bool begin_again(struct call *c)
+{
+	struct resolve *r = c->r;
+	if (r->security != SECURITY_BOGUS || c->io.env->cached_only ||
+	    !val_again(&r->val))
+		return false;
+	r->chain_n = r->links = r->noted_names = r->noted_sets = 0;
+	r->negative = NULL;
+	r->complete = r->too_long = r->denied = false;
+	r->security = SECURITY_UNCHECKED;
+	return true;
+}
+
 /* Goes on until an event is needed or the question has ended. Each name is judged
  * before it is looked for. */
 static void find(struct call *c)
@@ -92,8 +106,11 @@ static void find(struct call *c)
 	bool more = true;
 	while (more && resolve_judge(c)) {
 		if (r->complete) {
-			if (resolve_validate(c, r->chain_n, r->negative))
-				resolve_end_answer(c);
+			if (!resolve_validate(c, r->chain_n, r->negative))
+				return;
+			if (begin_again(c))
+				continue;
+			resolve_end_answer(c);
 			return;
 		}
 		struct rrset *s = arena_get(r->arena, sizeof *s);

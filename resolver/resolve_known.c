@@ -2,14 +2,16 @@
 #include "resolver/note.h"
 #include "resolver/resolve_parts.h"
 
-/* What will soon be gone does not help to renew it; a client wants the SOA of a denial,
- * which what came with a referral lacks. */
+/* What will soon be gone does not help to renew it, nor what is bogus; a client wants the
+ * SOA of a denial, which what came with a referral lacks. */
 static int lasting(const struct resolve *r, const struct rrset *s, int got)
 {
 	if (got != RRSET_CACHE_HIT)
 		return got;
-	bool bare = s->kind != RRSET_DATA && !s->rr_n && !r->q.subject.own;
-	return bare || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
+	bool own = r->q.subject.own;
+	bool bare = s->kind != RRSET_DATA && !s->rr_n && !own;
+	bool bogus = s->security == SECURITY_BOGUS && (own || r->val.again);
+	return bare || bogus || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
 }
 
 static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t now_s)
@@ -51,6 +53,9 @@ static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 		return got;
 	got = rrset_cache_get_above(env->cache, out, r->arena, name,
 				    known_from(env, name, r->q.qtype), now_s);
+	/* What was bogus is asked for, not concluded. */
+	if (got == RRSET_CACHE_HIT && out->kind == RRSET_NXDOMAIN && r->val.again)
+		return RRSET_CACHE_MISS;
 	return lasting(r, out, got);
 }
 
@@ -61,7 +66,7 @@ static int look_up_denied(const struct call *c, struct rrset *out)
 	const struct resolve *r = c->r;
 	const struct resolve_env *env = c->io.env;
 	const uint8_t *name = r->name[r->links];
-	if (!env->denial || !env->anchors)
+	if (!env->denial || !env->anchors || r->val.again)
 		return DENIAL_MISS;
 	if (find_anchor(env, name, r->q.qtype).kind != ANCHOR_TRUST)
 		return DENIAL_MISS;
@@ -153,16 +158,19 @@ static const struct resolve *known_before(const struct call *c, const char *text
 	return is_answer(b) ? b : NULL;
 }
 
-/* The question cannot be answered now: with what was known before, or not at all. */
+/* When it was asked again because of something bogus, that is the reason still. */
 void resolve_fail(struct call *c, int16_t ede, const char *text)
 {
-	const struct resolve *before = known_before(c, text);
-	if (!before) {
+	struct resolve *r = c->r;
+	const struct resolve *before = r->val.again ? NULL : known_before(c, text);
+	if (before) {
+		r->reply = before->reply;
+		resolve_end(c);
+	} else if (r->val.again) {
+		resolve_end_failed(c, r->val.ede, r->val.text);
+	} else {
 		resolve_end_failed(c, ede, text);
-		return;
 	}
-	c->r->reply = before->reply;
-	resolve_end(c);
 }
 
 /* Says nothing about the name. */

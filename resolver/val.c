@@ -5,6 +5,7 @@
 #include "resolver/denial.h"
 #include "resolver/note.h"
 #include "resolver/rrset_cache.h"
+#include "resolver/server.h"
 #include "resolver/val_proof.h"
 
 enum { TYPE_TEXT_MAX = 16 };
@@ -14,6 +15,15 @@ void val_start(struct val *v, struct arena *arena)
 	*v = (struct val){.arena = arena,
 			  .work = {.question = VAL_SIGS_QUESTION},
 			  .ede = DNS_EDE_NONE};
+}
+
+bool val_again(struct val *v)
+{
+	if (v->again || v->known || !v->fresh)
+		return false;
+	v->again = true;
+	v->sets_n = 0; /* what is under way comes to nothing */
+	return true;
 }
 
 /* ---- what is fetched ---- */
@@ -31,7 +41,9 @@ static void look_up(struct val *v, struct val_set *s)
 {
 	int got = rrset_cache_get(v->env->cache, &s->set, v->arena, s->name, s->type,
 				  RANK_AUTHORITY, v->env->now_s);
-	s->state = got == RRSET_CACHE_HIT ? VAL_HERE : VAL_MISSING;
+	bool here = got == RRSET_CACHE_HIT &&
+		    !(v->again && s->set.security == SECURITY_BOGUS);
+	s->state = here ? VAL_HERE : VAL_MISSING;
 	v->no_room |= got < 0;
 }
 
@@ -172,6 +184,21 @@ static void tell_keys(const struct val *v, const struct rrset *s)
 		anchor_mail_seen(v->env->anchor_mail, s);
 }
 
+/* One server of a zone may have old signatures, or none, where others have good ones: who
+ * told s is to be asked last. */
+static void blame(struct val *v, const struct rrset *s)
+{
+	v->fresh = true;
+	if (s->from.zone)
+		server_lame(v->env->servers, &s->from.addr, s->from.zone, v->env->now_ms);
+}
+
+static status known_bogus(struct val *v, const struct rrset *s)
+{
+	v->known |= !v->fresh;
+	return fail(v, SECURITY_BOGUS, s->why, s->owner, s->type);
+}
+
 /* The status is final: it stands with the RRset, here and in the cache. */
 static status settle(struct val *v, struct rrset *s, status st)
 {
@@ -181,6 +208,7 @@ static status settle(struct val *v, struct rrset *s, status st)
 	if (st == SECURITY_SECURE)
 		tell_keys(v, s);
 	if (st == SECURITY_BOGUS) {
+		blame(v, s);
 		s->why = v->ede;
 		if (s->ttl > VAL_BOGUS_TTL_S)
 			s->ttl = VAL_BOGUS_TTL_S;
@@ -500,7 +528,7 @@ static status check_keys(struct val *v, struct rrset *keys, const struct rrset *
 	if (keys->security == SECURITY_SECURE)
 		return SECURITY_SECURE;
 	if (keys->security == SECURITY_BOGUS)
-		return fail(v, SECURITY_BOGUS, keys->why, keys->owner, DNS_DNSKEY);
+		return known_bogus(v, keys);
 	if (keys->kind != RRSET_DATA || keys->type != DNS_DNSKEY)
 		return settle(v, keys,
 			      fail(v, SECURITY_BOGUS, DNS_EDE_DNSKEY_MISSING, keys->owner,
@@ -589,7 +617,7 @@ static status set_status(struct val *v, struct rrset *s, int depth)
 {
 	uint8_t signer[DNS_NAME_MAX];
 	if (s->security == SECURITY_BOGUS)
-		return fail(v, SECURITY_BOGUS, s->why, s->owner, s->type);
+		return known_bogus(v, s);
 	if (s->security != SECURITY_UNCHECKED)
 		return s->security;
 	/* Signatures are not signed, RFC 4035 2.2: who asks for them may check them. */

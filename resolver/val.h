@@ -53,6 +53,9 @@ struct val {
 	struct val_work work;
 	int32_t slice;
 	bool yields, no_room;
+	bool fresh; /* something has been found to be bogus that was not known to be */
+	bool known; /* something was known to be */
+	bool again; /* what is known to be does not count */
 	struct verdict blocked;
 	/* Of the first set that is not secure. */
 	int16_t ede;
@@ -70,6 +73,9 @@ void val_start(struct val *v, struct arena *arena);
  * what came out. What several of them wait for is wanted at once. */
 enum val_result val_check(struct val *v, const struct resolve_env *env,
 			  const struct val_part *parts, int n);
+/* What was bogus is wanted anew, from others than who told it. False when that has been
+ * tried lately. What was spent is spent, the reason that was found stays. */
+bool val_again(struct val *v);
 /* The next set to ask for, NULL when there is none; it counts as asked. */
 struct val_set *val_want(struct val *v);
 /* What came of it; reply is borrowed. It could not even be asked for: NULL. */

@@ -3,6 +3,7 @@
 #include <ldns/ldns.h>
 
 #include "resolver/rrset_cache.h"
+#include "resolver/server.h"
 #include "tests/unit/unit.h"
 #include "zones/anchor_file.h"
 
@@ -197,6 +198,7 @@ static void open_world(void)
 	struct anchor_records trusted = {0};
 	struct anchors *set;
 	struct rrset_cache *cache;
+	struct server_table *servers;
 	char error[ZONE_FILE_ERROR_MAX], *ds;
 	struct rrset_cache_conf cc = {.size_bytes = 4 << 20, .max_ttl_s = 86400};
 	arena_init(&arena, 65536, 64 << 20);
@@ -206,11 +208,13 @@ static void open_world(void)
 		      "%s", error);
 	ck_assert_int_eq(anchors_new(&set, &trusted, NULL, 0), 0);
 	ck_assert_int_eq(rrset_cache_open(&cache, &cc), 0);
+	ck_assert_int_eq(server_table_open(&servers), 0);
 	anchor_records_fini(&trusted);
 	free(ds);
 	env = (struct resolve_env){.now_s = NOW,
 				   .policy = &policy,
 				   .cache = cache,
+				   .servers = servers,
 				   .conf = &conf,
 				   .anchors = set};
 	fetched = 0;
@@ -221,6 +225,7 @@ static void close_world(void)
 {
 	anchors_free((struct anchors *)(uintptr_t)env.anchors);
 	rrset_cache_close(env.cache);
+	server_table_close(env.servers);
 	for (size_t i = 0; i < sizeof zones / sizeof *zones; i++)
 		ldns_key_deep_free(zones[i].key);
 	arena_fini(&arena);
