@@ -254,6 +254,17 @@ static size_t finish(struct writer *a, const struct query *q, unsigned rcode, in
 	return wire_written(&a->w);
 }
 
+/* A DNAME may make several names of a chain: it is told once. */
+static bool is_repeated(const struct reply *reply, int at)
+{
+	const struct rrset *s = reply->answer[at];
+	for (int i = 0; s->type == DNS_DNAME && i < at; i++)
+		if (reply->answer[i]->type == DNS_DNAME &&
+		    name_equal(reply->answer[i]->owner, s->owner))
+			return true;
+	return false;
+}
+
 int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *ttl_at,
 		const uint8_t *qname, uint16_t qtype, const struct reply *reply,
 		bool dnssec)
@@ -268,7 +279,8 @@ int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *tt
 	put_question(&a, qname, qtype, DNS_IN);
 	for (int i = 0; i < n; i++) {
 		set[i] = reply->answer[i];
-		put(&a, 1, set[i]->owner, set[i]->type, set[i]);
+		if (!is_repeated(reply, i))
+			put(&a, 1, set[i]->owner, set[i]->type, set[i]);
 	}
 	if (reply->negative) {
 		set[n++] = reply->negative;
@@ -307,7 +319,9 @@ size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
 		return truncated(out, room, q, rcode);
 	memcpy(out, body->wire, body->len);
 	wire_set16(out, q->id);
-	bool ad = body->secure && (q->dnssec_ok || q->flags & DNS_AD);
+	/* Who says CD checks on its own: nothing is said of what we found. */
+	bool ad = body->secure && !(q->flags & DNS_CD) &&
+		  (q->dnssec_ok || q->flags & DNS_AD);
 	wire_set16(out + 2, answer_flags(q, rcode) | (ad ? DNS_AD : 0));
 	memcpy(out + DNS_HEADER_LEN, q->qname_raw, q->qname_len);
 	for (int i = 0; i < body->ttl_n; i++) {

@@ -309,6 +309,61 @@ START_TEST(body_is_finished_for_each_client)
 }
 END_TEST
 
+START_TEST(secure_is_told_to_who_asks)
+{
+	static const struct {
+		unsigned flags;
+		const char *want;
+	} cases[] = {{DNS_RD, "8180"},
+		     {DNS_RD | DNS_AD, "81a0"},
+		     {DNS_RD | DNS_CD, "8190"},
+		     {DNS_RD | DNS_AD | DNS_CD, "8190"}};
+	uint8_t msg[512], wire[512], out[DNS_UDP_MAX], owner[DNS_NAME_MAX], data[8];
+	uint16_t ttl_at[ANSWER_TTLS_MAX];
+	struct answer_body body;
+	struct rrset s = rrset_of(owner, "www.example.com", DNS_A, 1, 4, data);
+	struct reply r = {.answer = {&s},
+			  .answer_n = 1,
+			  .ede = DNS_EDE_NONE,
+			  .security = SECURITY_SECURE};
+	ck_assert_int_eq(
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, false),
+		0);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct query q = ask(msg, "www.example.com", DNS_A, false);
+		q.flags = (uint16_t)cases[i].flags;
+		size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
+		char got[5] = {0};
+		memcpy(got, show(out, n), 4);
+		ck_assert_str_eq(got, cases[i].want);
+	}
+}
+END_TEST
+
+/* It is used for www.x.x and again for what that becomes. */
+START_TEST(dname_is_told_once)
+{
+	uint8_t msg[512], wire[512], out[DNS_UDP_MAX], owner[3][DNS_NAME_MAX],
+		data[3][DNS_NAME_MAX + 2];
+	uint16_t ttl_at[ANSWER_TTLS_MAX];
+	struct answer_body body;
+	struct rrset dname = cname_of(owner[0], "x", ".", data[0]);
+	struct rrset first = cname_of(owner[1], "www.x.x", "www.x", data[1]);
+	struct rrset second = cname_of(owner[2], "www.x", "www", data[2]);
+	dname.type = DNS_DNAME;
+	struct reply r = {.answer = {&dname, &first, &dname, &second},
+			  .answer_n = 4,
+			  .ede = DNS_EDE_NONE};
+	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, first.owner, DNS_A,
+				     &r, false),
+			 0);
+	struct query q = ask(msg, "www.x.x", DNS_A, false);
+	size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
+	ck_assert_str_eq(show(out, n),
+			 "8190 | A x 39 60 1 | A www.x.x 5 60 6 | A www.x 5 60 5");
+}
+END_TEST
+
 START_TEST(body_too_long_or_too_many)
 {
 	uint8_t owner[DNS_NAME_MAX];
@@ -389,5 +444,6 @@ END_TEST
 UNIT_SUITE("answer", policy_answers_by_action_and_type, any_is_minimal, nsid_is_told,
 	   local_data_by_type, local_data_too_long_for_udp,
 	   policy_answer_fits_without_edns, chain_before_a_listed_target,
-	   body_is_finished_for_each_client, body_too_long_or_too_many,
-	   compression_is_bounded, errors_echo_what_was_read)
+	   body_is_finished_for_each_client, secure_is_told_to_who_asks,
+	   dname_is_told_once, body_too_long_or_too_many, compression_is_bounded,
+	   errors_echo_what_was_read)
