@@ -86,6 +86,12 @@ struct blocklist_key {
 	struct prefix prefix;
 };
 
+/* Such a record is no rule: it ends wildcards. */
+static inline bool blocklist_is_marker(const struct blocklist_key *key, unsigned kind)
+{
+	return !key->prefix.addr.family && rule_kind_is_marker(kind);
+}
+
 /* State of the store as one view sees it. */
 struct blocklist_stamp {
 	uint64_t epoch;	     /* new for each created or restored store */
@@ -104,6 +110,12 @@ bool blocklist_data_servable(unsigned type);
  * ERR_REFUSED: its type is not servable. */
 MUST_CHECK int blocklist_data_add(struct blocklist_data *d,
 				  const struct blocklist_rr *rr);
+/* Makes d the one CNAME that a rule of action cname holds. ERR_FORMAT: rr is none. */
+MUST_CHECK int blocklist_data_alias(struct blocklist_data *d,
+				    const struct blocklist_rr *rr);
+/* Whether a rule of that action may hold these bytes: local data needs records, a cname
+ * its one alias, others nothing. */
+bool blocklist_data_fits(unsigned action, const uint8_t *bytes, size_t len);
 /* Steps through records: start with *at = 0; false at the end. */
 bool blocklist_data_next(const struct blocklist_data *d, size_t *at,
 			 struct blocklist_rr *out);
@@ -146,6 +158,11 @@ struct blocklist_stamp blocklist_view_stamp(const struct blocklist_view *v);
  * kept) or ERR_*. */
 MUST_CHECK int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
 				   unsigned class, const uint8_t *name);
+/* The same for the name of a server: also those of kinds RULE_NS_*. */
+MUST_CHECK int blocklist_find_server(struct blocklist_view *v, struct rule *out, int max,
+				     unsigned class, const uint8_t *name);
+/* Whether any list may have a rule for clients' addresses: most have none. */
+bool blocklist_has_client_rules(const struct blocklist_view *v);
 /* Every visible record of a prefix that covers a, longest first. use is a RULE_ADDR_*
  * bit. a must have been through addr_unmap(). */
 MUST_CHECK int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max,

@@ -68,6 +68,8 @@ enum feed_skip {
 	FEED_SKIP_REVOKED, /* its source took it back */
 	FEED_SKIP_PATTERN, /* a condition that names and addresses cannot express */
 	FEED_SKIP_NOT_IDS, /* its source says that it is context, not an indicator */
+	FEED_SKIP_ENCODING, /* RPZ address trigger that is written wrongly; the text says
+			       how */
 	FEED_SKIP_N
 };
 

@@ -29,14 +29,35 @@ enum rule_action {
 	RULE_ACTION_N
 };
 
-/* Which names a rule covers. */
+/* Which names a rule covers. Those of the first three are compared with questions and
+ * with names of servers, the NS kinds with names of servers only. */
 enum rule_kind {
 	RULE_EXACT = 0,	   /* the name itself */
 	RULE_SUBTREE = 1,  /* the name and all below it */
 	RULE_WILDCARD = 2, /* all below the name, not itself (RPZ "*.x") */
 	RULE_ENT = 3,	   /* empty non-terminal: ends this list's wildcards above it */
+	RULE_NS_EXACT = 4, /* RPZ "x.rpz-nsdname" */
+	RULE_NS_WILDCARD = 5,
+	RULE_NS_ENT = 6, /* ends this list's NS_WILDCARDs above it */
 	RULE_KIND_N
 };
+
+/* Stands for no rule of its own. */
+static inline bool rule_kind_is_marker(unsigned k)
+{
+	return k == RULE_ENT || k == RULE_NS_ENT;
+}
+
+static inline bool rule_kind_is_wildcard(unsigned k)
+{
+	return k == RULE_WILDCARD || k == RULE_NS_WILDCARD;
+}
+
+/* For names of servers only. */
+static inline bool rule_kind_is_ns(unsigned k)
+{
+	return k >= RULE_NS_EXACT;
+}
 
 /* What was compared with the rule. */
 enum rule_trigger {
@@ -51,7 +72,12 @@ enum rule_trigger {
 
 /* Address rules say what they are compared with; bits, so that one record may
  * stand for several. */
-enum { RULE_ADDR_CLIENT = 1, RULE_ADDR_ANSWER = 2, RULE_ADDR_SERVER = 4 };
+enum {
+	RULE_ADDR_CLIENT = 1,
+	RULE_ADDR_ANSWER = 2,
+	RULE_ADDR_SERVER = 4,
+	RULE_ADDR_ALL = 7
+};
 
 /* One record of one list, copied out of the store. */
 struct rule {
@@ -101,8 +127,13 @@ static inline int rule_action_from_text(const char *text)
 
 static inline const char *rule_kind_text(enum rule_kind k)
 {
-	static const char *const text[RULE_KIND_N] = {"exact", "subtree", "wildcard",
-						      "empty-non-terminal"};
+	static const char *const text[RULE_KIND_N] = {"exact",
+						      "subtree",
+						      "wildcard",
+						      "empty-non-terminal",
+						      "ns-exact",
+						      "ns-wildcard",
+						      "ns-empty-non-terminal"};
 	return (unsigned)k < RULE_KIND_N ? text[k] : "?";
 }
 

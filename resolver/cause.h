@@ -25,7 +25,8 @@ void cause_tell(struct answer_policy *out, char text[ANSWER_EDE_TEXT_MAX],
 static inline bool cause_overrides(const struct verdict *v,
 				   const struct local_answer *local)
 {
-	return v->kind == VERDICT_ACT && v->rule.labels >= name_labels(local->zone);
+	return v->kind == VERDICT_ACT && v->trigger == RULE_ON_QNAME &&
+	       v->rule.labels >= name_labels(local->zone);
 }
 
 #endif

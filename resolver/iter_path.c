@@ -97,7 +97,8 @@ static int judge_name_addr(struct iter *it, struct iter_io *io, const uint8_t *n
 					    .name = name,
 					    .addr = addr,
 					    .verdict = &v});
-	if (it->blocked.kind != VERDICT_ACT)
+	/* Which server was looked at first must not tell (RPZ draft PR5 to PR7). */
+	if (policy_before(io->env->policy, &v, &it->blocked))
 		it->blocked = v;
 	it->restricted = true;
 	return 1;

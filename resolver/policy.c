@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+#include "resolver/rdata.h"
+#include "resolver/val_proof.h"
+
 /* Why a record does not decide, in the order in which they are looked at. */
 static const char lost_list[] = "its list is gone";
 static const char lost_off[] = "its list is disabled";
@@ -12,10 +15,18 @@ static const char lost_disabled[] = "its action is disabled";
 static const char lost_monitor[] = "it only monitors";
 static const char lost_order[] = "a rule before it decides";
 
+/* What a record is compared with: a name, or an address when name is NULL. */
+struct subject {
+	enum rule_trigger trigger;
+	const uint8_t *name;
+	struct addr addr;
+};
+
 /* One record with what decides its place. */
 struct candidate {
-	const struct rule *rule;
-	const struct blocklist_list *list;
+	struct rule rule;
+	struct subject subject;
+	const struct blocklist_list *list; /* NULL: there is none */
 	enum rule_action action;
 	bool monitor;
 };
@@ -31,14 +42,15 @@ static enum rule_action effective_action(const struct policy *p,
 {
 	if (c->list->action != RULE_GIVEN)
 		return c->list->action;
-	return c->rule->action != RULE_GIVEN ? c->rule->action : p->default_action;
+	return c->rule.action != RULE_GIVEN ? c->rule.action : p->default_action;
 }
 
 /* Whether r counts now; if not, why. *change gets the next moment this may differ. */
 static const char *weigh(struct candidate *c, uint32_t *change, const struct policy *p,
 			 const struct rule *r)
 {
-	*c = (struct candidate){.rule = r, .list = blocklist_list(p->view, r->list)};
+	c->rule = *r;
+	c->list = blocklist_list(p->view, r->list);
 	if (!c->list)
 		return lost_list;
 	if (c->list->mode == BLOCKLIST_OFF)
@@ -60,19 +72,6 @@ static const char *weigh(struct candidate *c, uint32_t *change, const struct pol
 	return NULL;
 }
 
-/* a is decided before b: list precedence, list name, exact, more labels (or bits). */
-static bool before(const struct candidate *a, const struct candidate *b, bool names)
-{
-	if (a->rule->list != b->rule->list) {
-		if (a->list->precedence != b->list->precedence)
-			return a->list->precedence < b->list->precedence;
-		return strcmp(a->list->name, b->list->name) < 0;
-	}
-	bool a_exact = names && a->rule->kind == RULE_EXACT;
-	bool b_exact = names && b->rule->kind == RULE_EXACT;
-	return a_exact != b_exact ? a_exact : a->rule->labels > b->rule->labels;
-}
-
 static const uint8_t *suffix(const uint8_t *name, unsigned labels)
 {
 	for (unsigned have = name_labels(name); have > labels; have--)
@@ -80,48 +79,105 @@ static const uint8_t *suffix(const uint8_t *name, unsigned labels)
 	return name;
 }
 
-/* What the rules are compared with: a name, or an address when name is NULL. */
-struct subject {
-	enum rule_trigger trigger;
-	const uint8_t *name;
-	const struct addr *addr;
+static bool is_exact(const struct candidate *c)
+{
+	return c->rule.kind == RULE_EXACT || c->rule.kind == RULE_NS_EXACT;
+}
+
+/* RPZ draft 5: exact names first, then more labels (PR3); of servers' names the last one
+ * in the order of RFC 4034 6.1 (PR5). */
+static bool name_before(const struct candidate *a, const struct candidate *b)
+{
+	if (is_exact(a) != is_exact(b))
+		return is_exact(a);
+	if (a->rule.labels != b->rule.labels)
+		return a->rule.labels > b->rule.labels;
+	int order = proof_order(suffix(a->subject.name, a->rule.labels),
+				suffix(b->subject.name, b->rule.labels));
+	return order ? order > 0 : a->rule.kind > b->rule.kind;
+}
+
+/* The longer prefix, IPv4 within ::/96 (PR6); then the smaller address (PR7). */
+static bool addr_before(const struct candidate *a, const struct candidate *b)
+{
+	enum { IPV4_WITHIN = 96 };
+	static const uint8_t zero[12];
+	const struct addr *x = &a->subject.addr, *y = &b->subject.addr;
+	int a_bits = a->rule.labels + (x->family == 4 ? IPV4_WITHIN : 0);
+	int b_bits = b->rule.labels + (y->family == 4 ? IPV4_WITHIN : 0);
+	if (a_bits != b_bits)
+		return a_bits > b_bits;
+	if (x->family == y->family)
+		return memcmp(x->bytes, y->bytes, sizeof x->bytes) < 0;
+	const struct addr *v4 = x->family == 4 ? x : y, *v6 = x->family == 4 ? y : x;
+	int order = memcmp(zero, v6->bytes, sizeof zero);
+	if (!order)
+		order = memcmp(v4->bytes, v6->bytes + sizeof zero, 4);
+	return v4 == x ? order < 0 : order > 0;
+}
+
+/* a is decided before b: by list (PR2), by what was compared (PR4: the order of enum
+ * rule_trigger), within that by the rule's own place. Never by action (PR8). */
+static bool before(const struct candidate *a, const struct candidate *b)
+{
+	if (a->rule.list != b->rule.list) {
+		if (a->list->precedence != b->list->precedence)
+			return a->list->precedence < b->list->precedence;
+		return strcmp(a->list->name, b->list->name) < 0;
+	}
+	if (a->subject.trigger != b->subject.trigger)
+		return a->subject.trigger < b->subject.trigger;
+	return a->subject.name ? name_before(a, b) : addr_before(a, b);
+}
+
+/* Everything that is known at one moment, and may decide. */
+struct contest {
+	const struct policy *p;
+	const struct policy_subject *s;
+	struct verdict *out;	      /* its change is kept up to date */
+	struct candidate best, watch; /* the first to act, the first to monitor */
 };
 
-static void fill(struct verdict *v, const struct candidate *c, const struct subject *s)
+static void fill(struct verdict *v, const struct candidate *c)
 {
+	const struct subject *s = &c->subject;
 	v->kind = c->action == RULE_PASSTHRU && !c->monitor ? VERDICT_PASSTHRU
 							    : VERDICT_ACT;
 	v->action = c->monitor ? RULE_MONITOR : c->action;
 	v->trigger = s->trigger;
-	v->rule = *c->rule;
+	v->rule = c->rule;
 	v->prefix = (struct prefix){0};
 	if (s->name)
-		name_copy(v->matched, suffix(s->name, c->rule->labels));
+		name_copy(v->matched, suffix(s->name, c->rule.labels));
 	else
-		v->prefix = prefix_of(s->addr, c->rule->labels);
+		v->prefix = prefix_of(&s->addr, c->rule.labels);
 }
 
-/* Lets the n records decide; exact records are left out for our own questions. */
-static void decide(struct verdict *out, struct verdict *monitor, const struct policy *p,
-		   const struct subject *s, const struct rule *rule, int n, bool own)
+/* Exact records are left out for our own questions. */
+static void enter(struct contest *k, const struct subject *s, const struct rule *rule,
+		  int n)
 {
-	struct candidate best = {0}, watch = {0};
+	struct candidate c = {.subject = *s};
 	for (int i = 0; i < n; i++) {
-		struct candidate c;
-		if (own && s->name && rule[i].kind == RULE_EXACT)
+		if (k->s->own && s->trigger == RULE_ON_QNAME &&
+		    rule[i].kind == RULE_EXACT)
 			continue;
-		if (weigh(&c, &out->change, p, &rule[i]))
+		if (weigh(&c, &k->out->change, k->p, &rule[i]))
 			continue;
-		struct candidate *place = c.monitor ? &watch : &best;
-		if (!place->rule || before(&c, place, s->name != NULL))
+		struct candidate *place = c.monitor ? &k->watch : &k->best;
+		if (!place->list || before(&c, place))
 			*place = c;
 	}
-	if (best.rule)
-		fill(out, &best, s);
-	if (watch.rule && monitor && monitor->kind == VERDICT_PASS &&
-	    (!best.rule || before(&watch, &best, s->name != NULL))) {
+}
+
+static void decide(struct contest *k, struct verdict *monitor)
+{
+	if (k->best.list)
+		fill(k->out, &k->best);
+	if (k->watch.list && monitor && monitor->kind == VERDICT_PASS &&
+	    (!k->best.list || before(&k->watch, &k->best))) {
 		monitor->change = 0;
-		fill(monitor, &watch, s);
+		fill(monitor, &k->watch);
 	}
 }
 
@@ -135,7 +191,8 @@ struct blocklist_stamp policy_stamp(const struct policy *p, unsigned class)
 }
 
 /* Leaves pass in place and says whether there is anything to ask. */
-static bool begin(struct verdict *out, const struct policy_subject *s)
+static bool begin(struct contest *k, struct verdict *out, const struct policy *p,
+		  const struct policy_subject *s)
 {
 	out->kind = VERDICT_PASS;
 	out->action = RULE_GIVEN;
@@ -143,66 +200,107 @@ static bool begin(struct verdict *out, const struct policy_subject *s)
 	out->matched[0] = 0;
 	out->prefix.addr.family = 0;
 	out->change = 0;
-	return s->class != POLICY_NONE;
+	k->p = p;
+	k->s = s;
+	k->out = out;
+	k->best.list = k->watch.list = NULL;
+	return s->class != POLICY_NONE && !s->passthru;
 }
 
-static int judge_name(struct verdict *out, struct verdict *monitor,
-		      const struct policy *p, enum rule_trigger trigger,
-		      const struct policy_subject *who, const uint8_t *name, bool own)
+static int enter_name(struct contest *k, enum rule_trigger trigger, const uint8_t *name)
 {
 	struct rule rule[BLOCKLIST_MATCHES_MAX];
-	int n = blocklist_find_name(p->view, rule, BLOCKLIST_MATCHES_MAX, who->class,
-				    name);
+	int n = trigger == RULE_ON_NS_NAME
+			? blocklist_find_server(k->p->view, rule, BLOCKLIST_MATCHES_MAX,
+						k->s->class, name)
+			: blocklist_find_name(k->p->view, rule, BLOCKLIST_MATCHES_MAX,
+					      k->s->class, name);
 	if (n > 0)
-		decide(out, monitor, p, &(struct subject){trigger, name, NULL}, rule, n,
-		       own);
+		enter(k, &(struct subject){.trigger = trigger, .name = name}, rule, n);
 	return n < 0 ? n : ERR_OK;
 }
 
-static int judge_addr(struct verdict *out, struct verdict *monitor,
-		      const struct policy *p, enum rule_trigger trigger,
-		      const struct policy_subject *who, unsigned use,
+static int enter_addr(struct contest *k, enum rule_trigger trigger,
 		      const struct addr *addr)
 {
+	static const unsigned use[RULE_TRIGGER_N] = {
+		[RULE_ON_CLIENT] = RULE_ADDR_CLIENT,
+		[RULE_ON_ANSWER] = RULE_ADDR_ANSWER,
+		[RULE_ON_NS_ADDR] = RULE_ADDR_SERVER,
+	};
 	struct rule rule[BLOCKLIST_MATCHES_MAX];
 	struct addr plain = addr_unmap(addr);
-	int n = blocklist_find_addr(p->view, rule, BLOCKLIST_MATCHES_MAX, who->class, use,
-				    &plain);
+	int n = blocklist_find_addr(k->p->view, rule, BLOCKLIST_MATCHES_MAX, k->s->class,
+				    use[trigger], &plain);
 	if (n > 0)
-		decide(out, monitor, p, &(struct subject){trigger, NULL, &plain}, rule, n,
-		       false);
+		enter(k, &(struct subject){.trigger = trigger, .addr = plain}, rule, n);
 	return n < 0 ? n : ERR_OK;
 }
 
 int policy_name(struct verdict *out, struct verdict *monitor, const struct policy *p,
 		const struct policy_subject *s, const uint8_t *name)
 {
-	if (!begin(out, s) || s->passthru)
+	struct contest k;
+	if (!begin(&k, out, p, s))
 		return ERR_OK;
-	return judge_name(out, monitor, p, RULE_ON_QNAME, s, name, s->own);
+	int err = enter_name(&k, RULE_ON_QNAME, name);
+	if (!err && s->client.family)
+		err = enter_addr(&k, RULE_ON_CLIENT, &s->client);
+	if (!err)
+		decide(&k, monitor);
+	return err;
+}
+
+/* A rule that is not only about servers lets this one be asked, no more: who is hosted
+ * beside a name that is never blocked is not freed by that. */
+static void narrow(struct verdict *v)
+{
+	bool by_name = v->trigger == RULE_ON_NS_NAME;
+	bool only = by_name ? rule_kind_is_ns(v->rule.kind)
+			    : v->rule.kind == RULE_ADDR_SERVER;
+	if (v->kind == VERDICT_PASSTHRU && !only)
+		v->kind = VERDICT_PASS;
 }
 
 int policy_server(struct verdict *out, struct verdict *monitor, const struct policy *p,
 		  const struct policy_subject *s, const uint8_t *server,
 		  const struct addr *addr)
 {
+	struct contest k;
 	int err = ERR_OK;
-	if (!begin(out, s) || s->passthru)
+	if (!begin(&k, out, p, s))
 		return ERR_OK;
 	if (server)
-		err = judge_name(out, monitor, p, RULE_ON_NS_NAME, s, server, false);
-	if (!err && out->kind == VERDICT_PASS && addr && addr->family)
-		err = judge_addr(out, monitor, p, RULE_ON_NS_ADDR, s, RULE_ADDR_SERVER,
-				 addr);
-	return err;
+		err = enter_name(&k, RULE_ON_NS_NAME, server);
+	if (!err && addr && addr->family)
+		err = enter_addr(&k, RULE_ON_NS_ADDR, addr);
+	if (err)
+		return err;
+	decide(&k, monitor);
+	narrow(out);
+	return ERR_OK;
 }
 
 int policy_answer(struct verdict *out, struct verdict *monitor, const struct policy *p,
-		  const struct policy_subject *s, const struct addr *addr)
+		  const struct policy_subject *s, const struct rrset *set)
 {
-	if (!begin(out, s) || s->passthru)
+	struct contest k;
+	struct rdata_addrs addrs;
+	struct addr a;
+	const uint8_t *rdata;
+	uint16_t len;
+	uint32_t at = 0;
+	int err = ERR_OK;
+	if (!begin(&k, out, p, s) || !rdata_has_addrs(set->type))
 		return ERR_OK;
-	return judge_addr(out, monitor, p, RULE_ON_ANSWER, s, RULE_ADDR_ANSWER, addr);
+	while (!err && rrset_next(set, &at, &rdata, &len)) {
+		rdata_addrs(&addrs, set->type, rdata, len);
+		while (!err && rdata_addrs_next(&addrs, &a))
+			err = enter_addr(&k, RULE_ON_ANSWER, &a);
+	}
+	if (!err)
+		decide(&k, monitor);
+	return err;
 }
 
 int policy_send(struct verdict *out, const struct policy *p,
@@ -215,55 +313,116 @@ int policy_send(struct verdict *out, const struct policy *p,
 	return policy_name(out, NULL, p, s, qname);
 }
 
-/* Records that lost for a reason of their own stay behind those that counted. */
-static void sort_reasons(struct policy_reason *out, int n, const struct policy *p,
-			 bool names)
+static void recall(struct candidate *c, const struct policy *p, const struct verdict *v)
 {
-	for (int i = 1; i < n; i++) {
-		struct policy_reason r = out[i];
-		struct candidate c, d;
-		uint32_t change = 0;
-		int at = i;
-		for (; at > 0; at--) {
-			bool r_counts = !weigh(&c, &change, p, &r.rule);
-			bool d_counts = !weigh(&d, &change, p, &out[at - 1].rule);
-			if (!(r_counts && (!d_counts || before(&c, &d, names))))
-				break;
-			out[at] = out[at - 1];
-		}
-		out[at] = r;
-	}
+	*c = (struct candidate){
+		.rule = v->rule,
+		.subject = {v->trigger, v->prefix.addr.family ? NULL : v->matched,
+			    v->prefix.addr},
+		.list = blocklist_list(p->view, v->rule.list),
+	};
 }
 
-int policy_explain(struct policy_reason *out, int max, int *winner,
-		   const struct policy *p, const uint8_t *name, const struct addr *addr)
+bool policy_before(const struct policy *p, const struct verdict *a,
+		   const struct verdict *b)
+{
+	struct candidate x, y;
+	if (a->kind == VERDICT_PASS || b->kind == VERDICT_PASS)
+		return a->kind != VERDICT_PASS;
+	recall(&x, p, a);
+	recall(&y, p, b);
+	return x.list && (!y.list || before(&x, &y));
+}
+
+/* ---- why ---- */
+
+/* All that matches, in the order of decision. */
+struct field {
+	const struct policy *p;
+	struct policy_reason *out;
+	struct candidate c[BLOCKLIST_MATCHES_MAX];
+	int n, max;
+};
+
+/* What does not count stays behind what does, in the order in which it was found. */
+static bool goes_before(const struct field *f, int i, const struct candidate *c,
+			const char *lost)
+{
+	if (lost || f->out[i].lost)
+		return !lost && f->out[i].lost;
+	return before(c, &f->c[i]);
+}
+
+static void put(struct field *f, const struct subject *s, const struct rule *r)
+{
+	uint32_t change = 0;
+	struct candidate c = {.subject = *s};
+	const char *lost = weigh(&c, &change, f->p, r);
+	int at = f->n++;
+	for (; at > 0 && goes_before(f, at - 1, &c, lost); at--) {
+		f->c[at] = f->c[at - 1];
+		f->out[at] = f->out[at - 1];
+	}
+	f->c[at] = c;
+	f->out[at] =
+		(struct policy_reason){.rule = *r, .trigger = s->trigger, .lost = lost};
+}
+
+static int put_name(struct field *f, const struct policy_asked *q)
 {
 	struct rule rule[BLOCKLIST_MATCHES_MAX];
-	if (max > BLOCKLIST_MATCHES_MAX)
-		max = BLOCKLIST_MATCHES_MAX;
-	int n;
-	if (name) {
-		n = blocklist_find_name(p->view, rule, max, POLICY_ALL, name);
-	} else {
-		struct addr plain = addr_unmap(addr);
-		unsigned any = RULE_ADDR_CLIENT | RULE_ADDR_ANSWER | RULE_ADDR_SERVER;
-		n = blocklist_find_addr(p->view, rule, max, POLICY_ALL, any, &plain);
+	struct subject s = {.trigger = q->server ? RULE_ON_NS_NAME : RULE_ON_QNAME,
+			    .name = q->name};
+	int n = q->server ? blocklist_find_server(f->p->view, rule, f->max, q->class,
+						  q->name)
+			  : blocklist_find_name(f->p->view, rule, f->max, q->class,
+						q->name);
+	for (int i = 0; i < n && f->n < f->max; i++)
+		put(f, &s, &rule[i]);
+	return n < 0 ? n : ERR_OK;
+}
+
+/* An address that answers and servers have is told of once. */
+static int put_addr(struct field *f, const struct policy_asked *q, unsigned use)
+{
+	struct rule rule[BLOCKLIST_MATCHES_MAX];
+	const struct addr *a = use == RULE_ADDR_CLIENT ? &q->client : &q->addr;
+	struct subject s = {.addr = addr_unmap(a)};
+	int n = blocklist_find_addr(f->p->view, rule, f->max, q->class, use, &s.addr);
+	for (int i = 0; i < n && f->n < f->max; i++) {
+		unsigned kind = rule[i].kind & use;
+		s.trigger = kind & RULE_ADDR_CLIENT   ? RULE_ON_CLIENT
+			    : kind & RULE_ADDR_ANSWER ? RULE_ON_ANSWER
+						      : RULE_ON_NS_ADDR;
+		put(f, &s, &rule[i]);
 	}
-	*winner = -1;
-	for (int i = 0; i < n; i++)
-		out[i] = (struct policy_reason){.rule = rule[i]};
-	if (n > 0)
-		sort_reasons(out, n, p, name != NULL);
-	for (int i = 0; i < n; i++) {
-		struct candidate c;
-		uint32_t change = 0;
-		out[i].lost = weigh(&c, &change, p, &out[i].rule);
-		if (!out[i].lost && c.monitor)
+	return n < 0 ? n : ERR_OK;
+}
+
+int policy_explain(struct policy_reason *out, int max, struct verdict *v,
+		   const struct policy *p, const struct policy_asked *q)
+{
+	struct field f = {.p = p, .out = out};
+	int err = ERR_OK;
+	bool decided = false;
+	f.max = max < BLOCKLIST_MATCHES_MAX ? max : BLOCKLIST_MATCHES_MAX;
+	*v = (struct verdict){.kind = VERDICT_PASS};
+	if (q->name)
+		err = put_name(&f, q);
+	if (!err && q->client.family)
+		err = put_addr(&f, q, RULE_ADDR_CLIENT);
+	if (!err && q->addr.family)
+		err = put_addr(&f, q, RULE_ADDR_ANSWER | RULE_ADDR_SERVER);
+	for (int i = 0; i < f.n && !err; i++) {
+		if (out[i].lost)
+			continue;
+		if (f.c[i].monitor)
 			out[i].lost = lost_monitor;
-		else if (!out[i].lost && *winner >= 0)
+		else if (decided)
 			out[i].lost = lost_order;
-		else if (!out[i].lost)
-			*winner = i;
+		else
+			fill(v, &f.c[i]);
+		decided = decided || !f.c[i].monitor;
 	}
-	return n;
+	return err ? err : f.n;
 }

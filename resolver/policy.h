@@ -6,15 +6,22 @@
  * Errors   ERR_* of the store: the caller must answer SERVFAIL and send nothing
  * Source   POLICY.md "Our decision order"; RPZ draft PR1 to PR9, deviation "no-contact"
  *
- * Order among the records that cover a name: lists by precedence (lower number first,
- * ties by list name); within a list exact beats subtree and wildcard, more labels beat
- * fewer. Records not begun, past expiry, past their list's lease, of a disabled list or
- * with action disabled do not match. A monitor record is remembered and the search goes
- * on; the first other record decides. passthru decides too: VERDICT_PASSTHRU. */
+ * Order among the records that match at one moment: lists by precedence (lower number
+ * first, ties by list name); within a list by trigger (client, name, answer address,
+ * server name, server address); of names exact beats subtree and wildcard, more labels
+ * beat fewer; of addresses more bits beat fewer, then the smaller one. Records not begun,
+ * past expiry, past their list's lease, of a disabled list or with action disabled do not
+ * match. A monitor record is remembered and the search goes on; the first other record
+ * decides. passthru decides too: VERDICT_PASSTHRU.
+ *
+ * The moments: client and question together, before anything is sent; each server before
+ * it is sent to; each answer with all its addresses; each target of an alias. What was
+ * decided at one is final: a later one never overrules it, whatever the lists. */
 #ifndef SINKHOLED_POLICY_H
 #define SINKHOLED_POLICY_H
 
 #include "include/blocklist_client.h"
+#include "resolver/reply.h"
 
 /* The set of lists that apply to a group of clients. */
 enum policy_class {
@@ -34,28 +41,36 @@ struct policy_subject {
 	uint8_t class; /* enum policy_class, or a number from the store */
 	bool passthru; /* a passthru rule freed the question: its names and servers */
 	bool own;      /* our own question (name-server address): subtree rules only */
+	struct addr client; /* family 0: rules about clients have been asked before */
 };
 
 /* What a verdict of that class is remembered with: the same stamp, the same verdict until
  * a time comes. */
 struct blocklist_stamp policy_stamp(const struct policy *p, unsigned class);
 
-/* The verdict about a name: the question, or a CNAME or DNAME target (trigger
- * RULE_ON_QNAME). monitor (may be NULL) gets the first monitor rule that matched. */
+/* The verdict about a name: the question (with the client, where the subject has one), or
+ * a CNAME or DNAME target. monitor (may be NULL) gets the first monitor rule that
+ * matched. */
 MUST_CHECK int policy_name(struct verdict *out, struct verdict *monitor,
 			   const struct policy *p, const struct policy_subject *s,
 			   const uint8_t *name);
 
-/* The verdict about a name server: its name, then its address (family 0 or name NULL =
- * not known). */
+/* The verdict about a name server by name and address (family 0 or name NULL = not
+ * known). VERDICT_PASSTHRU only of rules that are about servers alone. */
 MUST_CHECK int policy_server(struct verdict *out, struct verdict *monitor,
 			     const struct policy *p, const struct policy_subject *s,
 			     const uint8_t *server, const struct addr *addr);
 
-/* The verdict about an address in an answer. */
+/* The verdict about the addresses in an answer: of A and AAAA, hints of SVCB and HTTPS.
+ */
 MUST_CHECK int policy_answer(struct verdict *out, struct verdict *monitor,
 			     const struct policy *p, const struct policy_subject *s,
-			     const struct addr *addr);
+			     const struct rrset *set);
+
+/* Whether a's rule comes before b's in the order of decision; a verdict of pass comes
+ * last. */
+bool policy_before(const struct policy *p, const struct verdict *a,
+		   const struct verdict *b);
 
 /* Asked by the one sending function at every transmission: may a packet about qname go
  * to that server now? VERDICT_ACT = no, with the rule that forbids it. */
@@ -63,14 +78,22 @@ MUST_CHECK int policy_send(struct verdict *out, const struct policy *p,
 			   const struct policy_subject *s, const uint8_t *qname,
 			   const uint8_t *server, const struct addr *addr);
 
-/* All records that cover a name or (name NULL) an address, in the order of decision, with
- * *winner the index of the deciding one or -1: for `explain`. Returns the count. */
+/* What `explain` asks about; any of it may be missing (name NULL, family 0). */
+struct policy_asked {
+	uint8_t class; /* whose lists */
+	const uint8_t *name;
+	bool server; /* name is a name server's */
+	struct addr client;
+	struct addr addr; /* in an answer, or of a name server */
+};
 struct policy_reason {
 	struct rule rule;
-	const char *lost; /* why it does not decide; NULL for the winner */
+	enum rule_trigger trigger;
+	const char *lost; /* why it does not decide; NULL for the one that does */
 };
-MUST_CHECK int policy_explain(struct policy_reason *out, int max, int *winner,
-			      const struct policy *p, const uint8_t *name,
-			      const struct addr *addr);
+/* All records that match, in the order of decision, and the verdict that comes of it.
+ * Returns the count, or ERR_*. */
+MUST_CHECK int policy_explain(struct policy_reason *out, int max, struct verdict *v,
+			      const struct policy *p, const struct policy_asked *q);
 
 #endif

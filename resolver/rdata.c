@@ -383,3 +383,45 @@ int rdata_canonical(uint8_t *rdata, uint16_t len, unsigned type)
 	}
 	return f.err ? ERR_FORMAT : ERR_OK;
 }
+
+/* ---- addresses ---- */
+
+bool rdata_has_addrs(unsigned type)
+{
+	return type == DNS_A || type == DNS_AAAA || type == DNS_SVCB || type == DNS_HTTPS;
+}
+
+void rdata_addrs(struct rdata_addrs *it, unsigned type, const uint8_t *rdata,
+		 uint16_t len)
+{
+	uint8_t target[DNS_NAME_MAX];
+	*it = (struct rdata_addrs){.at = rdata};
+	if (type == DNS_A || type == DNS_AAAA) {
+		it->left = len;
+		it->each = type == DNS_A ? 4 : 16;
+	} else if (rdata_has_addrs(type)) {
+		/* Priority, target, then keys with their values: RFC 9460 2.2. */
+		it->params = wire_reader(rdata, len);
+		wire_u16(&it->params);
+		wire_name(&it->params, target);
+	}
+}
+
+bool rdata_addrs_next(struct rdata_addrs *it, struct addr *out)
+{
+	enum { IPV4HINT = 4, IPV6HINT = 6 }; /* RFC 9460 14.3.2 */
+	while (!it->each || it->left < it->each) {
+		if (it->params.err || !wire_left(&it->params))
+			return false;
+		unsigned key = wire_u16(&it->params);
+		it->left = wire_u16(&it->params);
+		it->at = wire_take(&it->params, it->left);
+		it->each = key == IPV4HINT ? 4 : key == IPV6HINT ? 16 : 0;
+		if (it->params.err)
+			return false;
+	}
+	*out = it->each == 4 ? addr_v4(it->at, 0) : addr_v6(it->at, 0);
+	it->at += it->each;
+	it->left -= it->each;
+	return true;
+}

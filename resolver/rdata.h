@@ -9,6 +9,7 @@
 #ifndef SINKHOLED_RDATA_H
 #define SINKHOLED_RDATA_H
 
+#include "include/addr.h"
 #include "include/wire.h"
 
 /* Whether the len bytes at r->at, inside the message of r, are RDATA of that type,
@@ -29,5 +30,17 @@ int rdata_names(uint16_t *off, int max, const uint8_t *rdata, uint16_t len,
  * types of RFC 4034 6.2 but NSEC, RFC 6840 5.1. ERR_FORMAT when the fields up to the last
  * of them are not there. RRSIG and SIG do not come here: nothing signs them. */
 MUST_CHECK int rdata_canonical(uint8_t *rdata, uint16_t len, unsigned type);
+
+/* Steps through the addresses that uncompressed RDATA leads a client to: those of A and
+ * AAAA, the hints of SVCB and HTTPS (RFC 9460 7.3). */
+struct rdata_addrs {
+	struct wire_reader params;
+	const uint8_t *at;
+	size_t left, each;
+};
+bool rdata_has_addrs(unsigned type);
+void rdata_addrs(struct rdata_addrs *it, unsigned type, const uint8_t *rdata,
+		 uint16_t len);
+bool rdata_addrs_next(struct rdata_addrs *it, struct addr *out);
 
 #endif

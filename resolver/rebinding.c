@@ -1,5 +1,7 @@
 #include "resolver/rebinding.h"
 
+#include "resolver/rdata.h"
+
 static bool is_private(const struct conf *conf, const struct addr *a)
 {
 	struct addr plain = addr_unmap(a);
@@ -7,51 +9,16 @@ static bool is_private(const struct conf *conf, const struct addr *a)
 	       conf_nets_cover(&conf->rebinding.prefixes, &plain);
 }
 
-static bool any_private(const struct conf *conf, const uint8_t *data, size_t len,
-			size_t each)
-{
-	for (size_t at = 0; at + each <= len; at += each) {
-		struct addr a = each == 4 ? addr_v4(data + at, 0) : addr_v6(data + at, 0);
-		if (is_private(conf, &a))
-			return true;
-	}
-	return false;
-}
-
-/* Priority, target, then keys with their values: RFC 9460 2.2. */
-static bool hints_private(const struct conf *conf, const uint8_t *rdata, uint16_t len)
-{
-	enum { IPV4HINT = 4, IPV6HINT = 6 }; /* 14.3.2 */
-	struct wire_reader r = wire_reader(rdata, len);
-	uint8_t target[DNS_NAME_MAX];
-	wire_u16(&r);
-	wire_name(&r, target);
-	while (!r.err && wire_left(&r)) {
-		unsigned key = wire_u16(&r), n = wire_u16(&r);
-		const uint8_t *value = wire_take(&r, n);
-		if (r.err)
-			break;
-		if ((key == IPV4HINT && any_private(conf, value, n, 4)) ||
-		    (key == IPV6HINT && any_private(conf, value, n, 16)))
-			return true;
-	}
-	return false;
-}
-
 static bool rdata_private(const struct conf *conf, unsigned type, const uint8_t *rdata,
 			  uint16_t len)
 {
-	switch (type) {
-	case DNS_A:
-		return any_private(conf, rdata, len, 4);
-	case DNS_AAAA:
-		return any_private(conf, rdata, len, 16);
-	case DNS_SVCB:
-	case DNS_HTTPS:
-		return hints_private(conf, rdata, len);
-	default:
-		return false;
-	}
+	struct rdata_addrs addrs;
+	struct addr a;
+	rdata_addrs(&addrs, type, rdata, len);
+	while (rdata_addrs_next(&addrs, &a))
+		if (is_private(conf, &a))
+			return true;
+	return false;
 }
 
 static bool is_exempt(const struct conf *conf, const uint8_t *qname)

@@ -1,4 +1,5 @@
 #include "resolver/note.h"
+#include "resolver/rdata.h"
 #include "resolver/resolve_parts.h"
 
 struct judge {
@@ -37,31 +38,23 @@ static bool origin_acts(struct judge *j, const struct origin *from)
 	return acts(j);
 }
 
+static bool has_addresses(const struct rrset *s)
+{
+	return s->kind == RRSET_DATA && rdata_has_addrs(s->type);
+}
+
 static bool addresses_act(struct judge *j, const struct rrset *s)
 {
-	const uint8_t *rdata;
-	uint16_t len;
-	uint32_t at = 0;
-	while (rrset_next(s, &at, &rdata, &len)) {
-		struct addr a;
-		if (s->type == DNS_A && len == 4)
-			a = addr_v4(rdata, 0);
-		else if (s->type == DNS_AAAA && len == 16)
-			a = addr_v6(rdata, 0);
-		else
-			continue;
-		j->err = policy_answer(&j->v, &j->c->r->judged.monitor,
-				       j->c->io.env->policy, &j->subject, &a);
-		if (acts(j))
-			return true;
-	}
-	return false;
+	j->err = policy_answer(&j->v, &j->c->r->judged.monitor, j->c->io.env->policy,
+			       &j->subject, s);
+	return acts(j);
 }
 
 /* Server addresses are judged by the iterator that wants them, not as answers. */
 static bool rrset_acts(struct judge *j, const struct rrset *s)
 {
-	return origin_acts(j, &s->from) || (!j->subject.own && addresses_act(j, s));
+	return origin_acts(j, &s->from) ||
+	       (!j->subject.own && has_addresses(s) && addresses_act(j, s));
 }
 
 /* What proves a denial that was not asked for may be from several servers. */
@@ -94,11 +87,6 @@ static int first_act(struct judge *j)
 				return k;
 	}
 	return r->negative && denial_acts(j, r->negative) ? r->links : -1;
-}
-
-static bool has_addresses(const struct rrset *s)
-{
-	return s->kind == RRSET_DATA && (s->type == DNS_A || s->type == DNS_AAAA);
 }
 
 /* For who listens: what was judged for the first time, and passed. */

@@ -179,14 +179,35 @@ static enum serve_result from_task(struct call *c, const struct policy_subject *
 	return s->current_result;
 }
 
+/* What is known and was judged to pass for all of the class. */
+static bool known(struct call *c, uint8_t class, enum serve_result *result)
+{
+	const struct query *q = c->q;
+	struct answer_body body;
+	struct answer_age age;
+	if (!answer_cache_get(c->s->answers, &body, &age, q->qname, q->qname_len,
+			      q->qtype, class, q->dnssec_ok, &c->s->policy))
+		return false;
+	*result = from_cache(c, &body, &age, class);
+	return true;
+}
+
+/* What a rule about the client alone frees, a task cannot know. */
+static bool is_freed(const struct call *c, const struct verdict *v)
+{
+	/* RPZ draft 4.5: who came over TCP gets the truth. */
+	if (v->kind == VERDICT_ACT)
+		return v->action == RULE_TCP_ONLY && c->from->transport != HIT_UDP;
+	return v->kind == VERDICT_PASSTHRU && v->trigger == RULE_ON_CLIENT;
+}
+
 /* Local zones first, then policy, then what is known, then a look-up. */
 static enum serve_result decide(struct call *c, uint8_t class)
 {
 	struct serve *s = c->s;
 	const struct query *q = c->q;
 	struct policy_subject subject = {.class = class};
-	struct answer_body body;
-	struct answer_age age;
+	enum serve_result result;
 	struct verdict v, monitor = {0};
 	struct local_answer local;
 	enum local_kind kind = LOCAL_NONE;
@@ -196,21 +217,24 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	if (kind != LOCAL_NONE &&
 	    name_within(iter_given_zone(s->conf, q->qname), local.zone))
 		kind = LOCAL_NONE;
-	/* The entry remembers that it passed: no look-up while that holds. */
-	if (kind == LOCAL_NONE &&
-	    answer_cache_get(s->answers, &body, &age, q->qname, q->qname_len, q->qtype,
-			     class, q->dnssec_ok, &s->policy))
-		return from_cache(c, &body, &age, class);
+	/* The entry remembers that it passed: no look-up while that holds, but for rules
+	 * about clients. */
+	bool by_client = blocklist_has_client_rules(s->policy.view);
+	if (by_client)
+		subject.client = c->from->client;
+	else if (kind == LOCAL_NONE && known(c, class, &result))
+		return result;
 	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
 		return store_failed(c);
 	if (kind != LOCAL_NONE && !cause_overrides(&v, &local))
 		return from_local(c, kind, &local);
 	note_monitor(c, &monitor);
-	/* RPZ draft 4.5: who came over TCP gets the truth. */
-	subject.passthru = v.kind == VERDICT_ACT && v.action == RULE_TCP_ONLY &&
-			   c->from->transport != HIT_UDP;
+	subject.passthru = is_freed(c, &v);
+	subject.client = (struct addr){0};
 	if (v.kind == VERDICT_ACT && !subject.passthru)
 		return act(c, &v, NULL);
+	if (by_client && !subject.passthru && known(c, class, &result))
+		return result;
 	if (q->qtype == DNS_ANY)
 		return answered(c, answer_any(c->out, c->room, q));
 	return from_task(c, &subject);

@@ -2,9 +2,9 @@
 #include <time.h>
 
 #include "include/conf.h"
+#include "resolver/cause.h"
 #include "resolver/client.h"
 #include "tools/blocklist_tool.h"
-#include "zones/local.h"
 
 /* explain: what the resolver would do, asked of the code that does it, and why. */
 
@@ -14,14 +14,16 @@ struct explain {
 	struct policy policy;
 	struct policy_subject subject;
 	const char *client;
-	bool by_name; /* else by address */
+	bool by_name;	  /* else by address */
+	bool server;	  /* as a name server's name */
+	struct addr from; /* of the client */
 	bool local_zones;
 	uint8_t name[DNS_NAME_MAX];
 	struct addr addr;
 	char text[DNS_NAME_TEXT_MAX]; /* of either */
 	struct verdict verdict;
 	struct policy_reason reason[BLOCKLIST_MATCHES_MAX];
-	int n, winner;
+	int n;
 };
 
 /* ---- the question ---- */
@@ -61,6 +63,7 @@ static int read_client(struct explain *e)
 		return CLI_GO;
 	if (addr_from_text(&a, e->client, strlen(e->client)) != ERR_OK)
 		return cli_fail("--client takes an address, not \"%s\"", e->client);
+	e->from = addr_unmap(&a);
 	int err = client_class(&e->subject.class, e->tool.view, &a);
 	return err ? cli_fail("cannot read the store: %s", err_text(err)) : CLI_GO;
 }
@@ -80,34 +83,31 @@ static int read_conf(struct explain *e)
 
 static int judge(struct explain *e)
 {
-	const struct policy *p = &e->policy;
-	int err;
-	if (e->by_name) {
-		err = policy_name(&e->verdict, NULL, p, &e->subject, e->name);
-	} else {
-		err = policy_answer(&e->verdict, NULL, p, &e->subject, &e->addr);
-		if (!err && e->verdict.kind == VERDICT_PASS)
-			err = policy_server(&e->verdict, NULL, p, &e->subject, NULL,
-					    &e->addr);
-	}
-	if (err)
-		return cli_fail("cannot read the store: %s", err_text(err));
-	e->n = policy_explain(e->reason, BLOCKLIST_MATCHES_MAX, &e->winner, p,
-			      e->by_name ? e->name : NULL, &e->addr);
+	struct policy_asked q = {.class = POLICY_ALL,
+				 .server = e->server,
+				 .client = e->from,
+				 .addr = e->addr};
+	if (e->by_name)
+		q.name = e->name, q.addr.family = 0;
+	e->n = policy_explain(e->reason, BLOCKLIST_MATCHES_MAX, &e->verdict, &e->policy,
+			      &q);
 	if (e->n < 0)
 		return cli_fail("cannot read the store: %s", err_text(e->n));
+	if (e->subject.class == POLICY_NONE)
+		e->verdict = (struct verdict){.kind = VERDICT_PASS};
 	return CLI_GO;
 }
 
 /* ---- one rule ---- */
 
 /* A rule knows how many labels or bits of the question are its own. */
-static void rule_key(struct blocklist_key *key, const struct explain *e,
-		     const struct rule *r)
+static void rule_key(struct blocklist_key *key, const struct explain *e, int i)
 {
+	const struct rule *r = &e->reason[i].rule;
 	memset(key, 0, sizeof *key);
-	if (!e->by_name) {
-		key->prefix = prefix_of(&e->addr, r->labels);
+	if (e->reason[i].trigger == RULE_ON_CLIENT || !e->by_name) {
+		const struct addr *a = e->by_name ? &e->from : &e->addr;
+		key->prefix = prefix_of(a, r->labels);
 		return;
 	}
 	const uint8_t *name = e->name;
@@ -136,7 +136,7 @@ static void tell(struct told *t, const struct explain *e, int i)
 	const struct blocklist_list *l = blocklist_list(e->tool.view, r->list);
 	struct blocklist_key key;
 	memset(t, 0, sizeof *t);
-	rule_key(&key, e, r);
+	rule_key(&key, e, i);
 	tool_rule_text(t->rule, &key, r->kind);
 	tool_time(t->until, tool_until(r, l));
 	t->kind = tool_kind_text(&key, r->kind);
@@ -147,7 +147,7 @@ static void tell(struct told *t, const struct explain *e, int i)
 	if (action == RULE_GIVEN)
 		action = (unsigned)e->policy.default_action;
 	t->action = rule_action_text((enum rule_action)action);
-	if (i == e->winner && e->verdict.kind != VERDICT_PASS)
+	if (!e->reason[i].lost)
 		t->action = rule_action_text(e->verdict.action);
 	if (blocklist_entry_of_rule(e->tool.view, &t->entry, r, &key) == ERR_OK)
 		tool_time(t->first, t->entry.first_listed);
@@ -211,8 +211,7 @@ static bool is_local(const struct explain *e)
 	if (!e->by_name || !e->local_zones ||
 	    local_find(&a, e->name, DNS_A) == LOCAL_NONE)
 		return false;
-	return e->verdict.kind != VERDICT_ACT ||
-	       e->verdict.rule.labels < name_labels(a.zone);
+	return !cause_overrides(&e->verdict, &a);
 }
 
 /* "address" alone would tell a list operator nothing. */
@@ -270,7 +269,7 @@ static json_t *rule_json(const struct explain *e, int i)
 	tell(&t, e, i);
 	const struct blocklist_entry *n = &t.entry;
 	json_t *o =
-		json_pack("{sb so ss ss sI ss ss so so}", "decides", i == e->winner,
+		json_pack("{sb so ss ss sI ss ss so so}", "decides", !e->reason[i].lost,
 			  "rule", cli_json_text(t.rule), "kind", t.kind, "list", t.list,
 			  "precedence", (json_int_t)t.precedence, "mode", t.mode,
 			  "action", t.action, "until", cli_json_text_or_null(t.until),
@@ -310,9 +309,11 @@ static void print_json(const struct explain *e)
 
 int tool_explain(const struct cli_command *self, int argc, char **argv)
 {
-	struct explain e = {.winner = -1};
+	struct explain e = {0};
 	const struct cli_option options[] = {
 		{"client", CLI_TEXT, &e.client, "ADDRESS", "on behalf of that client", 0,
+		 0},
+		{"server", CLI_FLAG, &e.server, NULL, "as the name of a name server", 0,
 		 0},
 		{0},
 	};

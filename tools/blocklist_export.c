@@ -58,11 +58,13 @@ static int csv_rule(struct export *x, const struct export_rule *r)
 
 /* ---- plain ---- */
 
-/* An exact rule would come back as one that covers more. */
+/* What is exact, or about one trigger alone, would come back as a rule that covers more. */
 static int plain_rule(struct export *x, const struct export_rule *r)
 {
 	char rule[TOOL_RULE_TEXT_MAX];
-	if (!r->key->prefix.addr.family && r->rule->kind == RULE_EXACT) {
+	uint8_t kind = r->rule->kind;
+	if (r->key->prefix.addr.family ? kind != (RULE_ADDR_ANSWER | RULE_ADDR_SERVER)
+				       : kind != RULE_SUBTREE && kind != RULE_WILDCARD) {
 		x->lost[EXPORT_EXACT]++;
 		return ERR_OK;
 	}
@@ -147,7 +149,7 @@ static int each_rule(void *arg, const struct blocklist_key *key, const struct ru
 {
 	struct walk *w = arg;
 	struct export_rule *r = &w->r;
-	bool marker = rule->kind == RULE_ENT && !key->prefix.addr.family;
+	bool marker = blocklist_is_marker(key, rule->kind);
 	r->key = key;
 	r->rule = rule;
 	r->list = blocklist_list(w->x.tool->view, rule->list);
@@ -176,7 +178,7 @@ static int each_rule(void *arg, const struct blocklist_key *key, const struct ru
 static int tell_lost(const uint64_t lost[EXPORT_LOST_N])
 {
 	static const char *const why[EXPORT_LOST_N] = {
-		[EXPORT_EXACT] = "for single names, which this format cannot say",
+		[EXPORT_EXACT] = "for single names or triggers, which this format cannot say",
 		[EXPORT_OVER] = "not in force, and this format has no times",
 		[EXPORT_HARMLESS] =
 			"that do not block, which others would take for blocks",

@@ -43,7 +43,7 @@ struct export_format {
 	bool every;	/* can do without --list */
 	bool in_force;	/* leave out what is over */
 	bool blocks;	/* leave out what does not block */
-	bool markers;	/* also hand out RULE_ENT */
+	bool markers;	/* also hand out markers */
 	bool addresses; /* has no place for names */
 	int (*begin)(struct export *x);
 	int (*rule)(struct export *x, const struct export_rule *r);

@@ -71,11 +71,17 @@ static const char *target(enum rule_action a)
 static void put_records(const char *owner, const struct answer *a)
 {
 	struct blocklist_rr rr;
-	if (a->action != RULE_LOCAL_DATA) {
+	char garden[DNS_NAME_TEXT_MAX];
+	if (a->action != RULE_LOCAL_DATA && a->action != RULE_CNAME) {
 		printf("%s CNAME %s\n", owner, target(a->action));
 		return;
 	}
 	for (size_t at = 0; blocklist_data_next(&a->data, &at, &rr);) {
+		if (rr.type == DNS_CNAME) {
+			name_to_text(garden, rr.rdata);
+			printf("%s %u CNAME %s.\n", owner, rr.ttl, garden);
+			continue;
+		}
 		printf("%s %u TYPE%u \\# %u ", owner, rr.ttl, rr.type, rr.len);
 		for (unsigned i = 0; i < rr.len; i++)
 			printf("%02x", rr.rdata[i]);
@@ -176,12 +182,28 @@ static void open_node(struct rpz *z, const uint8_t *name)
 	z->node.depth = name_labels(name);
 }
 
+/* Names of servers stand below a name of their own, where nothing of ours ends. */
+static void put_server(const struct export_rule *r)
+{
+	char owner[DNS_NAME_TEXT_MAX + sizeof "*..rpz-nsdname"], name[DNS_NAME_TEXT_MAX];
+	struct answer a = {r->action, r->entry.data};
+	bool wildcard = r->rule->kind == RULE_NS_WILDCARD;
+	snprintf(owner, sizeof owner, "%s%s.rpz-nsdname", wildcard ? "*." : "",
+		 name_to_text(name, r->key->name));
+	put_records(owner, &a);
+}
+
 static int name_rule(struct export *x, const struct export_rule *r)
 {
 	struct rpz *z = x->state;
 	if (name_len(r->key->name) > NAME_MAX_OCTETS ||
 	    (!*r->key->name && r->rule->kind == RULE_EXACT)) {
 		x->lost[EXPORT_LONG]++;
+		return ERR_OK;
+	}
+	if (rule_kind_is_ns(r->rule->kind)) {
+		if (!rule_kind_is_marker(r->rule->kind))
+			put_server(r);
 		return ERR_OK;
 	}
 	if (!z->open || !name_equal(z->node.name, r->key->name)) {
@@ -211,7 +233,7 @@ static void ipv6_owner(char *out, size_t size, const struct prefix *p)
 		const uint8_t *b = p->addr.bytes + 2 * (7 - i);
 		word[i] = b[0] * 256U + b[1];
 		run = word[i] ? 0 : run + 1;
-		if (run > zeros)
+		if (run > 1 && run >= zeros) /* of equal ones the last here */
 			zeros = run, zeros_at = i + 1 - run;
 	}
 	for (unsigned i = 0; i < 8 && n < size; i++) {

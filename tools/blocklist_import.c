@@ -76,7 +76,7 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	struct job *j = arg;
 	if (*j->stop)
 		return ERR_STOPPED;
-	bool marker = item->kind == RULE_ENT && !item->key.prefix.addr.family;
+	bool marker = blocklist_is_marker(&item->key, item->kind);
 	enum seen_as as = seen_put(&j->seen, item);
 	bool left_out = as == SEEN_DUPLICATE || as == SEEN_BESIDE;
 	if (left_out && !marker) {

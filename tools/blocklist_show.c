@@ -34,7 +34,7 @@ static int each_listed(void *arg, const struct blocklist_key *key, const struct 
 	struct blocklist_entry e;
 	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
 	/* Markers are the store's business. */
-	if (r->kind == RULE_ENT && !key->prefix.addr.family)
+	if (blocklist_is_marker(key, r->kind))
 		return 0;
 	if (blocklist_entry_of_rule(w->tool->view, &e, r, key) != ERR_OK)
 		memset(&e, 0, sizeof e);

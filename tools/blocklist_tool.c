@@ -240,10 +240,10 @@ char *tool_rule_text(char out[TOOL_RULE_TEXT_MAX], const struct blocklist_key *k
 		return out;
 	}
 	char *p = out;
-	if (kind == RULE_WILDCARD)
+	if (rule_kind_is_wildcard(kind))
 		*p++ = '*', *p++ = '.';
 	name_to_text(p, key->name);
-	if (kind == RULE_WILDCARD && !*key->name)
+	if (rule_kind_is_wildcard(kind) && !*key->name)
 		*p = 0; /* "*." and not "*.." */
 	return out;
 }

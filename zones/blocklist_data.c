@@ -78,6 +78,44 @@ int blocklist_data_check(const uint8_t *bytes, size_t len)
 	return ERR_OK;
 }
 
+/* One CNAME, its target a name in lower case to the last byte. */
+static bool is_alias(const uint8_t *bytes, size_t len)
+{
+	struct blocklist_rr rr;
+	uint8_t target[DNS_NAME_MAX];
+	size_t at = 0;
+	if (!rr_at(bytes, len, &at, &rr) || at != len || rr.type != DNS_CNAME ||
+	    rr.ttl > DNS_TTL_MAX)
+		return false;
+	struct wire_reader r = wire_reader(rr.rdata, rr.len);
+	wire_name(&r, target);
+	return !r.err && !wire_left(&r) && memcmp(target, rr.rdata, rr.len) == 0;
+}
+
+int blocklist_data_alias(struct blocklist_data *d, const struct blocklist_rr *rr)
+{
+	if (rr->type != DNS_CNAME || rr->len > DNS_NAME_MAX)
+		return ERR_FORMAT;
+	wire_set16(d->bytes, DNS_CNAME);
+	wire_set32(d->bytes + 2, rr->ttl > DNS_TTL_MAX ? 0 : rr->ttl);
+	wire_set16(d->bytes + 6, rr->len);
+	memcpy(d->bytes + BLOCKLIST_RR_HEAD, rr->rdata, rr->len);
+	d->len = (uint16_t)(BLOCKLIST_RR_HEAD + rr->len);
+	return is_alias(d->bytes, d->len) ? ERR_OK : ERR_FORMAT;
+}
+
+bool blocklist_data_fits(unsigned action, const uint8_t *bytes, size_t len)
+{
+	switch (action) {
+	case RULE_LOCAL_DATA:
+		return len && blocklist_data_check(bytes, len) == ERR_OK;
+	case RULE_CNAME:
+		return is_alias(bytes, len);
+	default:
+		return !len;
+	}
+}
+
 /* RFC 2181 5.2: one TTL for all of a type. */
 static void lower_ttl(struct blocklist_data *d, unsigned type, uint32_t ttl)
 {

@@ -131,8 +131,8 @@ int blocklist_item_check(const struct blocklist_item *item)
 	unsigned use = RULE_ADDR_CLIENT | RULE_ADDR_ANSWER | RULE_ADDR_SERVER;
 	const struct blocklist_data *d = &item->entry.data;
 	if (item->action >= RULE_ACTION_N || item->action == RULE_DISABLED ||
-	    (item->action == RULE_LOCAL_DATA) != (d->len > 0) ||
-	    d->len > sizeof d->bytes || blocklist_data_check(d->bytes, d->len))
+	    d->len > sizeof d->bytes ||
+	    !blocklist_data_fits(item->action, d->bytes, d->len))
 		return ERR_INVAL;
 	if (!p->addr.family)
 		return item->kind < RULE_KIND_N ? ERR_OK : ERR_INVAL;

@@ -204,14 +204,6 @@ void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry)
 	blocklist_entry_read(&out->entry, entry);
 }
 
-/* Only local data has records, and it has some. */
-static bool span_data_good(const struct blocklist_head *h, const uint8_t *data)
-{
-	if (h->rec.action != RULE_LOCAL_DATA || !h->data_len)
-		return h->rec.action != RULE_LOCAL_DATA && !h->data_len;
-	return blocklist_data_check(data, h->data_len) == ERR_OK;
-}
-
 static int span_read(struct blocklist_span *out, uint64_t key_hash, const uint8_t *value,
 		     size_t left)
 {
@@ -226,7 +218,7 @@ static int span_read(struct blocklist_span *out, uint64_t key_hash, const uint8_
 	if (h->len != len || len > left || len > BLOCKLIST_ENTRY_MAX ||
 	    h->rec.kind >= BLOCKLIST_KINDS || h->rec.action >= RULE_ACTION_N ||
 	    h->rec.check != blocklist_entry_check(key_hash, value, len) ||
-	    !span_data_good(h, value + len - h->data_len))
+	    !blocklist_data_fits(h->rec.action, value + len - h->data_len, h->data_len))
 		return ERR_DAMAGED;
 	out->bytes = value;
 	return ERR_OK;

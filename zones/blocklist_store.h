@@ -63,7 +63,7 @@ enum blocklist_tag {
 enum {
 	BLOCKLIST_FORMAT = 3,		      /* 1 had no local data, 2 no groups */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
-	BLOCKLIST_KINDS = 8, /* per list and key: 4 kinds of name, 7 of address */
+	BLOCKLIST_KINDS = 8, /* per list and key: 7 kinds of name, 7 of address */
 	BLOCKLIST_TEXTS = 6,
 	BLOCKLIST_DEPTHS = DNS_LABELS_MAX + 1,
 	BLOCKLIST_BITS = 129, /* prefix lengths 0 to 128 */
@@ -90,7 +90,7 @@ struct blocklist_head {
 	uint8_t confidence;
 	uint8_t text_len[BLOCKLIST_TEXTS];
 	uint8_t zero;
-	uint16_t data_len; /* not 0 for action local-data, and for no other */
+	uint16_t data_len; /* see blocklist_data_fits() */
 };
 
 enum {
@@ -149,7 +149,7 @@ struct blocklist_meta {
 	 * are. [0] is IPv4, [1] IPv6. */
 	uint32_t depth[BLOCKLIST_DEPTHS];
 	uint32_t addr_bits[2][BLOCKLIST_BITS], client_bits[2][BLOCKLIST_BITS];
-	uint32_t zero;
+	uint32_t client_rules; /* ADDR pairs with a record about clients */
 	uint32_t check;
 };
 
@@ -338,6 +338,8 @@ bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease);
 uint32_t blocklist_now(void);
 /* Counts a pair in the meta pair: by 1 or -1. */
 void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by);
+/* Whether a pair is an ADDR pair with a record about clients. */
+bool blocklist_about_clients(const MDB_val *key, const MDB_val *value);
 
 /* Holds a list against other writers until unlocked or the process ends. Returns a file
  * descriptor, or ERR_BUSY after wait_ms. */

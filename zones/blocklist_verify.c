@@ -121,6 +121,7 @@ static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MD
 		return rc && rc != MDB_NOTFOUND ? blocklist_error(rc) : ERR_DAMAGED;
 	if (tag != BLOCKLIST_META) {
 		blocklist_meta_count(&f->sum, k, 1);
+		f->sum.client_rules += blocklist_about_clients(k, v);
 		blocklist_pair_digest(d, k, v);
 		f->sum.digest[0] += d[0];
 		f->sum.digest[1] += d[1];
@@ -187,6 +188,7 @@ static int verify_sums(struct verify *f, const struct blocklist_meta *m)
 	bool same = s->pairs == m->pairs && s->names == m->names &&
 		    s->addresses == m->addresses && s->clients == m->clients &&
 		    s->entries == m->entries && f->records == f->entry_records &&
+		    s->client_rules == m->client_rules &&
 		    !memcmp(s->digest, m->digest, sizeof s->digest) &&
 		    !memcmp(s->depth, m->depth, sizeof s->depth) &&
 		    !memcmp(s->addr_bits, m->addr_bits, sizeof s->addr_bits) &&

@@ -18,6 +18,7 @@ struct blocklist_view {
 	uint64_t depths[2];		  /* bit d: there are names of d labels */
 	struct blocklist_lengths addr[2]; /* IPv4, IPv6 */
 	struct blocklist_classes *classes;
+	bool client_rules;
 	struct blocklist_list *lists; /* by id; version 0: none of that id */
 	uint32_t lists_n, lists_room;
 };
@@ -112,6 +113,7 @@ static int view_load(struct blocklist_view *v)
 	err = blocklist_classes_load(v->classes, &m, v->txn, v->bl->dbi);
 	if (err)
 		return err;
+	v->client_rules = m.client_rules > 0;
 	if (m.lists_revision != v->lists_revision) {
 		v->lists_revision = 0;
 		err = lists_read(v);
@@ -176,13 +178,18 @@ const struct blocklist_list *blocklist_list_named(const struct blocklist_view *v
 
 /* ---- collecting rules ---- */
 
+/* Lists whose wildcards above end here. */
+struct hidden {
+	uint64_t lists[BLOCKLIST_LISTS_MAX / 64];
+};
+
 struct found {
 	const struct blocklist_view *v;
 	unsigned class;
 	struct rule *out;
 	int n, max;
-	uint64_t hidden[BLOCKLIST_LISTS_MAX /
-			64]; /* lists whose wildcards above end here */
+	struct hidden wildcards;
+	struct hidden *ns_wildcards; /* NULL: NS kinds do not count */
 };
 
 /* Better precedence first; ties by name. */
@@ -215,14 +222,14 @@ static void found_add(struct found *f, const struct rule *r)
 	f->out[f->n++] = *r;
 }
 
-static void found_hide(struct found *f, uint16_t list)
+static void hide(struct hidden *h, uint16_t list)
 {
-	f->hidden[list / 64] |= 1ULL << list % 64;
+	h->lists[list / 64] |= 1ULL << list % 64;
 }
 
-static bool found_hidden(const struct found *f, uint16_t list)
+static bool is_hidden(const struct hidden *h, uint16_t list)
 {
-	return f->hidden[list / 64] >> list % 64 & 1;
+	return h->lists[list / 64] >> list % 64 & 1;
 }
 
 static struct rule rule_of(const struct blocklist_record *r, unsigned labels)
@@ -268,9 +275,29 @@ static bool found_counts(const struct found *f, const struct blocklist_record *r
 	return record_visible(f->v, r) && blocklist_class_has(f->v, f->class, r->list);
 }
 
+/* Whether a record of a listed name covers the name asked about, or (self) is its own. */
+static bool covers(const struct found *f, const struct blocklist_record *r, bool self)
+{
+	switch (r->kind) {
+	case RULE_SUBTREE:
+		return true;
+	case RULE_EXACT:
+		return self;
+	case RULE_WILDCARD:
+		return !self && !is_hidden(&f->wildcards, r->list);
+	case RULE_NS_EXACT:
+		return f->ns_wildcards && self;
+	case RULE_NS_WILDCARD:
+		return f->ns_wildcards && !self && !is_hidden(f->ns_wildcards, r->list);
+	default:
+		return false;
+	}
+}
+
 /* One listed name on the way up. A node of a list ends the wildcards that the same list
- * has above it (RFC 4592 closest encloser, RPZ draft 2): all kinds that RPZ knows do;
- * subtree, which is ours, covers what is below and so hides nothing. */
+ * has above it (RFC 4592 closest encloser, RPZ draft 2): all kinds that RPZ knows do, for
+ * questions and for servers each by themselves; subtree, which is ours, covers what is
+ * below and so hides nothing. */
 static int found_node(struct found *f, const MDB_val *key, const MDB_val *value,
 		      unsigned labels, bool self)
 {
@@ -279,17 +306,16 @@ static int found_node(struct found *f, const MDB_val *key, const MDB_val *value,
 	size_t at = 0;
 	int more;
 	while ((more = record_next(&r, value, &at, key_hash)) > 0) {
-		bool covers =
-			r.kind == RULE_SUBTREE || (r.kind == RULE_EXACT && self) ||
-			(r.kind == RULE_WILDCARD && !self && !found_hidden(f, r.list));
 		struct rule rule = rule_of(&r, labels);
-		if (covers && found_counts(f, &r))
+		if (covers(f, &r, self) && found_counts(f, &r))
 			found_add(f, &rule);
 	}
 	for (at = 0; !more && at < value->mv_size; at += sizeof r) {
 		memcpy(&r, (const uint8_t *)value->mv_data + at, sizeof r);
-		if (r.kind != RULE_SUBTREE && record_visible(f->v, &r))
-			found_hide(f, r.list);
+		struct hidden *h =
+			rule_kind_is_ns(r.kind) ? f->ns_wildcards : &f->wildcards;
+		if (h && r.kind != RULE_SUBTREE && record_visible(f->v, &r))
+			hide(h, r.list);
 	}
 	return more;
 }
@@ -337,12 +363,16 @@ static unsigned labels_shared(const MDB_val *k, const uint8_t *name_key,
 /* What is listed on the way from a name to the root, without a seek for each label: of
  * the keys at or before the name's, the last one either is an ancestor, or shares with
  * the name all labels that any listed ancestor can have. */
-int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
-			unsigned class, const uint8_t *name)
+static int find_name(struct blocklist_view *v, struct rule *out, int max, unsigned class,
+		     const uint8_t *name, struct hidden *ns_wildcards)
 {
 	uint8_t key[BLOCKLIST_KEY_MAX];
 	uint16_t ends[BLOCKLIST_DEPTHS];
-	struct found f = {.v = v, .class = class, .out = out, .max = max};
+	struct found f = {.v = v,
+			  .class = class,
+			  .out = out,
+			  .max = max,
+			  .ns_wildcards = ns_wildcards};
 	if (!v->live)
 		return ERR_INVAL;
 	unsigned labels = blocklist_key_name(key, ends, name);
@@ -369,7 +399,25 @@ int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
 	return f.n;
 }
 
+int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,
+			unsigned class, const uint8_t *name)
+{
+	return find_name(v, out, max, class, name, NULL);
+}
+
+int blocklist_find_server(struct blocklist_view *v, struct rule *out, int max,
+			  unsigned class, const uint8_t *name)
+{
+	struct hidden ns_wildcards = {{0}};
+	return find_name(v, out, max, class, name, &ns_wildcards);
+}
+
 /* ---- addresses ---- */
+
+bool blocklist_has_client_rules(const struct blocklist_view *v)
+{
+	return v->client_rules;
+}
 
 int blocklist_find_addr(struct blocklist_view *v, struct rule *out, int max,
 			unsigned class, unsigned use, const struct addr *a)

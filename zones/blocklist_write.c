@@ -212,14 +212,31 @@ void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by)
 	}
 }
 
+bool blocklist_about_clients(const MDB_val *key, const MDB_val *value)
+{
+	struct blocklist_record r;
+	if (*(const uint8_t *)key->mv_data != BLOCKLIST_ADDR)
+		return false;
+	for (size_t at = 0; at + sizeof r <= value->mv_size; at += sizeof r) {
+		memcpy(&r, (const uint8_t *)value->mv_data + at, sizeof r);
+		if (r.kind & RULE_ADDR_CLIENT)
+			return true;
+	}
+	return false;
+}
+
 int blocklist_txn_put(struct blocklist_txn *t, MDB_cursor *c, const MDB_val *key,
 		      const MDB_val *old, const MDB_val *new_value)
 {
 	MDB_val k = *key, v = new_value ? *new_value : (MDB_val){0, NULL};
-	if (old)
+	if (old) {
 		digest_add(&t->meta, key, old, false);
-	if (new_value)
+		t->meta.client_rules -= blocklist_about_clients(key, old);
+	}
+	if (new_value) {
 		digest_add(&t->meta, key, new_value, true);
+		t->meta.client_rules += blocklist_about_clients(key, new_value);
+	}
 	if (!old != !new_value)
 		blocklist_meta_count(&t->meta, key, old ? -1 : 1);
 	if (new_value)
@@ -238,6 +255,7 @@ int blocklist_txn_put_new(struct blocklist_txn *t, MDB_cursor *c, const MDB_val 
 	if (rc)
 		return blocklist_error(rc);
 	digest_add(&t->meta, key, new_value, true);
+	t->meta.client_rules += blocklist_about_clients(key, new_value);
 	blocklist_meta_count(&t->meta, key, 1);
 	return ERR_OK;
 }

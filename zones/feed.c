@@ -56,6 +56,7 @@ static const struct {
 	[FEED_SKIP_REVOKED] = {"revoked", "revoked or deleted"},
 	[FEED_SKIP_PATTERN] = {"pattern", "pattern that no rule can say"},
 	[FEED_SKIP_NOT_IDS] = {"not-ids", "not meant for detection"},
+	[FEED_SKIP_ENCODING] = {"rpz-address", "no address as RPZ writes it"},
 };
 
 const char *feed_format_text(enum feed_format f)
@@ -140,7 +141,7 @@ int feed_put(struct feed *f)
 		return 0;
 	if (end && end <= f->options->now)
 		return feed_skip_item(f, FEED_SKIP_EXPIRED);
-	f->out->items += f->item.kind != RULE_ENT || f->item.key.prefix.addr.family;
+	f->out->items += !blocklist_is_marker(&f->item.key, f->item.kind);
 	return f->cb->item ? f->cb->item(f->cb->arg, &f->item, f->line) : 0;
 }
 
@@ -150,19 +151,34 @@ bool feed_takes(const struct feed *f, int why)
 				    (f->options->force & FEED_FORCE(why)));
 }
 
+/* False when it cannot be that. */
+static bool take_told(struct blocklist_item *item, const struct feed_told *told)
+{
+	bool wildcard = rule_kind_is_wildcard(item->kind);
+	if (item->key.prefix.addr.family) {
+		item->kind = told->use ? told->use : item->kind;
+		return !told->ns;
+	}
+	if (told->ns)
+		item->kind = wildcard ? RULE_NS_WILDCARD : RULE_NS_EXACT;
+	else if (told->exact && !wildcard)
+		item->kind = RULE_EXACT;
+	return !told->ns || told->exact != wildcard;
+}
+
 int feed_put_word(struct feed *f, const char *text, size_t len,
 		  const struct feed_told *told)
 {
-	int why = feed_word(&f->item.key, &f->item.kind, text, len);
-	bool port = why == FEED_SKIP_PORT && f->options->ports &&
-		    f->item.key.prefix.addr.family;
+	struct blocklist_item *item = &f->item;
+	int why = feed_word(&item->key, &item->kind, text, len);
+	bool name = !item->key.prefix.addr.family;
+	bool port = why == FEED_SKIP_PORT && f->options->ports && !name;
 	if (!port && !feed_takes(f, why))
 		return feed_skip(f, (enum feed_skip)why, text, len);
-	bool exact = f->options->exact || (told && told->exact);
-	if (f->item.key.prefix.addr.family)
-		f->item.kind = told && told->use ? told->use : f->item.kind;
-	else if (exact && f->item.kind == RULE_SUBTREE)
-		f->item.kind = RULE_EXACT;
+	if (told && !take_told(item, told))
+		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
+	if (f->options->exact && name && item->kind == RULE_SUBTREE)
+		item->kind = RULE_EXACT;
 	return feed_put(f);
 }
 

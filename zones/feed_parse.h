@@ -50,6 +50,7 @@ bool feed_takes(const struct feed *f, int why);
 /* What a file says about a rule beside its name or address. */
 struct feed_told {
 	bool exact;  /* a name covers only itself */
+	bool ns;     /* a name is a server's */
 	uint8_t use; /* RULE_ADDR_* bits of an address; 0 = the usual */
 };
 
@@ -67,6 +68,15 @@ uint8_t feed_confidence(struct feed_span s);
  * covers or does something else must not come out of it. */
 bool feed_rule(struct blocklist_item *item, struct feed_told *told, struct feed_span kind,
 	       struct feed_span action, struct feed_span data);
+/* IPv4 dressed as IPv6 becomes IPv4. Returns FEED_WORD, or why it is no list line's
+ * business: FEED_SKIP_WIDE or FEED_SKIP_RESERVED. */
+int feed_prefix(struct prefix *p);
+
+/* What the owner of a rule in a policy zone is about, once its zone's name is off: a name
+ * or, below rpz-client-ip and its like, an address or a server. Returns FEED_WORD, or why
+ * not; *how (may stay NULL) then says more. RPZ draft 4. */
+int feed_rpz_trigger(struct blocklist_key *key, uint8_t *kind, const char **how,
+		     const uint8_t *trigger);
 
 /* Nobody's rule: an address that stands for "this machine" or for nothing. */
 bool feed_addr_is_here(const struct addr *a);

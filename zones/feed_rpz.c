@@ -96,24 +96,25 @@ static bool is_class(struct feed_span s)
 
 /* ---- empty non-terminals ---- */
 
-static uint64_t hash_name(const uint8_t *name)
+/* Names of servers have wildcards of their own. */
+static uint64_t hash_name(const uint8_t *name, bool ns)
 {
-	static const struct hash_key key;
+	const struct hash_key key = {{ns, 0}};
 	return hash_bytes(&key, name, name_len(name));
 }
 
-static void bloom_add(struct rpz *z, const uint8_t *name)
+static void bloom_add(struct rpz *z, const uint8_t *name, bool ns)
 {
-	uint64_t h = hash_name(name);
+	uint64_t h = hash_name(name, ns);
 	uint32_t step = (uint32_t)(h >> 32) | 1, at = (uint32_t)h;
 	for (int i = 0; i < BLOOM_HASHES; i++, at += step)
 		z->bloom[at % BLOOM_BITS / 8] |= (uint8_t)(1U << at % 8);
 	z->wildcards = true;
 }
 
-static bool bloom_has(const struct rpz *z, const uint8_t *name)
+static bool bloom_has(const struct rpz *z, const uint8_t *name, bool ns)
 {
-	uint64_t h = hash_name(name);
+	uint64_t h = hash_name(name, ns);
 	uint32_t step = (uint32_t)(h >> 32) | 1, at = (uint32_t)h;
 	for (int i = 0; i < BLOOM_HASHES; i++, at += step)
 		if (!(z->bloom[at % BLOOM_BITS / 8] & 1U << at % 8))
@@ -121,21 +122,21 @@ static bool bloom_has(const struct rpz *z, const uint8_t *name)
 	return true;
 }
 
-static int put_marker(struct feed *f, const uint8_t *name)
+static int put_marker(struct feed *f, const uint8_t *name, bool ns)
 {
 	struct rpz *z = f->state;
-	uint64_t h = hash_name(name);
+	uint64_t h = hash_name(name, ns);
 	if (z->marked[h % MARKERS_KNOWN] == h)
 		return 0;
 	z->marked[h % MARKERS_KNOWN] = h;
 	struct blocklist_item *item = feed_item_new(f);
 	name_copy(item->key.name, name);
-	item->kind = RULE_ENT;
+	item->kind = ns ? RULE_NS_ENT : RULE_ENT;
 	return feed_put(f);
 }
 
 /* Markers for a rule that was just handed out: wherever a wildcard stands above. */
-static int put_markers(struct feed *f, const uint8_t *name)
+static int put_markers(struct feed *f, const uint8_t *name, bool ns)
 {
 	const struct rpz *z = f->state;
 	const uint8_t *up[DNS_LABELS_MAX + 1];
@@ -144,19 +145,31 @@ static int put_markers(struct feed *f, const uint8_t *name)
 		return 0;
 	for (const uint8_t *p = name; *p; p = name_parent(p))
 		up[n++] = p;
-	bool below = bloom_has(z, (const uint8_t *)"");
+	bool below = bloom_has(z, (const uint8_t *)"", ns);
 	while (n-- > 0 && !stop) {
 		if (below)
-			stop = put_marker(f, up[n]);
-		below = below || bloom_has(z, up[n]);
+			stop = put_marker(f, up[n], ns);
+		below = below || bloom_has(z, up[n], ns);
 	}
 	return stop;
 }
 
 /* ---- rules ---- */
 
-/* The action that a CNAME's target stands for; -1 for local data and what is unknown. */
-static int action_of(const uint8_t *target, bool absolute, const uint8_t *trigger)
+/* "rpz-later.", or an action without the dot at its end: meant as one, and none. */
+static bool is_mistaken(const struct rpz *z, const uint8_t *target, bool absolute)
+{
+	bool special = *target > 4 && memcmp(target + 1, "rpz-", 4) == 0;
+	bool wildcard = target[0] == 1 && target[1] == '*';
+	const uint8_t *up = name_parent(target);
+	if (absolute)
+		return special && (!*up || name_equal(up, z->zone));
+	return special || wildcard || !z->zone_known;
+}
+
+/* The action that a CNAME's target stands for; -1 for what is unknown. */
+static int action_of(const struct rpz *z, const uint8_t *target, bool absolute,
+		     const uint8_t *trigger)
 {
 	static const struct {
 		const char *name;
@@ -167,7 +180,7 @@ static int action_of(const uint8_t *target, bool absolute, const uint8_t *trigge
 		{"\x0crpz-tcp-only", RULE_TCP_ONLY},
 	};
 	if (!absolute)
-		return -1;
+		return is_mistaken(z, target, false) ? -1 : RULE_CNAME;
 	if (!*target)
 		return RULE_NXDOMAIN;
 	if (target[0] == 1 && target[1] == '*' && !target[2])
@@ -176,48 +189,43 @@ static int action_of(const uint8_t *target, bool absolute, const uint8_t *trigge
 		if (name_equal(target, (const uint8_t *)special[i].name))
 			return (int)special[i].action;
 	/* The form of the first drafts: a name that is its own alias. */
-	return name_equal(target, trigger) ? RULE_PASSTHRU : -1;
+	if (name_equal(target, trigger))
+		return RULE_PASSTHRU;
+	return is_mistaken(z, target, true) ? -1 : RULE_CNAME;
 }
 
-/* Whether the last label is rpz-*: a trigger of another kind than a name. */
-static bool is_special_trigger(const uint8_t *trigger)
+/* A line is shown with what is wrong about its address. */
+static int skip_trigger(struct feed *f, const struct record *r, int why, const char *how)
 {
-	const uint8_t *last = trigger;
-	while (*name_parent(last))
-		last = name_parent(last);
-	return *last > 4 && memcmp(last + 1, "rpz-", 4) == 0;
+	char text[FEED_TEXT_MAX];
+	if (!how)
+		return feed_skip(f, (enum feed_skip)why, r->text, r->len);
+	int n = snprintf(text, sizeof text, "%.*s: %s", (int)(r->len < 72 ? r->len : 72),
+			 r->text, how);
+	return feed_skip(f, (enum feed_skip)why, text,
+			 (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
 }
 
-/* A trigger that no list line may be about, unless forced. */
-static int check_trigger(const uint8_t *name)
-{
-	static const uint8_t arpa[] = "\x04"
-				      "arpa";
-	if (name_labels(name) < 2)
-		return FEED_SKIP_SINGLE;
-	return name_within(name, arpa) ? FEED_SKIP_ARPA : FEED_WORD;
-}
-
-/* data: NULL but for local data. */
+/* data: of local data, and the target of RULE_CNAME. */
 static int put_rule(struct feed *f, const struct record *r, const uint8_t *trigger,
 		    int action, const struct blocklist_rr *data)
 {
-	struct rpz *z = f->state;
-	bool wildcard = trigger[0] == 1 && trigger[1] == '*';
-	const uint8_t *name = wildcard ? name_parent(trigger) : trigger;
-	int why = check_trigger(name);
-	if (!feed_takes(f, why))
-		return feed_skip(f, (enum feed_skip)why, r->text, r->len);
 	struct blocklist_item *item = feed_item_new(f);
-	name_copy(item->key.name, name);
-	item->kind = wildcard ? RULE_WILDCARD : RULE_EXACT;
+	const char *how;
+	int why = feed_rpz_trigger(&item->key, &item->kind, &how, trigger);
+	if (!feed_takes(f, why))
+		return skip_trigger(f, r, why, how);
+	bool name = !item->key.prefix.addr.family, ns = rule_kind_is_ns(item->kind);
 	item->action = (uint8_t)action;
-	if (data && blocklist_data_add(&item->entry.data, data))
+	if (data && (action == RULE_CNAME ? blocklist_data_alias(&item->entry.data, data)
+					  : blocklist_data_add(&item->entry.data, data)))
 		return feed_skip(f, FEED_SKIP_TOO_LONG, r->text, r->len);
-	if (f->survey && wildcard)
-		bloom_add(z, name);
+	if (f->survey && name && rule_kind_is_wildcard(item->kind))
+		bloom_add(f->state, item->key.name, ns);
+	/* Making a marker makes the item anew. */
+	struct blocklist_key key = item->key;
 	int stop = feed_put(f);
-	return stop ? stop : put_markers(f, name);
+	return stop || !name ? stop : put_markers(f, key.name, ns);
 }
 
 static int cname_rule(struct feed *f, const struct record *r, const uint8_t *trigger)
@@ -229,10 +237,12 @@ static int cname_rule(struct feed *f, const struct record *r, const uint8_t *tri
 	if (read_name(f->state, target, &absolute, word) ||
 	    feed_trim(at, (size_t)(end - at)).len)
 		return feed_skip(f, FEED_SKIP_SYNTAX, r->text, r->len);
-	int action = action_of(target, absolute, trigger);
+	int action = action_of(f->state, target, absolute, trigger);
 	if (action < 0)
 		return feed_skip(f, FEED_SKIP_ACTION, r->text, r->len);
-	return put_rule(f, r, trigger, action, NULL);
+	const struct blocklist_rr rr = {DNS_CNAME, (uint16_t)name_len(target), r->ttl,
+					target};
+	return put_rule(f, r, trigger, action, action == RULE_CNAME ? &rr : NULL);
 }
 
 /* ---- records that are no CNAME ---- */
@@ -292,13 +302,10 @@ static int other_record(struct feed *f, const struct record *r)
 		f->out->ignored++;
 		return 0;
 	}
-	if (*trigger && servable && !is_special_trigger(trigger))
+	if (*trigger && servable)
 		return put_rule(f, r, trigger, RULE_LOCAL_DATA, &data.rr);
-	return feed_skip(f,
-			 !*trigger   ? FEED_SKIP_SINGLE
-			 : !servable ? FEED_SKIP_TYPE
-				     : FEED_SKIP_TRIGGER,
-			 r->text, r->len);
+	return feed_skip(f, *trigger ? FEED_SKIP_TYPE : FEED_SKIP_SINGLE, r->text,
+			 r->len);
 }
 
 static int cname_record(struct feed *f, const struct record *r)
@@ -308,8 +315,6 @@ static int cname_record(struct feed *f, const struct record *r)
 		return feed_skip(f, FEED_SKIP_OUTSIDE, r->text, r->len);
 	if (!*trigger)
 		return feed_skip(f, FEED_SKIP_SINGLE, r->text, r->len);
-	if (is_special_trigger(trigger))
-		return feed_skip(f, FEED_SKIP_TRIGGER, r->text, r->len);
 	return cname_rule(f, r, trigger);
 }
 

@@ -29,7 +29,7 @@ uint8_t feed_confidence(struct feed_span s)
 }
 
 /* One record of "TYPE TTL DATA; ..." */
-static bool read_rr(struct blocklist_data *out, struct feed_span s)
+static bool read_rr(struct blocklist_data *out, struct feed_span s, bool alias)
 {
 	static const uint8_t root[1];
 	struct feed_rr data;
@@ -38,7 +38,8 @@ static bool read_rr(struct blocklist_data *out, struct feed_span s)
 	if (feed_rdata(&data, type, feed_trim(at, (size_t)(end - at)), root) ||
 	    !feed_ttl(&data.rr.ttl, ttl))
 		return false;
-	return blocklist_data_add(out, &data.rr) == ERR_OK;
+	return (alias ? blocklist_data_alias(out, &data.rr)
+		      : blocklist_data_add(out, &data.rr)) == ERR_OK;
 }
 
 static bool read_data(struct blocklist_data *out, struct feed_span s)
@@ -47,7 +48,7 @@ static bool read_data(struct blocklist_data *out, struct feed_span s)
 	while (at < end) {
 		const char *next = memchr(at, ';', (size_t)(end - at));
 		next = next ? next : end;
-		if (!read_rr(out, feed_trim(at, (size_t)(next - at))))
+		if (!read_rr(out, feed_trim(at, (size_t)(next - at)), false))
 			return false;
 		at = next + 1;
 	}
@@ -57,11 +58,19 @@ static bool read_data(struct blocklist_data *out, struct feed_span s)
 static bool read_kind(struct feed_told *told, struct feed_span kind)
 {
 	char text[32];
+	*told = (struct feed_told){0};
 	utf8_clean(text, sizeof text, kind.text, kind.len);
-	*told = (struct feed_told){.exact = feed_span_is(kind, "exact"),
-				   .use = rule_use_from_text(text)};
-	return !kind.len || told->exact || told->use || feed_span_is(kind, "subtree") ||
-	       feed_span_is(kind, "wildcard");
+	if (!*text)
+		return true;
+	for (unsigned k = 0; k < RULE_KIND_N; k++)
+		if (!rule_kind_is_marker(k) &&
+		    strcmp(text, rule_kind_text((enum rule_kind)k)) == 0) {
+			told->exact = k == RULE_EXACT || k == RULE_NS_EXACT;
+			told->ns = rule_kind_is_ns(k);
+			return true;
+		}
+	told->use = rule_use_from_text(text);
+	return told->use;
 }
 
 bool feed_rule(struct blocklist_item *item, struct feed_told *told, struct feed_span kind,
@@ -77,5 +86,7 @@ bool feed_rule(struct blocklist_item *item, struct feed_told *told, struct feed_
 	item->action = (uint8_t)a;
 	if (a == RULE_LOCAL_DATA)
 		return data.len && read_data(&item->entry.data, data);
-	return a >= 0 && a != RULE_DISABLED && a != RULE_CNAME && !data.len;
+	if (a == RULE_CNAME)
+		return read_rr(&item->entry.data, data, true);
+	return a >= 0 && a != RULE_DISABLED && !data.len;
 }

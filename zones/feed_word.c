@@ -92,14 +92,19 @@ static struct prefix unmap(const struct prefix *p)
 	return prefix_of(&inner, bits > 32 ? 32 : bits);
 }
 
+int feed_prefix(struct prefix *p)
+{
+	*p = unmap(p);
+	if (p->bits < (p->addr.family == 4 ? FEED_WIDE_4 : FEED_WIDE_6))
+		return FEED_SKIP_WIDE;
+	return is_reserved(&p->addr) ? FEED_SKIP_RESERVED : FEED_WORD;
+}
+
 static int read_prefix(struct blocklist_key *key, uint8_t *kind, const struct prefix *p)
 {
-	key->prefix = unmap(p);
+	key->prefix = *p;
 	*kind = RULE_ADDR_ANSWER | RULE_ADDR_SERVER;
-	unsigned least = key->prefix.addr.family == 4 ? FEED_WIDE_4 : FEED_WIDE_6;
-	if (key->prefix.bits < least)
-		return FEED_SKIP_WIDE;
-	return is_reserved(&key->prefix.addr) ? FEED_SKIP_RESERVED : FEED_WORD;
+	return feed_prefix(&key->prefix);
 }
 
 /* ---- names ---- */

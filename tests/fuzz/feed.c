@@ -58,15 +58,13 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 		check_name(item->key.name);
 		must(item->kind < RULE_KIND_N);
 		/* No line of its own may stand for a TLD. */
-		must(s->force || item->kind == RULE_ENT ||
+		must(s->force || rule_kind_is_marker(item->kind) ||
 		     name_labels(item->key.name) > 1);
 	}
-	s->items += p->addr.family || item->kind != RULE_ENT;
+	s->items += !blocklist_is_marker(&item->key, item->kind);
 	must(item->action < RULE_ACTION_N && item->action != RULE_DISABLED);
-	must(item->action != RULE_CNAME);
 	const struct blocklist_entry *e = &item->entry;
-	must((item->action == RULE_LOCAL_DATA) == (e->data.len > 0));
-	must(blocklist_data_check(e->data.bytes, e->data.len) == ERR_OK);
+	must(blocklist_data_fits(item->action, e->data.bytes, e->data.len));
 	must(e->confidence <= 100 || e->confidence == 255);
 	check_text(e->family, sizeof e->family);
 	check_text(e->category, sizeof e->category);

@@ -358,12 +358,21 @@ START_TEST(rpz_actions)
 		/* not done here, and never guessed */
 		{"a.test CNAME rpz-later.", "5 !action"},
 		{"a.test CNAME rpz-passthru", "5 !action"},
-		{"a.test CNAME garden.example.", "5 !action"},
-		{"a.test CNAME *.garden.example.", "5 !action"},
-		{"32.1.2.0.192.rpz-ip CNAME .", "5 !rpz-trigger"},
-		{"32.1.2.0.192.rpz-client-ip A 192.0.2.1", "5 !rpz-trigger"},
-		{"ns.test.rpz-nsdname CNAME .", "5 !rpz-trigger"},
 		{"x.RPZ-later CNAME .", "5 !rpz-trigger"},
+		/* walled gardens */
+		{"a.test CNAME g.test.", "5 exact a.test; cname; 5 30 0167047465737400"},
+		{"a.test 5 CNAME *.G.test.",
+		 "5 exact a.test; cname; 5 5 012a0167047465737400"},
+		{"a.test CNAME g",
+		 "5 exact a.test; cname; 5 30 01670372707a076578616d706c6500"},
+		{"a.test CNAME rpz-drop.test.",
+		 "5 exact a.test; cname; 5 30 0872707a2d64726f70047465737400"},
+		/* names of servers */
+		{"ns.a.test.rpz-nsdname CNAME .", "5 ns-exact ns.a.test; nxdomain"},
+		{"*.a.test.RPZ-NSDNAME CNAME rpz-passthru.",
+		 "5 ns-wildcard a.test; passthru"},
+		{"com.rpz-nsdname CNAME .", "5 !single-label"},
+		{"rpz-nsdname CNAME .", "5 !single-label"},
 		/* apex, outside, too much */
 		{"@ CNAME .", "5 !single-label"},
 		{"rpz.example. A 192.0.2.1", "5 !single-label"},
@@ -450,7 +459,10 @@ START_TEST(rpz_local_data)
 		{"@ A 192.0.2.1", "5 !single-label"},
 		{"com A 192.0.2.1", "5 !single-label"},
 		{"1.2.0.192.in-addr.arpa PTR b.test.", "5 !arpa"},
-		{"32.1.2.0.192.rpz-ip A 192.0.2.1", "5 !rpz-trigger"},
+		{"32.1.2.0.192.rpz-ip A 192.0.2.1",
+		 "5 answer 192.0.2.1/32; local-data; 1 30 c0000201"},
+		{"ns.a.test.rpz-nsdname A 192.0.2.1",
+		 "5 ns-exact ns.a.test; local-data; 1 30 c0000201"},
 		{"a.test.rpz-later TXT x", "5 !rpz-trigger"},
 		{"a.test. A 192.0.2.1", "5 !outside"},
 		/* malformed */
@@ -484,6 +496,70 @@ START_TEST(rpz_local_data)
 	sprintf(p, "\na.test TXT x\n");
 	expect(text, FEED_RPZ,
 	       "5 !line-too-long; 6 exact a.test; local-data; 16 30 0178");
+}
+END_TEST
+
+/* RPZ draft 4.1.1: one spelling for each prefix. */
+START_TEST(rpz_addresses)
+{
+	static const struct {
+		const char *owner, *becomes;
+	} rows[] = {
+		{"32.1.2.0.192.rpz-ip", "5 answer 192.0.2.1/32; nxdomain"},
+		{"24.0.2.0.192.rpz-nsip", "5 server 192.0.2.0/24; nxdomain"},
+		{"8.0.0.0.10.rpz-client-ip", "5 client 10.0.0.0/8; nxdomain"},
+		{"128.1.zz.db8.2001.rpz-ip", "5 answer 2001:db8::1/128; nxdomain"},
+		{"48.zz.1.db8.2001.RPZ-IP", "5 answer 2001:db8:1::/48; nxdomain"},
+		{"48.ZZ.1.DB8.2001.rpz-ip", "5 answer 2001:db8:1::/48; nxdomain"},
+		{"128.8.7.6.5.4.3.db8.2001.rpz-client-ip",
+		 "5 client 2001:db8:3:4:5:6:7:8/128; nxdomain"},
+		{"128.8.7.6.5.4.0.db8.2001.rpz-ip",
+		 "5 answer 2001:db8:0:4:5:6:7:8/128; nxdomain"},
+		/* of two runs the one that comes last here, RFC 5952 4.2.3 */
+		{"128.1.0.0.5.4.zz.2001.rpz-ip",
+		 "5 answer 2001::4:5:0:0:1/128; nxdomain"},
+		{"128.1.zz.5.4.0.0.2001.rpz-ip", "5 !rpz-address"},
+		/* IPv4 in IPv6 dress is IPv4 to us */
+		{"120.200.c000.ffff.zz.rpz-ip", "5 answer 192.0.2.0/24; nxdomain"},
+		/* lengths */
+		{"0.0.0.0.0.rpz-ip", "5 !rpz-address"},
+		{"33.1.2.0.192.rpz-ip", "5 !rpz-address"},
+		{"129.1.zz.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"032.1.2.0.192.rpz-ip", "5 !rpz-address"},
+		{"1.2.0.192.rpz-ip", "5 !rpz-address"}, /* no length */
+		{"rpz-ip", "5 !rpz-address"},
+		/* parts */
+		{"24.2.0.192.rpz-ip", "5 !rpz-address"},
+		{"32.1.1.2.0.192.rpz-ip", "5 !rpz-address"},
+		{"32.01.2.0.192.rpz-ip", "5 !rpz-address"},
+		{"32.1.2.0.256.rpz-ip", "5 !rpz-address"},
+		{"32.a.2.0.192.rpz-ip", "5 !rpz-address"},
+		{"128.1.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"128.g.zz.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"128.00001.zz.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"128.01.zz.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"128.9.8.7.6.5.4.3.db8.2001.rpz-ip", "5 !rpz-address"},
+		/* zz: once, for the longest run, of two at least */
+		{"128.1.zz.2.zz.2001.rpz-ip", "5 !rpz-address"},
+		{"128.8.7.6.5.4.zz.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"128.8.7.6.5.0.0.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"128.8.7.6.5.4.3.2.1.zz.rpz-ip", "5 !rpz-address"},
+		{"128.zz.rpz-ip", "5 !reserved"}, /* :: */
+		/* bits behind the length, wildcards */
+		{"8.2.0.0.10.rpz-client-ip", "5 !rpz-address"},
+		{"32.1.zz.db8.2001.rpz-ip", "5 !rpz-address"},
+		{"*.rpz-ip", "5 !rpz-address"},
+		{"*.2.0.192.rpz-ip", "5 !rpz-address"},
+		/* as for any list line */
+		{"7.0.0.0.10.rpz-ip", "5 !wide"},
+		{"32.1.0.0.10.rpz-ip", "5 !reserved"},
+		{"32.1.0.0.127.rpz-nsip", "5 !reserved"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		char text[512];
+		snprintf(text, sizeof text, ZONE "%s CNAME .\n", rows[i].owner);
+		expect(text, FEED_RPZ, rows[i].becomes);
+	}
 }
 END_TEST
 
@@ -521,6 +597,12 @@ END_TEST
 /* T2: names of the zone below a wildcard stop it, also the empty ones between. */
 START_TEST(rpz_empty_non_terminals)
 {
+	/* names of servers by themselves */
+	expect(ZONE "*.x.test.rpz-nsdname CNAME .\na.b.x.test.rpz-nsdname CNAME .\n"
+		    "c.x.test CNAME .\n",
+	       FEED_RPZ,
+	       "5 ns-wildcard x.test; nxdomain; 6 ns-exact a.b.x.test; nxdomain; "
+	       "6 ns-ent b.x.test; 6 ns-ent a.b.x.test; 7 exact c.x.test; nxdomain");
 	expect(ZONE "a.b.x.test CNAME rpz-passthru.\n*.x.test CNAME .\n", FEED_RPZ,
 	       "5 exact a.b.x.test; passthru; 5 ent b.x.test; 5 ent a.b.x.test; "
 	       "6 wildcard x.test; nxdomain");
@@ -538,7 +620,7 @@ START_TEST(rpz_empty_non_terminals)
 	       "5 exact x.test; nxdomain; 6 wildcard x.test; nxdomain; "
 	       "7 exact a.b.c.test; nxdomain");
 	/* a wildcard that was left out counts for nothing */
-	expect(ZONE "*.x.test CNAME garden.\na.x.test CNAME .\n", FEED_RPZ,
+	expect(ZONE "*.x.test CNAME rpz-later.\na.x.test CNAME .\n", FEED_RPZ,
 	       "5 !action; 6 exact a.x.test; nxdomain");
 	/* forced to the top */
 	static const char top[] = ZONE "* CNAME .\na.test CNAME .\n";
@@ -736,7 +818,7 @@ END_TEST
 UNIT_SUITE("feed", words, name_lengths, force_takes_what_is_left_out_for_safety,
 	   domains_comments_and_ends, domains_exact, domains_reference_and_reason,
 	   family_from_options, hosts, csv, csv_of_an_export, csv_local_data,
-	   csv_records_over_lines, csv_without_heading, rpz_actions, rpz_local_data,
-	   rpz_zone_name, rpz_empty_non_terminals, auto_detection, other_files_are_named,
-	   long_lines, files, standard_input, every_line_arrives, callbacks_stop_the_read,
-	   names_of_things)
+	   csv_records_over_lines, csv_without_heading, rpz_actions, rpz_addresses,
+	   rpz_local_data, rpz_zone_name, rpz_empty_non_terminals, auto_detection,
+	   other_files_are_named, long_lines, files, standard_input, every_line_arrives,
+	   callbacks_stop_the_read, names_of_things)

@@ -35,11 +35,11 @@ START_TEST(ports_by_option)
 	static const struct {
 		const char *word, *becomes;
 	} rows[] = {
-		{"192.0.2.1:443", "1 address 192.0.2.1/32; kind 4"},
-		{"[2001:db8::1]:53", "1 address 2001:db8::1/128; kind 4"},
+		{"192.0.2.1:443", "1 server 192.0.2.1/32"},
+		{"[2001:db8::1]:53", "1 server 2001:db8::1/128"},
 		{"192.0.2.1", "1 address 192.0.2.1/32"},
 		{"c2.example.net:443", "1 !port"},
-		{"192.0.2.1:443:80", "1 address 192.0.2.1/32; kind 4"},
+		{"192.0.2.1:443:80", "1 server 192.0.2.1/32"},
 		{"10.0.0.1:443", "1 !reserved"},
 		{"[::1]:443", "1 !reserved"},
 		{"[192.0.2.1", "1 !syntax"},

@@ -153,7 +153,7 @@ START_TEST(stix_indicators)
 		{BUNDLE(INDICATOR("[ipv4-addr:value = '192.0.2.1']",
 				  "\"extensions\":{\"" FEED_STIX_EXTENSION
 				  "\":{\"rule_kind\":\"server\"}},")),
-		 "3 address 192.0.2.1/32; kind 4"},
+		 "3 server 192.0.2.1/32"},
 		{BUNDLE(INDICATOR("[domain-name:value = 'a.test']",
 				  "\"extensions\":{\"" FEED_STIX_EXTENSION
 				  "\":{\"rule_kind\":\"below\"}},")),
@@ -276,7 +276,7 @@ START_TEST(misp_attributes)
 	}
 	expect_with(EVENT(ATTRIBUTE("ip-dst|port", "2001:db8::1|443"), ""),
 		    (struct feed_options){.format = FEED_MISP, .ports = true},
-		    "2 address 2001:db8::1/128; kind 4");
+		    "2 server 2001:db8::1/128");
 }
 END_TEST
 

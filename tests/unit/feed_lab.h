@@ -49,17 +49,15 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 {
 	struct transcript *t = arg;
 	char name[DNS_NAME_TEXT_MAX], prefix[PREFIX_TEXT_MAX];
-	static const char *const kinds[] = {"exact", "subtree", "wildcard", "ent"};
+	static const char *const kinds[] = {"exact",	"subtree",     "wildcard", "ent",
+					    "ns-exact", "ns-wildcard", "ns-ent"};
 	t->last = *item;
 	if (item->key.prefix.addr.family)
-		add(t, "%d address %s", (int)line,
+		add(t, "%d %s %s", (int)line, rule_use_text(item->kind),
 		    prefix_to_text(prefix, &item->key.prefix));
 	else
 		add(t, "%d %s %s", (int)line, kinds[item->kind],
 		    name_to_text(name, item->key.name));
-	if (item->key.prefix.addr.family &&
-	    item->kind != (RULE_ADDR_ANSWER | RULE_ADDR_SERVER))
-		add(t, "kind %d", item->kind);
 	if (item->action != RULE_GIVEN)
 		add(t, "%s", rule_action_text((enum rule_action)item->action));
 	add_data(t, &item->entry.data);

@@ -249,23 +249,75 @@ START_TEST(sends_are_judged_by_name_server_and_address)
 }
 END_TEST
 
+/* One A or AAAA record a word, or an HTTPS record with its hints for a word in brackets.
+ */
+static const struct rrset *answer_set(const char *text)
+{
+	static uint8_t data[512];
+	static struct rrset set;
+	struct wire_writer w = wire_writer(data, sizeof data);
+	char words[256], *save, *word;
+	snprintf(words, sizeof words, "%s", text);
+	set = (struct rrset){.kind = RRSET_DATA, .type = DNS_A, .data = data};
+	for (word = strtok_r(words, " ", &save); word;
+	     word = strtok_r(NULL, " ", &save)) {
+		bool hint = *word == '[';
+		struct addr a;
+		size_t n = strcspn(word + hint, "]");
+		ck_assert_int_eq(addr_from_text(&a, word + hint, n), 0);
+		n = addr_len(&a);
+		set.type = hint ? DNS_HTTPS : a.family == 4 ? DNS_A : DNS_AAAA;
+		wire_put16(&w, (unsigned)n + (hint ? 7 + 6 : 0));
+		if (hint) {
+			/* priority 1, target ".", alpn=h2 in its 6 bytes, then the hint
+			 */
+			wire_put(&w, "\0\1\0\0\1\0\2\2h", 9);
+			wire_put16(&w, a.family == 4 ? 4 : 6);
+			wire_put16(&w, (unsigned)n);
+		}
+		wire_put(&w, a.bytes, n);
+		set.rr_n++;
+	}
+	ck_assert(!w.err);
+	set.data_len = (uint32_t)wire_written(&w);
+	return &set;
+}
+
+/* "pass", or "action RULE" of what an answer is judged to be. */
+static const char *judge_answer(const char *addresses, struct policy_subject s)
+{
+	static char text[128];
+	char prefix[PREFIX_TEXT_MAX];
+	struct verdict v;
+	ck_assert_int_eq(policy_answer(&v, NULL, &policy, &s, answer_set(addresses)), 0);
+	if (v.kind == VERDICT_PASS)
+		return "pass";
+	ck_assert_int_eq(v.trigger, RULE_ON_ANSWER);
+	snprintf(text, sizeof text, "%s %s", rule_action_text(v.action),
+		 prefix_to_text(prefix, &v.prefix));
+	return text;
+}
+
 START_TEST(answers_are_judged_by_address)
 {
-	struct addr a;
-	struct verdict v;
-	char text[PREFIX_TEXT_MAX];
 	open_store();
 	list("l", 10, RULE_GIVEN, BLOCKLIST_LIVE);
 	add("l", "198.51.100.0/24", RULE_ADDR_ANSWER | RULE_ADDR_SERVER, RULE_NXDOMAIN, 0,
 	    0);
 	add("l", "198.51.100.8/29", RULE_ADDR_ANSWER, RULE_NODATA, 0, 0);
+	add("l", "2001:db8::/32", RULE_ADDR_ANSWER, RULE_REFUSE, 0, 0);
 	renew();
-	ck_assert_int_eq(addr_from_text(&a, "198.51.100.9", 12), 0);
-	ck_assert_int_eq(policy_answer(&v, NULL, &policy, &client, &a), 0);
-	ck_assert_int_eq(v.action, RULE_NODATA); /* more bits first */
-	ck_assert_str_eq(prefix_to_text(text, &v.prefix), "198.51.100.8/29");
-	ck_assert_int_eq(policy_answer(&v, NULL, &policy, &passed, &a), 0);
-	ck_assert_int_eq(v.kind, VERDICT_PASS);
+	/* more bits first, also of another record */
+	ck_assert_str_eq(judge_answer("198.51.100.9", client), "nodata 198.51.100.8/29");
+	ck_assert_str_eq(judge_answer("198.51.100.1 192.0.2.1 198.51.100.9", client),
+			 "nodata 198.51.100.8/29");
+	ck_assert_str_eq(judge_answer("192.0.2.1", client), "pass");
+	ck_assert_str_eq(judge_answer("2001:db8::1", client), "refuse 2001:db8::/32");
+	ck_assert_str_eq(judge_answer("[198.51.100.1]", client),
+			 "nxdomain 198.51.100.0/24");
+	ck_assert_str_eq(judge_answer("[2001:db8::1]", client), "refuse 2001:db8::/32");
+	ck_assert_str_eq(judge_answer("[192.0.2.1]", client), "pass");
+	ck_assert_str_eq(judge_answer("198.51.100.9", passed), "pass");
 	close_store();
 }
 END_TEST
@@ -274,7 +326,8 @@ START_TEST(explain_agrees_with_the_decision)
 {
 	struct policy_reason r[BLOCKLIST_MATCHES_MAX];
 	uint8_t name[DNS_NAME_MAX];
-	int winner;
+	struct verdict v;
+	struct policy_asked q = {.name = name};
 	open_store();
 	list("watch", 5, RULE_GIVEN, BLOCKLIST_MONITOR);
 	list("first", 10, RULE_GIVEN, BLOCKLIST_LIVE);
@@ -282,17 +335,30 @@ START_TEST(explain_agrees_with_the_decision)
 	add("second", "bad.example", RULE_SUBTREE, RULE_NXDOMAIN, 0, 0);
 	add("first", "bad.example", RULE_SUBTREE, RULE_NODATA, 0, 0);
 	add("first", "x.bad.example", RULE_SUBTREE, RULE_REFUSE, 0, now - 1);
+	add("first", "x.bad.example", RULE_NS_EXACT, RULE_DROP, 0, 0);
 	add("watch", "x.bad.example", RULE_EXACT, RULE_GIVEN, 0, 0);
+	add("second", "192.0.2.0/24", RULE_ADDR_CLIENT, RULE_PASSTHRU, 0, 0);
 	renew();
 	ck_assert_int_eq(name_from_str(name, "x.bad.example"), 0);
-	int n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &winner, &policy, name, NULL);
+	int n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &v, &policy, &q);
 	ck_assert_int_eq(n, 4);
-	ck_assert_int_eq(winner, 1);
+	ck_assert_int_eq(v.action, RULE_NODATA);
 	ck_assert_ptr_nonnull(strstr(r[0].lost, "monitor"));
 	ck_assert_ptr_null(r[1].lost);
 	ck_assert_int_eq(r[1].rule.action, RULE_NODATA);
 	ck_assert_ptr_nonnull(strstr(r[2].lost, "before"));
 	ck_assert_ptr_nonnull(strstr(r[3].lost, "expired"));
+	ck_assert_int_eq(addr_from_text(&q.client, "192.0.2.7", 9), 0);
+	n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &v, &policy, &q);
+	ck_assert_int_eq(n, 5);
+	ck_assert_int_eq(v.action, RULE_NODATA);
+	ck_assert_int_eq(r[2].trigger, RULE_ON_CLIENT); /* before the name of its list */
+	ck_assert_int_eq(r[3].trigger, RULE_ON_QNAME);
+	q.server = true;
+	q.client.family = 0;
+	n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &v, &policy, &q);
+	ck_assert_int_eq(n, 5);
+	ck_assert_int_eq(v.action, RULE_DROP);
 	close_store();
 }
 END_TEST

@@ -738,6 +738,53 @@ START_TEST(what_is_told_is_the_configurations_of_now)
 }
 END_TEST
 
+static void client_rule(const char *prefix, int action)
+{
+	struct blocklist_item item = {.kind = RULE_ADDR_CLIENT,
+				      .action = (uint8_t)action};
+	ck_assert_int_eq(prefix_from_text(&item.key.prefix, prefix, strlen(prefix)), 0);
+	ck_assert_int_eq(blocklist_add(store, "clients", &item), 0);
+	renew();
+}
+
+/* RPZ draft 4.1: before any name, cached or not; local zones come first all the same. */
+START_TEST(rules_about_clients)
+{
+	static const struct asker other = {.client = {{127, 0, 0, 6}, 4, 0, 5353},
+					   .transport = HIT_UDP};
+	char prefix[PREFIX_TEXT_MAX];
+	struct hit h;
+	open_serve();
+	list("l", "bad.example", RULE_NXDOMAIN);
+	cached_until("www.example.com", POLICY_ALL, 100);
+	ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
+	client_rule("127.0.0.5", RULE_REFUSE);
+	cached_until("www.example.com", POLICY_ALL, 100);
+	ck_assert_str_eq(ask("www.example.com", DNS_A), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 1);
+	ck_assert_uint_eq(h.trigger, RULE_ON_CLIENT);
+	ck_assert_str_eq(prefix_to_text(prefix, &h.prefix), "127.0.0.5/32");
+	ck_assert_str_eq(ask_as(&other, "www.example.com", DNS_A, DNS_RD), "0 0 0");
+	ck_assert_str_eq(ask("localhost", DNS_A), "0 1 0");
+	/* the list "clients" is before "l" */
+	ck_assert_str_eq(ask("bad.example", DNS_A), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 2);
+	ck_assert_str_eq(ask_as(&other, "bad.example", DNS_A, DNS_RD), "3 0 1");
+	ck_assert_uint_eq(hits(&h), 3);
+	/* a rule that only watches is told of, and what is known is answered */
+	client_rule("127.0.0.6", RULE_MONITOR);
+	cached_until("www.example.com", POLICY_ALL, 100);
+	ck_assert_str_eq(ask_as(&other, "www.example.com", DNS_A, DNS_RD), "0 0 0");
+	ck_assert_uint_eq(hits(&h), 4);
+	ck_assert_uint_eq(h.action, RULE_MONITOR);
+	/* without hints a look-up fails, but it is one */
+	client_rule("127.0.0.5", RULE_PASSTHRU);
+	ck_assert_str_eq(ask("bad.example", DNS_A), "2 0 0");
+	ck_assert_uint_eq(hits(&h), 4);
+	close_serve();
+}
+END_TEST
+
 UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
 	   who_may_ask_and_who_opted_out, strangers_get_no_more_than_they_sent,
@@ -748,4 +795,4 @@ UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
 	   groups, who_changes_groups_while_waiting, tcp_only_behind_an_alias,
-	   what_is_told_is_the_configurations_of_now)
+	   what_is_told_is_the_configurations_of_now, rules_about_clients)
