@@ -259,14 +259,20 @@ static void drop_expired(struct rrset_cache *c, const uint8_t *name, uint16_t ty
 	pthread_mutex_unlock(&k.shard->lock);
 }
 
+/* There is no such name, so none of its types. Who forged that is not to close them all,
+ * the DS of a zone among them, for what was asked. */
+static bool is_of_whole_name(const struct rrset *s)
+{
+	return s->kind == RRSET_NXDOMAIN && s->security != SECURITY_BOGUS;
+}
+
 void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s)
 {
-	bool negative = s->kind != RRSET_DATA;
+	bool negative = s->kind != RRSET_DATA, whole = is_of_whole_name(s);
 	uint32_t ttl = clip_ttl(c, s->ttl, negative);
-	uint16_t type = s->kind == RRSET_NXDOMAIN ? TYPE_NXDOMAIN : s->type;
+	uint16_t type = whole ? TYPE_NXDOMAIN : s->type;
 	size_t proofs = proofs_len(s);
-	if (s->kind != RRSET_NXDOMAIN &&
-	    (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
+	if (!whole && (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
 		return;
 	if (ttl == 0 || s->data_len + s->sigs_len + proofs > RRSET_ENTRY_MAX ||
 	    s->rr_n > RRSET_RECORDS_MAX) {
@@ -298,7 +304,7 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 	struct cache_entry *old = find_live(&k, type, now_s);
 	if (!old || may_replace(entry_stored(old), &st)) {
 		st.sequence = ++k.shard->sequence;
-		if (s->kind != RRSET_NXDOMAIN)
+		if (!whole)
 			drop_denial(&k, &st, now_s);
 		write_entry(&k, type, &st, s);
 	}

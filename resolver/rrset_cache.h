@@ -37,7 +37,7 @@ void rrset_cache_close(struct rrset_cache *c);
 
 /* Stores s when nothing better stands: a lower rank never replaces a living higher one,
  * and what is not SECURE never what is. Negative kinds: NXDOMAIN answers every type of
- * the name. */
+ * the name, a bogus one that which was asked for. */
 void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s);
 /* Data, NODATA or NXDOMAIN for name and type, of at least that rank. A now_s up to
  * stale_s in the past finds what has expired since, too; the TTL then says nothing. */

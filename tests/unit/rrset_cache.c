@@ -612,6 +612,30 @@ START_TEST(expired_denial_gives_way)
 }
 END_TEST
 
+/* It takes the place of the denial that it was before anybody looked. */
+START_TEST(a_bogus_denial_is_of_one_type)
+{
+	struct rrset got, nx;
+	open_cache(4 * MIB);
+	nx = denial("www.example.com", RRSET_NXDOMAIN, "example.com");
+	nx.type = DNS_A;
+	rrset_cache_put(cache, &nx, NOW);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_DS, NOW), RRSET_CACHE_HIT);
+	nx.security = SECURITY_BOGUS;
+	rrset_cache_put(cache, &nx, NOW);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_DS, NOW), RRSET_CACHE_MISS);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW), RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.kind, RRSET_NXDOMAIN);
+	ck_assert_int_eq(got.security, SECURITY_BOGUS);
+	/* What is said later, and not bogus, counts again. */
+	nx.security = SECURITY_SECURE;
+	rrset_cache_put(cache, &nx, NOW);
+	ck_assert_int_eq(get(&got, "www.example.com", DNS_A, NOW), RRSET_CACHE_HIT);
+	ck_assert_int_eq(got.security, SECURITY_SECURE);
+	close_cache();
+}
+END_TEST
+
 START_TEST(names_above_speak_for_those_below)
 {
 	struct rrset got, nx, dname;
@@ -805,7 +829,7 @@ UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, signatures_and_proofs_stay_with
 	   secure_gives_way_to_secure_only, failures_last_longer_each_time,
 	   failures_hold_under_their_rules, failures_behind_stale_data_last_longer,
 	   expired_is_kept_for_who_asks, expired_goes_before_what_lives_no_time,
-	   expired_denial_gives_way, failure_told_twice,
+	   expired_denial_gives_way, failure_told_twice, a_bogus_denial_is_of_one_type,
 	   names_above_speak_for_those_below, ttl_is_clipped_and_ends, time_wraps_round,
 	   lower_rank_never_replaces_higher, nxdomain_answers_every_type,
 	   odd_types_and_sizes_stay_out, deepest_living_cut_is_found,
