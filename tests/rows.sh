@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")" || exit 2
 bad=0
-names=$(grep '^|' README.md | grep -oE '`([a-z0-9_]+\.rpl|test_[a-z]+\.py:[a-z0-9_]+|unit/[a-z_]+\.c:[a-z0-9_]+)`' | tr -d '`')
+names=$(grep '^|' README.md | grep -oE '`([a-z0-9_]+\.rpl|test_[a-z_]+\.py:[a-z0-9_]+|unit/[a-z_]+\.c:[a-z0-9_]+)`' | tr -d '`')
 for name in $names; do
 	case $name in
 	*.rpl) [ -e "scenarios/$name" ] ;;
