@@ -1,6 +1,6 @@
 """SignedLab: a small Internet of real NSD servers whose root and top-level domain are signed, with the lab's own trust
 anchor. Below it one zone for each thing that can be right or wrong with a zone; what is to be wrong is made here."""
-from signer import ALGORITHMS, DAY, HOUR, Key, Zone, dns, make_set, name, nsec, raw, rdata, rtype, sign_set
+from signer import ALGORITHMS, DAY, HOUR, Key, Zone, dns, name, raw, rdata, rtype, sign_set
 
 from lab import Lab
 
@@ -107,14 +107,6 @@ def one_good_of_two(zone):
     zone.sigs[at].insert(0, sign_set(at[0], zone.sets[at], zone.key, zone.apex, breaks=True))
 
 
-def wrong_next(zone):
-    """The NSEC of the apex leaves out what follows."""
-    zone.sign()
-    owners = zone.owners()
-    zone.sets[zone.apex, rtype("NSEC")] = make_set("NSEC", [nsec(owners[2], ["A", "NS", "SOA", "RRSIG", "NSEC", "DNSKEY"])], 60)
-    zone.again("@", "NSEC")
-
-
 def other_ds(*rdatas):
     return lambda zone: [r(zone) if callable(r) else r for r in rdatas]
 
@@ -160,7 +152,6 @@ ZONES = {
     "nsecbad": (13, broken("NSEC"), None, SECURE),
     "nsec3bad": (13, broken("NSEC3"), None, SECURE),
     "nsecnosig": (13, without("NSEC"), None, SECURE),
-    "wrongnext": (13, wrong_next, None, SECURE),
     "soabad": (13, broken("SOA"), None, SECURE),
     "nods": (13, signed(), (), INSECURE),
     "unsigned": (13, plain, (), INSECURE),

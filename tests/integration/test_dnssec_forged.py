@@ -410,7 +410,8 @@ def _(m, z, q, w):
     m.answer += [r._replace(owner=z.apex) for r in records(z, z.name("dn"), DNAME)]
 
 
-@lie("an alias in a secure zone, its target's answer forged along", "alias A")
+# Its target is asked for on its own then.
+@lie("an alias in a secure zone, its target's answer forged along", "alias A", want="truth")
 def _(m, z, q, w):
     m.answer.append(R(z.name("www"), A, 300, FORGED))
 
