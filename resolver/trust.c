@@ -26,11 +26,10 @@ struct trust {
 	bool unpublished; /* there was no room for a set */
 	struct log_limit save_limit;
 	struct anchor_letter letter;
-	char text[STATE_FILE_MAX];
 };
 _Static_assert((int)NTA_TEXT_MAX <= (int)STATE_FILE_MAX &&
 		       (int)TRACK_TEXT_MAX <= (int)STATE_FILE_MAX,
-	       "there is room for both texts");
+	       "what is written can be read");
 
 static uint32_t now_s(void)
 {
@@ -188,8 +187,10 @@ static int parse_negative(struct trust *t, const char *text, size_t len, int *li
 static void save_track(struct trust *t)
 {
 	const char *dir = t->shared->conf->state;
-	size_t len = track_print(t->text, &t->track);
-	t->unsaved = state_file_write(dir, TRUST_STATE_FILE, t->text, len) != 0;
+	char *text = malloc(TRACK_TEXT_MAX);
+	t->unsaved = !text || state_file_write(dir, TRUST_STATE_FILE, text,
+					       track_print(text, &t->track));
+	free(text);
 	if (t->unsaved)
 		log_limited(&t->save_limit, monotonic_ms(), LOG_ERROR,
 			    "state: cannot write %s/" TRUST_STATE_FILE
@@ -201,8 +202,11 @@ static void save_track(struct trust *t)
 static int save_negative(struct trust *t, char error[CONTROL_ERROR_MAX])
 {
 	const char *dir = t->shared->conf->state;
-	size_t len = nta_print(t->text, &t->nta);
-	int err = state_file_write(dir, TRUST_NEGATIVE_FILE, t->text, len);
+	char *text = malloc(NTA_TEXT_MAX);
+	int err = text ? state_file_write(dir, TRUST_NEGATIVE_FILE, text,
+					  nta_print(text, &t->nta))
+		       : ERR_NOMEM;
+	free(text);
 	if (err)
 		snprintf(error, CONTROL_ERROR_MAX,
 			 "cannot write %.120s/" TRUST_NEGATIVE_FILE
