@@ -317,17 +317,25 @@ uint32_t upstream_live(const struct upstream *u)
 	return u->live;
 }
 
+static uint32_t at_most(uint32_t max, uint64_t n)
+{
+	return n < max ? (uint32_t)n : max;
+}
+
 /* A worker's part of what the process may open: what is left when clients' and servers'
- * TCP connections have theirs, and at least half. */
+ * TCP connections have theirs, and at least half. And of cache.size: many sockets do no
+ * more than wait for what nobody wants any longer. */
 static uint32_t sockets_max(const struct conf *conf)
 {
 	enum { OTHERS = FRONT_TCP_CONNS + UPSTREAM_TCP_MAX + 64 };
+	uint64_t workers = (uint64_t)conf->workers;
+	uint64_t bytes = conf->cache.size_bytes / UPSTREAM_MEMORY_SHARE / workers;
+	uint32_t max = at_most(UPSTREAM_UDP_MAX, bytes / sizeof(struct exchange));
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit))
-		return UPSTREAM_UDP_MAX;
-	rlim_t share = limit.rlim_cur / (rlim_t)conf->workers;
-	rlim_t left = share / 2 > OTHERS ? share - OTHERS : share / 2;
-	return left < UPSTREAM_UDP_MAX ? (uint32_t)left : UPSTREAM_UDP_MAX;
+		return max;
+	uint64_t share = limit.rlim_cur / workers;
+	return at_most(max, share / 2 > OTHERS ? share - OTHERS : share / 2);
 }
 
 int upstream_open(struct upstream **out, uv_loop_t *loop,

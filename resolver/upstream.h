@@ -21,6 +21,7 @@
 enum {
 	UPSTREAM_UDP_MAX =
 		8192, /* open UDP sockets per loop, when RLIMIT_NOFILE allows */
+	UPSTREAM_MEMORY_SHARE = 16, /* of cache.size, for the sockets of all loops */
 	UPSTREAM_TCP_MAX = 256,
 	UPSTREAM_PORT_MIN = 1024,	 /* below are other services' own ports */
 	UPSTREAM_PORT_TRIES = 8,	 /* random ports tried before giving up */
