@@ -39,6 +39,7 @@ enum blocklist_mode { BLOCKLIST_LIVE = 0, BLOCKLIST_MONITOR = 1, BLOCKLIST_OFF =
 struct blocklist_list {
 	char name[HIT_LIST_MAX];
 	char public_text[BLOCKLIST_PUBLIC_MAX]; /* may be shown to clients, in the EDE */
+	uint8_t garden[DNS_NAME_MAX];		/* target of action RULE_CNAME */
 	uint16_t id;
 	uint16_t precedence;
 	uint8_t action;	  /* enum rule_action; RULE_GIVEN = each entry's own */
@@ -227,6 +228,7 @@ struct blocklist_list_set {
 	const char *public_text;	   /* NULL = keep */
 	int precedence, action, mode, ede; /* -1 = keep, or the default for a new list */
 	int64_t lease_s, serial;	   /* -1 = keep */
+	const uint8_t *garden; /* NULL = keep; action RULE_CNAME must have one */
 };
 
 /* An import: all items of a list, in any order, then commit or diff. Items are sorted

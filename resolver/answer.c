@@ -380,6 +380,13 @@ static void put_action(struct writer *a, const struct query *q,
 		put_record(a, 1, owner, DNS_AAAA, ttl, v6->bytes, 16);
 	if (how->action == RULE_LOCAL_DATA && how->data)
 		put_data(a, owner, q->qtype, how->data);
+	if (how->action == RULE_CNAME) {
+		/* The chain leads into the garden, and has its answer. */
+		const struct rrset *n = chain ? chain->negative : NULL;
+		if (n && n->soa_owner)
+			put_rrset(a, 2, n->soa_owner, DNS_SOA, n);
+		return;
+	}
 	/* RFC 2308 2: a negative answer without SOA is not cached by anyone. */
 	if (a->count[1] == before && how->action != RULE_REFUSE) {
 		const uint8_t *matched = how->verdict->matched;
@@ -392,9 +399,10 @@ size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 		      const struct answer_policy *how)
 {
 	struct writer a;
-	unsigned rcode = how->action == RULE_NXDOMAIN ? DNS_NXDOMAIN
-			 : how->action == RULE_REFUSE ? DNS_REFUSED
-						      : DNS_NOERROR;
+	unsigned rcode = how->action == RULE_NXDOMAIN		   ? DNS_NXDOMAIN
+			 : how->action == RULE_REFUSE		   ? DNS_REFUSED
+			 : how->action == RULE_CNAME && how->chain ? how->chain->rcode
+								   : DNS_NOERROR;
 	start(&a, out, room, q->id, answer_flags(q, rcode));
 	put_question(&a, q->qname_raw, q->qtype, q->qclass);
 	if (how->action == RULE_TCP_ONLY)

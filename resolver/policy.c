@@ -244,7 +244,7 @@ int policy_name(struct verdict *out, struct verdict *monitor, const struct polic
 	if (!begin(&k, out, p, s))
 		return ERR_OK;
 	int err = enter_name(&k, RULE_ON_QNAME, name);
-	if (!err && s->client.family)
+	if (!err && s->client.family && !s->own)
 		err = enter_addr(&k, RULE_ON_CLIENT, &s->client);
 	if (!err)
 		decide(&k, monitor);
@@ -332,6 +332,49 @@ bool policy_before(const struct policy *p, const struct verdict *a,
 	recall(&x, p, a);
 	recall(&y, p, b);
 	return x.list && (!y.list || before(&x, &y));
+}
+
+void policy_settle(struct policy_subject *s, const struct verdict *v)
+{
+	bool client = v->trigger == RULE_ON_CLIENT;
+	if (client && v->kind == VERDICT_PASSTHRU)
+		s->passthru = true;
+	if (!client || v->kind != VERDICT_ACT || v->action != RULE_CNAME)
+		s->client = (struct addr){0};
+}
+
+/* RPZ draft 3.5. */
+static int expand(uint8_t out[DNS_NAME_MAX], const uint8_t *target, const uint8_t *name)
+{
+	if (target[0] != 1 || target[1] != '*') {
+		name_copy(out, target);
+		return ERR_OK;
+	}
+	target = name_parent(target);
+	size_t have = name_len(name) - 1, more = name_len(target);
+	if (have + more > DNS_NAME_MAX)
+		return ERR_RANGE;
+	memcpy(out, name, have);
+	memcpy(out + have, target, more);
+	return ERR_OK;
+}
+
+int policy_garden(uint8_t out[DNS_NAME_MAX], const struct policy *p,
+		  const struct verdict *v, const uint8_t *name)
+{
+	const struct blocklist_list *list = blocklist_list(p->view, v->rule.list);
+	struct blocklist_key key = {.prefix = v->prefix};
+	struct blocklist_entry entry;
+	struct blocklist_rr rr;
+	size_t at = 0;
+	if (list && list->action == RULE_CNAME)
+		return expand(out, list->garden, name);
+	if (!v->prefix.addr.family)
+		name_copy(key.name, v->matched);
+	int err = blocklist_entry_of_rule(p->view, &entry, &v->rule, &key);
+	if (!err && !blocklist_data_next(&entry.data, &at, &rr))
+		err = ERR_DAMAGED;
+	return err ? err : expand(out, rr.rdata, name);
 }
 
 /* ---- why ---- */

@@ -78,6 +78,15 @@ MUST_CHECK int policy_send(struct verdict *out, const struct policy *p,
 			   const struct policy_subject *s, const uint8_t *qname,
 			   const uint8_t *server, const struct addr *addr);
 
+/* After the question was judged with its client: what a task is to know. It asks about
+ * the client again only when the garden of a rule about clients is what it looks for. */
+void policy_settle(struct policy_subject *s, const struct verdict *v);
+
+/* Where an acting verdict of action RULE_CNAME sends name: with "*." in front of the
+ * target, name goes there. ERR_RANGE: that is longer than a name. */
+MUST_CHECK int policy_garden(uint8_t out[DNS_NAME_MAX], const struct policy *p,
+			     const struct verdict *v, const uint8_t *name);
+
 /* What `explain` asks about; any of it may be missing (name NULL, family 0). */
 struct policy_asked {
 	uint8_t class; /* whose lists */

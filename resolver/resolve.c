@@ -167,6 +167,10 @@ void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 	if (r->state == RESOLVE_DONE)
 		return;
 	charge(r, ev);
+	if (r->state == RESOLVE_GARDEN) {
+		resolve_garden_event(&c, ev);
+		return;
+	}
 	resolve_take_keys(r, ev);
 	if (!resolve_judge(&c))
 		return;

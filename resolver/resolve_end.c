@@ -63,7 +63,12 @@ void resolve_end_verdict(struct call *c, const struct verdict *v, int links)
 		.ede = DNS_EDE_NONE, .verdict = *v, .target = r->name[links]};
 	copy_chain(reply, r, r->upto[links]);
 	set_security(reply, r);
-	done(c);
+	reply->monitor = r->judged.monitor;
+	reply->change = r->judged.change;
+	if (v->action == RULE_CNAME && !r->q.subject.own)
+		resolve_garden_enter(c, r->name[links]);
+	else
+		resolve_end(c);
 }
 
 /* Nothing of it is told, but that it is bogus. */

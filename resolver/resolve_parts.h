@@ -2,7 +2,7 @@
  * Shape    resolve.c walks; resolve_known.c looks into the caches, for what has expired
  *          too; resolve_chain.c puts together what was found; resolve_judge.c asks policy
  *          about all of it; resolve_check.c has it validated; resolve_end.c makes the
- *          reply */
+ *          reply; resolve_garden.c asks what a walled garden answers */
 #ifndef SINKHOLED_RESOLVE_PARTS_H
 #define SINKHOLED_RESOLVE_PARTS_H
 
@@ -18,7 +18,7 @@ struct resolve {
 	struct policy_subject subject; /* with a passthru found on the way */
 	struct budget budget;
 	uint32_t last_id;
-	enum { RESOLVE_NEW, RESOLVE_ASKING, RESOLVE_DONE } state;
+	enum { RESOLVE_NEW, RESOLVE_ASKING, RESOLVE_GARDEN, RESOLVE_DONE } state;
 	struct rrset *chain[REPLY_ANSWER_MAX];
 	int chain_n, links;			  /* links: targets followed */
 	const uint8_t *name[REPLY_CHAIN_MAX + 1]; /* the question, then each target */
@@ -40,6 +40,7 @@ struct resolve {
 		struct val_set *set;
 	} wanted[VAL_WANTS_MAX];
 	int wanted_n;
+	uint32_t garden; /* the sub-question for it */
 	struct reply reply;
 };
 
@@ -81,6 +82,13 @@ bool resolve_validates(const struct call *c);
  * needed, or the question has ended. */
 bool resolve_validate(struct call *c, int n, struct rrset *negative);
 void resolve_take_keys(struct resolve *r, const struct event *ev);
+
+/* ---- resolve_garden.c ---- */
+
+/* c->r->reply stands, but for where its verdict of action RULE_CNAME sends name. */
+void resolve_garden_enter(struct call *c, const uint8_t *name);
+/* In state RESOLVE_GARDEN. */
+void resolve_garden_event(struct call *c, const struct event *ev);
 
 /* ---- resolve_end.c ---- */
 

@@ -192,13 +192,12 @@ static bool known(struct call *c, uint8_t class, enum serve_result *result)
 	return true;
 }
 
-/* What a rule about the client alone frees, a task cannot know. */
-static bool is_freed(const struct call *c, const struct verdict *v)
+/* Answered at once: over TCP a tcp-only rule gives the truth (RPZ draft 4.5), and what a
+ * walled garden answers is to be looked for. */
+static bool answers_at_once(const struct call *c, const struct verdict *v)
 {
-	/* RPZ draft 4.5: who came over TCP gets the truth. */
-	if (v->kind == VERDICT_ACT)
-		return v->action == RULE_TCP_ONLY && c->from->transport != HIT_UDP;
-	return v->kind == VERDICT_PASSTHRU && v->trigger == RULE_ON_CLIENT;
+	bool truth = v->action == RULE_TCP_ONLY && c->from->transport != HIT_UDP;
+	return v->kind == VERDICT_ACT && !truth && v->action != RULE_CNAME;
 }
 
 /* Local zones first, then policy, then what is known, then a look-up. */
@@ -221,7 +220,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	 * about clients. */
 	bool by_client = blocklist_has_client_rules(s->policy.view);
 	if (by_client)
-		subject.client = c->from->client;
+		subject.client = c->from->client, subject.client.port = 0;
 	else if (kind == LOCAL_NONE && known(c, class, &result))
 		return result;
 	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
@@ -229,10 +228,12 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	if (kind != LOCAL_NONE && !cause_overrides(&v, &local))
 		return from_local(c, kind, &local);
 	note_monitor(c, &monitor);
-	subject.passthru = is_freed(c, &v);
-	subject.client = (struct addr){0};
-	if (v.kind == VERDICT_ACT && !subject.passthru)
+	if (answers_at_once(c, &v))
 		return act(c, &v, NULL);
+	policy_settle(&subject, &v);
+	if (v.kind == VERDICT_ACT && v.action == RULE_CNAME)
+		return from_task(c, &subject);
+	subject.passthru |= v.kind == VERDICT_ACT;
 	if (by_client && !subject.passthru && known(c, class, &result))
 		return result;
 	if (q->qtype == DNS_ANY)

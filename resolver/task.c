@@ -223,6 +223,7 @@ static struct task *find(const struct task_table *t, const struct question *q, u
 		    k->question.subject.class == q->subject.class &&
 		    k->question.subject.own == q->subject.own &&
 		    k->question.subject.passthru == q->subject.passthru &&
+		    addr_equal(&k->question.subject.client, &q->subject.client) &&
 		    name_equal(k->question.qname, q->qname))
 			return k;
 	return NULL;

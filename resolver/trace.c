@@ -257,7 +257,7 @@ static int open_tasks(struct trace *t)
 static void ask(struct trace *t, uint8_t class)
 {
 	const struct query *q = &t->query;
-	struct policy_subject subject = {.class = class};
+	struct policy_subject subject = {.class = class, .client = t->from.client};
 	struct verdict v, monitor = {0};
 	struct local_answer local;
 	enum local_kind kind = LOCAL_NONE;
@@ -278,10 +278,12 @@ static void ask(struct trace *t, uint8_t class)
 	}
 	if (monitor.kind == VERDICT_ACT)
 		trace_steps_policy(&t->steps, q->qname, &monitor);
-	if (v.kind == VERDICT_ACT) {
+	policy_settle(&subject, &v);
+	bool garden = v.kind == VERDICT_ACT && v.action == RULE_CNAME;
+	if (v.kind == VERDICT_ACT && !garden) {
 		trace_steps_policy(&t->steps, q->qname, &v);
 		say_verdict(t, &v, NULL);
-	} else if (q->qtype == DNS_ANY) {
+	} else if (q->qtype == DNS_ANY && !garden) {
 		trace_steps_policy(&t->steps, q->qname, &v);
 		answered(t, answer_any(t->message, sizeof t->message, q));
 	} else if (task_ask(t->tasks, q, &subject, &t->from, &waiter) == TASK_FULL) {

@@ -47,9 +47,16 @@ static int read_expiry(struct edit *e)
 static int read_add(struct edit *e)
 {
 	struct blocklist_item *i = &e->item;
+	uint8_t garden[DNS_NAME_MAX];
 	int status = tool_need_reason(e->reason, "add");
 	if (status == CLI_GO)
-		status = tool_entry_action(&i->action, e->action);
+		status = tool_action(&i->action, garden, e->action);
+	const struct blocklist_rr rr = {
+		DNS_CNAME, (uint16_t)(status == CLI_GO ? name_len(garden) : 0), 0,
+		garden};
+	if (status == CLI_GO && i->action == RULE_CNAME &&
+	    blocklist_data_alias(&i->entry.data, &rr))
+		status = cli_fail("\"%s\" cannot be kept", e->action);
 	if (status == CLI_GO)
 		status = tool_key(&i->key, &i->kind, e->cli.operands[0], !e->force);
 	if (status == CLI_GO)
@@ -144,7 +151,7 @@ int tool_add(const struct cli_command *self, int argc, char **argv)
 		{"exact", CLI_FLAG, &e.exact, NULL, "not what is below the name", 0, 0},
 		{"action", CLI_TEXT, &e.action, "ACTION",
 		 "given, address, nxdomain, nodata, refuse, drop, passthru, tcp-only, "
-		 "monitor",
+		 "cname=NAME, monitor",
 		 0, 0},
 		{"force", CLI_FLAG, &e.force, NULL, "also a TLD, .arpa or a wide prefix",
 		 0, 0},

@@ -121,6 +121,7 @@ struct told {
 	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX], first[CLI_TIME_TEXT_MAX];
 	const char *kind, *list, *mode, *action;
 	unsigned precedence;
+	char garden[DNS_NAME_TEXT_MAX]; /* of the list */
 	struct blocklist_entry entry;
 };
 
@@ -147,6 +148,8 @@ static void tell(struct told *t, const struct explain *e, int i)
 	if (action == RULE_GIVEN)
 		action = (unsigned)e->policy.default_action;
 	t->action = rule_action_text((enum rule_action)action);
+	if (l && l->action == RULE_CNAME)
+		name_to_text(t->garden, l->garden);
 	if (!e->reason[i].lost)
 		t->action = rule_action_text(e->verdict.action);
 	if (blocklist_entry_of_rule(e->tool.view, &t->entry, r, &key) == ERR_OK)
@@ -191,7 +194,10 @@ static void print_rule(const struct explain *e, int i)
 	printf("     %-10s %s, precedence %u, %s\n", "list", t.list, t.precedence,
 	       t.mode);
 	line("action", t.action);
-	print_data(&t.entry.data);
+	if (*t.garden)
+		line("garden", t.garden);
+	else
+		print_data(&t.entry.data);
 	line("until", t.until);
 	line("listed", t.first);
 	line("family", t.entry.family);
@@ -232,6 +238,8 @@ static const char *what_happens(enum rule_action a)
 		return "answered over TCP only";
 	case RULE_LOCAL_DATA:
 		return "answered with local data";
+	case RULE_CNAME:
+		return "sent to a walled garden";
 	default:
 		return rule_action_text(a);
 	}

@@ -182,11 +182,26 @@ static void open_node(struct rpz *z, const uint8_t *name)
 	z->node.depth = name_labels(name);
 }
 
+/* A list's own action stands in place of a rule's records. */
+static struct answer answer_of(const struct export_rule *r)
+{
+	const uint8_t *garden = r->list->garden;
+	const struct blocklist_rr rr = {DNS_CNAME, (uint16_t)name_len(garden), TTL,
+					garden};
+	struct answer a = {r->action, r->entry.data};
+	if (a.action == RULE_CNAME && r->list->action == RULE_CNAME &&
+	    blocklist_data_alias(&a.data, &rr))
+		a.action = RULE_NXDOMAIN;
+	if (a.action == RULE_LOCAL_DATA && !a.data.len)
+		a.action = RULE_NODATA;
+	return a;
+}
+
 /* Names of servers stand below a name of their own, where nothing of ours ends. */
 static void put_server(const struct export_rule *r)
 {
 	char owner[DNS_NAME_TEXT_MAX + sizeof "*..rpz-nsdname"], name[DNS_NAME_TEXT_MAX];
-	struct answer a = {r->action, r->entry.data};
+	struct answer a = answer_of(r);
 	bool wildcard = r->rule->kind == RULE_NS_WILDCARD;
 	snprintf(owner, sizeof owner, "%s%s.rpz-nsdname", wildcard ? "*." : "",
 		 name_to_text(name, r->key->name));
@@ -214,12 +229,7 @@ static int name_rule(struct export *x, const struct export_rule *r)
 		z->node.marker = true;
 		return ERR_OK;
 	}
-	struct answer *a = &z->node.own[r->rule->kind];
-	a->action = r->action;
-	a->data = r->entry.data;
-	/* A list's own action stands in place of a rule's records. */
-	if (r->action == RULE_LOCAL_DATA && !a->data.len)
-		a->action = RULE_NODATA;
+	z->node.own[r->rule->kind] = answer_of(r);
 	return ERR_OK;
 }
 
@@ -259,7 +269,7 @@ static int address_rule(struct export *x, const struct export_rule *r)
 	const struct prefix *p = &r->key->prefix;
 	const uint8_t *b = p->addr.bytes;
 	char net[64], owner[96];
-	struct answer a = {r->action, r->entry.data};
+	struct answer a = answer_of(r);
 	close_node(x);
 	if (p->bits == 0) { /* there is no such trigger */
 		x->lost[EXPORT_LONG]++;

@@ -39,6 +39,7 @@ struct job {
 	bool force_shrink, force_empty;
 	struct feed_options feed;
 	struct blocklist_list_set set;
+	uint8_t garden[DNS_NAME_MAX]; /* of set */
 	/* what is going on */
 	struct tool tool;
 	struct blocklist_import *im; /* NULL in check */
@@ -410,7 +411,7 @@ static int check_options(struct job *j, bool need_list)
 		j->feed.format = FEED_CSV;
 	int status = read_force(j);
 	if (status == CLI_GO)
-		status = tool_list_action(&j->set, j->action);
+		status = tool_list_action(&j->set, j->garden, j->action);
 	j->set.public_text = j->public_text;
 	j->set.precedence = (int)j->precedence;
 	j->set.ede = -1;

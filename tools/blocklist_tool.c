@@ -181,23 +181,30 @@ int tool_host_bits(const char *text, const struct prefix *net)
 
 static int bad_action(const char *text)
 {
-	if (strcmp(text, "cname") == 0 || strncmp(text, "cname=", 6) == 0)
-		return cli_fail(
-			"--action cname is not supported by this version; use "
-			"address with the sinkhole's address in the configuration");
 	if (strcmp(text, rule_action_text(RULE_LOCAL_DATA)) == 0)
 		return cli_fail(
 			"--action local-data needs records to answer with: write them "
 			"into a response policy zone and import that with --format rpz");
 	return cli_fail(
 		"--action takes given, address, nxdomain, nodata, refuse, drop, "
-		"passthru, tcp-only, monitor or, for a list, disabled; not \"%s\"",
+		"passthru, tcp-only, cname=NAME, monitor or, for a list, disabled; not "
+		"\"%s\"",
 		text);
 }
 
-int tool_entry_action(uint8_t *out, const char *text)
+int tool_action(uint8_t *out, uint8_t garden[DNS_NAME_MAX], const char *text)
 {
+	static const char cname[] = "cname=";
 	int action = text ? rule_action_from_text(text) : RULE_GIVEN;
+	*garden = 0;
+	if (text && strncmp(text, cname, sizeof cname - 1) == 0) {
+		const char *name = text + sizeof cname - 1;
+		if (name_from_str(garden, name) || !*garden)
+			return cli_fail("\"%s\" is no domain name to send clients to",
+					name);
+		*out = RULE_CNAME;
+		return CLI_GO;
+	}
 	if (action < 0 || action == RULE_CNAME || action == RULE_LOCAL_DATA ||
 	    action == RULE_DISABLED)
 		return bad_action(text);
@@ -205,7 +212,8 @@ int tool_entry_action(uint8_t *out, const char *text)
 	return CLI_GO;
 }
 
-int tool_list_action(struct blocklist_list_set *set, const char *text)
+int tool_list_action(struct blocklist_list_set *set, uint8_t garden[DNS_NAME_MAX],
+		     const char *text)
 {
 	uint8_t action = RULE_GIVEN;
 	set->action = set->mode = -1;
@@ -215,10 +223,11 @@ int tool_list_action(struct blocklist_list_set *set, const char *text)
 		set->mode = BLOCKLIST_OFF;
 		return CLI_GO;
 	}
-	int status = tool_entry_action(&action, text);
+	int status = tool_action(&action, garden, text);
 	set->mode = action == RULE_MONITOR ? BLOCKLIST_MONITOR : BLOCKLIST_LIVE;
 	/* A list that only watches keeps the action it had, or will have. */
 	set->action = action == RULE_MONITOR ? -1 : action;
+	set->garden = action == RULE_CNAME ? garden : NULL;
 	return status;
 }
 

@@ -39,10 +39,11 @@ MUST_CHECK int tool_key(struct blocklist_key *key, uint8_t *kind, const char *te
 			bool safe);
 /* Says that of a prefix which prefix_from_text() refused with ERR_INVAL. CLI_FAULT. */
 int tool_host_bits(const char *text, const struct prefix *net);
-/* Of --action; for a list also monitor and disabled, which are modes. NULL text keeps -1.
- */
-MUST_CHECK int tool_list_action(struct blocklist_list_set *set, const char *text);
-MUST_CHECK int tool_entry_action(uint8_t *out, const char *text);
+/* Of --action, garden of "cname=NAME"; for a list also monitor and disabled, which are
+ * modes. NULL text keeps -1. */
+MUST_CHECK int tool_list_action(struct blocklist_list_set *set,
+				uint8_t garden[DNS_NAME_MAX], const char *text);
+MUST_CHECK int tool_action(uint8_t *out, uint8_t garden[DNS_NAME_MAX], const char *text);
 MUST_CHECK int tool_need_reason(const char *reason, const char *command);
 
 /* "*.name" for wildcards, "address/bits" for prefixes. */

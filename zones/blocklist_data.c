@@ -78,18 +78,21 @@ int blocklist_data_check(const uint8_t *bytes, size_t len)
 	return ERR_OK;
 }
 
-/* One CNAME, its target a name in lower case to the last byte. */
+bool blocklist_data_is_name(const uint8_t *bytes, size_t len)
+{
+	uint8_t name[DNS_NAME_MAX];
+	struct wire_reader r = wire_reader(bytes, len);
+	wire_name(&r, name);
+	return !r.err && !wire_left(&r) && memcmp(name, bytes, len) == 0;
+}
+
+/* One CNAME. */
 static bool is_alias(const uint8_t *bytes, size_t len)
 {
 	struct blocklist_rr rr;
-	uint8_t target[DNS_NAME_MAX];
 	size_t at = 0;
-	if (!rr_at(bytes, len, &at, &rr) || at != len || rr.type != DNS_CNAME ||
-	    rr.ttl > DNS_TTL_MAX)
-		return false;
-	struct wire_reader r = wire_reader(rr.rdata, rr.len);
-	wire_name(&r, target);
-	return !r.err && !wire_left(&r) && memcmp(target, rr.rdata, rr.len) == 0;
+	return rr_at(bytes, len, &at, &rr) && at == len && rr.type == DNS_CNAME &&
+	       rr.ttl <= DNS_TTL_MAX && blocklist_data_is_name(rr.rdata, rr.len);
 }
 
 int blocklist_data_alias(struct blocklist_data *d, const struct blocklist_rr *rr)

@@ -267,6 +267,7 @@ void blocklist_list_from_row(struct blocklist_list *out, const struct blocklist_
 	};
 	memcpy(out->name, row->name, sizeof out->name);
 	memcpy(out->public_text, row->public_text, sizeof out->public_text);
+	memcpy(out->garden, row->garden, sizeof out->garden);
 }
 
 int blocklist_row_read(struct blocklist_row *out, const MDB_val *key,
@@ -281,7 +282,8 @@ int blocklist_row_read(struct blocklist_row *out, const MDB_val *key,
 	    out->id != (k[1] << 8 | k[2]) || out->id >= BLOCKLIST_LISTS_MAX ||
 	    out->action >= RULE_ACTION_N || out->mode > BLOCKLIST_OFF ||
 	    out->name[HIT_LIST_MAX - 1] || blocklist_name_check(out->name) ||
-	    out->public_text[BLOCKLIST_PUBLIC_MAX - 1])
+	    out->public_text[BLOCKLIST_PUBLIC_MAX - 1] ||
+	    !blocklist_data_is_name(out->garden, name_len(out->garden)))
 		return ERR_DAMAGED;
 	return ERR_OK;
 }

@@ -61,7 +61,7 @@ enum blocklist_tag {
 #define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
-	BLOCKLIST_FORMAT = 3,		      /* 1 had no local data, 2 no groups */
+	BLOCKLIST_FORMAT = 4, /* 1 had no local data, 2 no groups, 3 no gardens */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
 	BLOCKLIST_KINDS = 8, /* per list and key: 7 kinds of name, 7 of address */
 	BLOCKLIST_TEXTS = 6,
@@ -104,6 +104,7 @@ enum {
 struct blocklist_row {
 	char name[HIT_LIST_MAX];
 	char public_text[BLOCKLIST_PUBLIC_MAX];
+	uint8_t garden[DNS_NAME_MAX + 1];
 	uint64_t names, addresses;
 	uint32_t lease, lease_s, version, serial, loaded;
 	uint16_t id, precedence, ede;
@@ -155,7 +156,7 @@ struct blocklist_meta {
 
 _Static_assert(sizeof(struct blocklist_record) == 32, "stored form");
 _Static_assert(sizeof(struct blocklist_head) == 48, "stored form");
-_Static_assert(sizeof(struct blocklist_row) == 248, "stored form");
+_Static_assert(sizeof(struct blocklist_row) == 504, "stored form");
 _Static_assert(sizeof(struct blocklist_group_row) == 208, "stored form");
 _Static_assert(sizeof(struct blocklist_client_head) == 8, "stored form");
 _Static_assert(sizeof(struct blocklist_meta) == 128 + 4 * (128 + 4 * 129) + 8,
@@ -239,6 +240,9 @@ void blocklist_meta_init(struct blocklist_meta *out, uint64_t epoch);
 MUST_CHECK int blocklist_meta_write(struct blocklist_meta *m, MDB_txn *txn, MDB_dbi dbi);
 
 /* ---- blocklist_data.c ---- */
+
+/* Whether bytes are a name in lower case, to the last one. */
+bool blocklist_data_is_name(const uint8_t *bytes, size_t len);
 
 /* What an import makes of two items for one key and kind; see import_put(). */
 enum blocklist_join {

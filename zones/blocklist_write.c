@@ -337,7 +337,8 @@ int blocklist_set_check(const struct blocklist_list_set *set)
 {
 	/* A list has no records of its own to answer with. */
 	if (set->precedence > UINT16_MAX || set->action >= RULE_ACTION_N ||
-	    set->action == RULE_LOCAL_DATA || set->mode > BLOCKLIST_OFF ||
+	    set->action == RULE_LOCAL_DATA ||
+	    (set->action == RULE_CNAME && !set->garden) || set->mode > BLOCKLIST_OFF ||
 	    set->ede > UINT16_MAX || set->lease_s > UINT32_MAX ||
 	    set->serial > UINT32_MAX)
 		return ERR_INVAL;
@@ -354,6 +355,10 @@ bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_se
 		memcpy(row->public_text, set->public_text,
 		       strnlen(set->public_text, sizeof row->public_text - 1));
 	}
+	if (set->garden) {
+		memset(row->garden, 0, sizeof row->garden);
+		name_copy(row->garden, set->garden);
+	}
 	if (set->precedence >= 0)
 		row->precedence = (uint16_t)set->precedence;
 	if (set->action >= 0)
@@ -368,6 +373,7 @@ bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_se
 		row->serial = (uint32_t)set->serial;
 	return row->precedence != before.precedence || row->action != before.action ||
 	       row->mode != before.mode || row->ede != before.ede ||
+	       memcmp(row->garden, before.garden, sizeof row->garden) != 0 ||
 	       memcmp(row->public_text, before.public_text, sizeof row->public_text) != 0;
 }
 

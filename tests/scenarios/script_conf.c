@@ -10,7 +10,7 @@
  *   negative-anchor ZONE
  *   aggressive-nsec yes|no             default yes
  *   date YYYYMMDDHHMMSS                at the first step
- *   rule name NAME exact|subtree ACTION [expires SECONDS]
+ *   rule name NAME exact|subtree|ns-exact ACTION [expires SECONDS]
  *   rule address PREFIX server|answer ACTION
  * Unbound's: sections server:, stub-zone:, forward-zone:; the stub of "." is the root.
  * Deckard's: no sections, stub-addr is a root server. */

@@ -85,10 +85,25 @@ static bool read_rule_key(struct world *w, struct blocklist_key *key, const char
 	return !err;
 }
 
+/* "cname=NAME": that, and the target in data; else the action's own word. -1: neither. */
+static int read_action(struct blocklist_data *data, const char *word)
+{
+	static const char cname[] = "cname=";
+	uint8_t target[DNS_NAME_MAX];
+	struct blocklist_rr rr = {DNS_CNAME, 0, 30, target};
+	if (strncmp(word, cname, sizeof cname - 1) != 0)
+		return rule_action_from_text(word);
+	if (name_from_str(target, word + sizeof cname - 1))
+		return -1;
+	rr.len = (uint16_t)name_len(target);
+	return blocklist_data_alias(data, &rr) ? -1 : RULE_CNAME;
+}
+
 void world_add_rule(struct world *w, const struct words *words)
 {
 	struct blocklist_item item = {.starts = 0};
-	int action = words->n < 5 ? ERR_INVAL : rule_action_from_text(words->w[4]);
+	int action =
+		words->n < 5 ? ERR_INVAL : read_action(&item.entry.data, words->w[4]);
 	if (action < 0) {
 		world_differ(w, w->line, "a rule has five words, the last an action");
 		return;
@@ -96,10 +111,11 @@ void world_add_rule(struct world *w, const struct words *words)
 	if (!read_rule_key(w, &item.key, words->w[1], words->w[2]))
 		return;
 	const char *use = words->w[3];
-	item.kind = is_word(use, "exact")     ? RULE_EXACT
-		    : is_word(use, "subtree") ? RULE_SUBTREE
-		    : is_word(use, "server")  ? RULE_ADDR_SERVER
-					      : RULE_ADDR_ANSWER;
+	item.kind = is_word(use, "exact")      ? RULE_EXACT
+		    : is_word(use, "subtree")  ? RULE_SUBTREE
+		    : is_word(use, "ns-exact") ? RULE_NS_EXACT
+		    : is_word(use, "server")   ? RULE_ADDR_SERVER
+					       : RULE_ADDR_ANSWER;
 	item.action = (uint8_t)action;
 	if (words->n == 7)
 		item.expires = w->env.now_s + (uint32_t)strtoul(words->w[6], NULL, 10);

@@ -53,8 +53,9 @@ void world_close(struct world *w);
 void world_differ(struct world *w, int line, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* rule name NAME exact|subtree ACTION [expires S], rule address PREFIX server|answer
- * ACTION; each action has a list of its own, as an operator would have it. */
+/* rule name NAME exact|subtree|ns-exact ACTION [expires S], rule address PREFIX
+ * server|answer ACTION; each action has a list of its own, as an operator would have it.
+ */
 void world_add_rule(struct world *w, const struct words *words);
 void world_remove_rule(struct world *w, const struct words *words);
 

@@ -468,8 +468,8 @@ START_TEST(lists)
 	struct blocklist_view *v = lab_view(bl);
 	char long_name[HIT_LIST_MAX + 1];
 	struct blocklist_item it = lab_item("evil.test", RULE_SUBTREE);
-	struct blocklist_list_set set = {"ask us", 5, RULE_NODATA, BLOCKLIST_MONITOR, 17,
-					 0,	   9};
+	struct blocklist_list_set set = {"ask us", 5, RULE_NODATA, BLOCKLIST_MONITOR,
+					 17,	   0, 9,	   NULL};
 	uint32_t now = (uint32_t)time(NULL);
 	memset(long_name, 'l', sizeof long_name);
 	long_name[HIT_LIST_MAX] = 0;

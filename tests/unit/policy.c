@@ -37,9 +37,17 @@ static struct blocklist_key key_of(const char *text)
 	return k;
 }
 
+static const uint8_t garden[] = "\6garden\7example";
+
 static void list(const char *name, int precedence, int action, int mode)
 {
-	struct blocklist_list_set set = {NULL, precedence, action, mode, -1, -1, -1};
+	struct blocklist_list_set set = {.precedence = precedence,
+					 .action = action,
+					 .mode = mode,
+					 .ede = -1,
+					 .lease_s = -1,
+					 .serial = -1,
+					 .garden = garden};
 	int err = blocklist_list_change(store, name, &set);
 	if (err == ERR_NOENT) {
 		struct blocklist_import *im;

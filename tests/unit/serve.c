@@ -247,7 +247,7 @@ END_TEST
 START_TEST(local_data_is_answered_and_logged)
 {
 	static const struct blocklist_list_set nodata = {NULL, -1, RULE_NODATA, -1,
-							 -1,   -1, -1};
+							 -1,   -1, -1,		NULL};
 	static const struct blocklist_rr a = {DNS_A, 4, 30,
 					      (const uint8_t *)"\300\0\2\7"};
 	static const struct blocklist_rr txt = {DNS_TXT, 2, 30, (const uint8_t *)"\1x"};
