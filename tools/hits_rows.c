@@ -1,140 +1,128 @@
-/* The commands that show single hits: client, name, follow, export. */
+/* The commands that show single hits: client, name, follow. */
 #include <time.h>
 #include <unistd.h>
 
-#include "tools/hits_tool.h"
+#include "tools/hits_format.h"
 
-enum { FOLLOW_EVERY_MS = 200 };
+/* ---- one hit as texts, as JSON, as a row ---- */
 
-/* ---- one hit as JSON, every field ----
- * Written by hand, not through a tree: exports run to millions of lines. */
-
-/* Opens with the first field's "{" and parts the later ones with ",". */
-static void json_key(const char *key)
+void hits_texts(struct hits_texts *out, const struct hit_row *row)
 {
-	printf("%c\"%s\":", strcmp(key, "time") == 0 ? '{' : ',', key);
+	const struct hit *h = &row->hit;
+	out->proxy[0] = out->listener[0] = 0;
+	hits_time_text(out->time, h->time_us);
+	hits_type_text(out->type, h->qtype);
+	addr_to_text(out->client, &h->client);
+	if (h->proxy.family)
+		addr_to_text(out->proxy, &h->proxy);
+	if (h->listener.family)
+		addr_to_text(out->listener, &h->listener);
+	name_to_text(out->qname, h->qname);
+	hits_rule_text(out->rule, h);
+	cli_clean(out->list, sizeof out->list, h->list);
+	cli_clean(out->family, sizeof out->family, h->family);
+	cli_clean(out->category, sizeof out->category, h->category);
+	cli_clean(out->node, sizeof out->node, row->node);
+	snprintf(out->uid, sizeof out->uid, "%016llx-%u-%llu",
+		 (unsigned long long)h->boot, h->worker, (unsigned long long)h->sequence);
 }
 
-/* Printable text, as cli_clean() leaves it; "" is null. */
-static void json_field_text(const char *key, const char *text)
+static void json_addr(struct json_line *j, const char *key, const char *port_key,
+		      const char *text, uint16_t port)
 {
-	json_key(key);
-	if (!*text) {
-		fputs("null", stdout);
-		return;
-	}
-	putchar_unlocked('"');
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			putchar_unlocked('\\');
-		putchar_unlocked(*text);
-	}
-	putchar_unlocked('"');
-}
-
-static void json_field_number(const char *key, uint64_t v)
-{
-	json_key(key);
-	printf("%llu", (unsigned long long)v);
-}
-
-static void json_field_addr(const char *key, const char *port_key, const struct addr *a)
-{
-	char text[ADDR_TEXT_MAX];
-	json_field_text(key, a->family ? addr_to_text(text, a) : "");
-	if (a->family)
-		json_field_number(port_key, a->port);
+	json_line_text(j, key, text);
+	if (port)
+		json_line_number(j, port_key, port);
 	else
-		json_field_text(port_key, "");
+		json_line_text(j, port_key, "");
+}
+
+void hits_record_json(struct json_line *j, const struct hit_row *row,
+		      const struct hits_texts *t)
+{
+	const struct hit *h = &row->hit;
+	char text[DNS_NAME_TEXT_MAX];
+	json_line_open(j, NULL, '{');
+	json_line_text(j, "time", t->time);
+	json_line_bool(j, "clock_synced", h->clock_synced);
+	json_line_text(j, "node", t->node);
+	snprintf(text, sizeof text, "%016llx", (unsigned long long)h->boot);
+	json_line_text(j, "boot", text);
+	json_line_number(j, "worker", h->worker);
+	json_line_number(j, "sequence", h->sequence);
+	json_addr(j, "client", "client_port", t->client, h->client.port);
+	json_addr(j, "proxy", "proxy_port", t->proxy, h->proxy.port);
+	json_addr(j, "listener", "listener_port", t->listener, h->listener.port);
+	json_line_text(j, "transport", hit_transport_text(h->transport));
+	json_line_text(j, "qname", t->qname);
+	json_line_text(j, "qtype", t->type);
+	json_line_text(j, "trigger", rule_trigger_text(h->trigger));
+	json_line_text(j, "matched", name_to_text(text, h->matched));
+	json_line_text(j, "prefix",
+		       h->prefix.addr.family ? prefix_to_text(text, &h->prefix) : "");
+	json_line_text(j, "list", t->list);
+	json_line_number(j, "entry", h->entry);
+	json_line_text(j, "family", t->family);
+	json_line_text(j, "category", t->category);
+	json_line_text(j, "action", rule_action_text(h->action));
+	json_line_number(j, "generation", h->generation);
+	json_line_number(j, "count", h->count);
 }
 
 static void print_json(const struct hit_row *row)
 {
-	const struct hit *h = &row->hit;
-	char text[DNS_NAME_TEXT_MAX];
-	json_field_text("time", hits_time_text(text, h->time_us));
-	json_key("clock_synced");
-	fputs(h->clock_synced ? "true" : "false", stdout);
-	json_field_text("node", cli_clean(text, sizeof text, row->node));
-	snprintf(text, sizeof text, "%016llx", (unsigned long long)h->boot);
-	json_field_text("boot", text);
-	json_field_number("worker", h->worker);
-	json_field_number("sequence", h->sequence);
-	json_field_addr("client", "client_port", &h->client);
-	json_field_addr("proxy", "proxy_port", &h->proxy);
-	json_field_addr("listener", "listener_port", &h->listener);
-	json_field_text("transport", hit_transport_text(h->transport));
-	json_field_text("qname", name_to_text(text, h->qname));
-	json_field_text("qtype", hits_type_text(text, h->qtype));
-	json_field_text("trigger", rule_trigger_text(h->trigger));
-	json_field_text("matched", name_to_text(text, h->matched));
-	json_field_text("prefix",
-			h->prefix.addr.family ? prefix_to_text(text, &h->prefix) : "");
-	json_field_text("list", cli_clean(text, sizeof text, h->list));
-	json_field_number("entry", h->entry);
-	json_field_text("family", cli_clean(text, sizeof text, h->family));
-	json_field_text("category", cli_clean(text, sizeof text, h->category));
-	json_field_text("action", rule_action_text(h->action));
-	json_field_number("generation", h->generation);
-	json_field_number("count", h->count);
-	fputs("}\n", stdout);
+	struct json_line j = {.to = stdout};
+	struct hits_texts t;
+	hits_texts(&t, row);
+	hits_record_json(&j, row, &t);
+	json_line_end(&j);
 }
 
-/* ---- one hit as a row ---- */
-
-enum { COLUMNS = 12 };
-
 /* On a terminal the heading says which clock it is; in a pipe there is none. */
-static const struct cli_column row_columns[] = {
+const struct cli_column hits_row_columns[] = {
 	{"time (UTC)", false}, {"client", false}, {"port", true},    {"over", false},
 	{"type", false},       {"name", false},	  {"action", false}, {"list", false},
 	{"entry", false},      {"family", false}, {"node", false},   {"count", true},
 	{NULL, false},
 };
 
-struct cells {
-	char time[HITS_TIME_TEXT_MAX], client[ADDR_TEXT_MAX], port[8];
-	char type[HITS_TYPE_TEXT_MAX], name[DNS_NAME_TEXT_MAX], rule[DNS_NAME_TEXT_MAX];
-	char count[16];
-	const char *cell[COLUMNS];
-};
-
-static void fill_cells(struct cells *c, const struct hit_row *row)
+void hits_cells(struct hits_cells *out, const struct hit_row *row,
+		const struct hits_texts *t)
 {
 	const struct hit *h = &row->hit;
-	hits_time_text(c->time, h->time_us);
-	addr_to_text(c->client, &h->client);
-	snprintf(c->port, sizeof c->port, "%u", h->client.port);
-	hits_type_text(c->type, h->qtype);
-	name_to_text(c->name, h->qname);
-	hits_rule_text(c->rule, h);
-	snprintf(c->count, sizeof c->count, "%u", h->count);
-	const char *cell[COLUMNS] = {
-		c->time,
-		c->client,
-		c->port,
+	out->port[0] = 0;
+	if (h->client.port)
+		snprintf(out->port, sizeof out->port, "%u", h->client.port);
+	snprintf(out->count, sizeof out->count, "%u", h->count);
+	const char *cell[HITS_COLUMNS] = {
+		t->time,
+		t->client,
+		out->port,
 		hit_transport_text(h->transport),
-		c->type,
-		c->name,
+		t->type,
+		t->qname,
 		rule_action_text(h->action),
-		h->list,
-		c->rule,
-		h->family,
-		row->node,
-		c->count,
+		t->list,
+		t->rule,
+		t->family,
+		t->node,
+		out->count,
 	};
-	memcpy(c->cell, cell, sizeof cell);
+	memcpy(out->cell, cell, sizeof cell);
 }
 
-static void print_row(struct cli_table *t, const struct hit_row *row)
+static int print_row(void *table, const struct hit_row *row)
 {
-	struct cells c;
-	if (!t) {
+	struct hits_texts t;
+	struct hits_cells c;
+	if (!table) {
 		print_json(row);
-		return;
+		return ERR_OK;
 	}
-	fill_cells(&c, row);
-	cli_table_row(t, c.cell);
+	hits_texts(&t, row);
+	hits_cells(&c, row, &t);
+	cli_table_row(table, c.cell);
+	return ERR_OK;
 }
 
 /* The newest rows, when only so many are wanted: kept until all have been read. */
@@ -160,7 +148,7 @@ static int keep_newest(struct newest *k, const struct hit_row *row, size_t limit
 	return ERR_OK;
 }
 
-static int print_newest(struct hits *h, struct cli_table *t, uint64_t *found)
+static int tell_newest(struct hits *h, hits_row_fn *fn, void *arg, uint64_t *told)
 {
 	struct newest k = {0};
 	struct hit_row row;
@@ -173,33 +161,41 @@ static int print_newest(struct hits *h, struct cli_table *t, uint64_t *found)
 		}
 	cli_progress_end(&h->progress);
 	for (size_t i = 0; i < k.n; i++)
-		print_row(t, &k.rows[k.n < limit ? i : (k.next + i) % limit]);
-	*found = k.n;
+		if (fn(arg, &k.rows[k.n < limit ? i : (k.next + i) % limit]))
+			status = cli_fail("out of memory");
+	*told = k.n;
 	free(k.rows);
 	return status;
 }
 
-/* All wanted rows, in the order they were recorded. */
-int hits_print_rows(struct hits *h)
+int hits_tell_rows(struct hits *h, hits_row_fn *fn, void *arg)
 {
 	struct hit_row row;
-	uint64_t found = 0;
+	uint64_t told = 0;
+	int status = CLI_DONE;
+	if (h->limit)
+		status = tell_newest(h, fn, arg, &told);
+	else
+		for (; hits_next(h, &row, &status); told++)
+			if (fn(arg, &row))
+				return cli_fail("out of memory");
+	if (!told)
+		hits_note(h, "no hits\n");
+	return status;
+}
+
+int hits_print_rows(struct hits *h)
+{
 	int status = hits_rows_open(h, h->limit ? "reading" : NULL);
 	if (status != CLI_GO)
 		return status;
-	struct cli_table *t = h->cli.json ? NULL : cli_table_open(row_columns, false);
-	status = CLI_DONE;
+	struct cli_table *t =
+		h->cli.json ? NULL : cli_table_open(hits_row_columns, false);
 	if (!t && !h->cli.json)
 		return hits_close(h, cli_fail("out of memory"));
-	if (h->limit)
-		status = print_newest(h, t, &found);
-	else
-		for (; hits_next(h, &row, &status); found++)
-			print_row(t, &row);
+	status = hits_tell_rows(h, print_row, t);
 	if (t)
 		cli_table_close(t);
-	if (!found)
-		hits_note(h, "no hits\n");
 	return hits_close(h, status);
 }
 
@@ -213,41 +209,31 @@ int hits_name(const struct cli_command *self, int argc, char **argv)
 	return hits_print_rows(&h);
 }
 
-int hits_export(const struct cli_command *self, int argc, char **argv)
-{
-	struct hits h;
-	int status = hits_parse(&h, self, NULL, 0, 0, argc, argv);
-	return status == CLI_GO ? hits_print_rows(&h) : status;
-}
-
 /* ---- follow ---- */
 
 /* Widths cannot be measured ahead here: room for what is usual, the rest just shifts. */
 static void print_live(const struct hit_row *row, bool tty)
 {
-	struct cells c;
-	char clean[DNS_NAME_TEXT_MAX];
-	fill_cells(&c, row);
+	struct hits_texts t;
+	struct hits_cells c;
+	hits_texts(&t, row);
+	hits_cells(&c, row, &t);
 	if (!tty) {
-		for (int i = 0; i < COLUMNS; i++)
-			printf("%s%c",
-			       *c.cell[i] ? cli_clean(clean, sizeof clean, c.cell[i])
-					  : "-",
-			       i + 1 < COLUMNS ? '\t' : '\n');
+		for (int i = 0; i < HITS_COLUMNS; i++)
+			printf("%s%c", *c.cell[i] ? c.cell[i] : "-",
+			       i + 1 < HITS_COLUMNS ? '\t' : '\n');
 		return;
 	}
-	char list[HIT_LIST_MAX], family[HIT_FAMILY_MAX];
-	printf("%.19sZ  %-15s %5s  %-5s %-40s %-10s %-16s %-16s %s\n", c.time, c.client,
-	       c.port, c.type, c.name, rule_action_text(row->hit.action),
-	       cli_clean(list, sizeof list, row->hit.list),
-	       cli_clean(family, sizeof family, row->hit.family), c.count);
+	printf("%.19sZ  %-15s %5s  %-5s %-40s %-10s %-16s %-16s %s\n", t.time, t.client,
+	       c.port, t.type, t.qname, rule_action_text(row->hit.action), t.list,
+	       t.family, c.count);
 }
 
 int hits_follow(const struct cli_command *self, int argc, char **argv)
 {
 	struct hits h;
 	struct hit_row row;
-	const struct timespec pause = {.tv_nsec = FOLLOW_EVERY_MS * 1000000L};
+	const struct timespec pause = {.tv_nsec = HITS_FOLLOW_EVERY_MS * 1000000L};
 	bool tty = isatty(STDOUT_FILENO);
 	long left;
 	int err, status = hits_parse(&h, self, NULL, 0, 0, argc, argv);

@@ -318,6 +318,8 @@ static int fill(struct hits *h, struct hits_folder *f)
 		if (h->rows++ % PROGRESS_EVERY_ROWS == 0)
 			cli_progress_at(&h->progress, h->rows, 0);
 		f->has = is_wanted(h, &f->row.hit);
+		if (!f->has)
+			f->passed = f->row.at;
 	}
 	return 1;
 }
@@ -339,6 +341,7 @@ int hits_next(struct hits *h, struct hit_row *row, int *status)
 		return 0;
 	*row = first->row;
 	first->has = false;
+	first->passed = row->at;
 	return 1;
 }
 

@@ -19,13 +19,15 @@ enum {
 	HITS_TIME_TEXT_MAX = 32, /* 2026-01-02T03:04:05.123456Z */
 	HITS_TYPE_TEXT_MAX = 16,
 	HITS_NUMBER_TEXT_MAX = 24,
-	HITS_OPTIONS_MAX = 20,
+	HITS_OPTIONS_MAX = 24,
+	HITS_FOLLOW_EVERY_MS = 200,
 };
 
 struct hits_folder {
 	struct hit_reader *reader;
 	struct hit_row row; /* its next one */
 	bool has;
+	struct hit_cursor passed; /* the last one that was told, or not wanted */
 };
 
 struct hits {
@@ -83,6 +85,11 @@ char *hits_rule_text(char out[DNS_NAME_TEXT_MAX], const struct hit *hit);
 char *hits_client_name(char out[PREFIX_TEXT_MAX], uint64_t client);
 char *hits_number(char out[HITS_NUMBER_TEXT_MAX], uint64_t v);
 
+/* Anything but 0 ends it: out of memory. */
+typedef int hits_row_fn(void *arg, const struct hit_row *row);
+/* Tells every wanted row, in the order they were recorded; with --limit the newest.
+ * Returns the exit status. */
+MUST_CHECK int hits_tell_rows(struct hits *h, hits_row_fn *fn, void *arg);
 /* Opens the log and prints every wanted row. Returns the exit status. */
 int hits_print_rows(struct hits *h);
 /* A table whose headings of times say on a terminal that they are UTC. */
@@ -108,5 +115,6 @@ int hits_cleaned(const struct cli_command *self, int argc, char **argv);
 int hits_compare(const struct cli_command *self, int argc, char **argv);
 int hits_follow(const struct cli_command *self, int argc, char **argv);
 int hits_export(const struct cli_command *self, int argc, char **argv);
+int hits_key(const struct cli_command *self, int argc, char **argv);
 
 #endif

@@ -20,8 +20,9 @@ static const struct cli_command commands[] = {
 	{"compare", "[clients|families|entries|lists|categories|actions]",
 	 "Hits now beside those of the span before", hits_compare},
 	{"follow", "", "Hits as they are stored, until Ctrl-C", hits_follow},
-	{"export", "", "All hits; with --json every field, one object a line",
-	 hits_export},
+	{"export", "", "Hits for others: pseudonyms, many formats", hits_export},
+	{"key", "new|rotate|reveal PSEUDONYM", "The key of exported pseudonyms",
+	 hits_key},
 	{0},
 };
 

@@ -173,7 +173,7 @@ class Resolver:
 
     def hits(self, *more):
         """All hits as dictionaries."""
-        return [json.loads(x) for x in self.must("sinkhole-hits", "export", "--json", *more).splitlines()]
+        return [json.loads(x) for x in self.must("sinkhole-hits", "export", "--json", "--purpose", "test", "--case", "1", *more).splitlines()]
 
     def wait_hits(self, wanted, seconds=5.0):
         """The hits once wanted(hits) is true; the writer drains at most every 100 ms."""

@@ -25,22 +25,22 @@ check 'kills' $? 0
 
 records=$(hits summary | awk -F'\t' '$1 == "records" { print $2 }')
 check 'some records' "$([ "${records:-0}" -gt 100 ] && echo yes)" yes
-check 'export' "$(hits export | wc -l)" "$records"
+check 'export' "$(hits export --purpose test --case 1 | wc -l)" "$records"
 check 'top lists' "$(hits top lists | cut -f1,2)" "kill	$records"
 check 'top clients' "$(hits top clients | cut -f1-3)" "192.0.2.1	$records	$records"
 check 'no gap, none twice' "$(hits summary | awk '$1 == "missing" || $1 == "repeated" { n += $2 } END { print n + 0 }')" 0
 check 'top names has its limit' "$(hits top names --limit 7 | wc -l)" 7
 check 'timeline adds up' "$(hits timeline | awk '{ n += $2 } END { print n + 0 }')" "$records"
 check 'timeline by day' "$(hits timeline --by day | awk '{ n += $2 } END { print n + 0 }')" "$records"
-name=$(hits export --limit 1 | cut -f6)
+name=$(hits export --purpose test --case 1 --limit 1 | cut -f6)
 check 'name' "$(hits name "$name" | cut -f6)" "$name"
 check 'name and below' "$(hits name kill.example --subtree | wc -l)" "$records"
 check 'name alone' "$(hits name kill.example | wc -l)" 0
 check 'client prefix' "$(hits client 192.0.2.0/24 | wc -l)" "$records"
 check 'another client' "$(hits client 192.0.2.2 | wc -l)" 0
-check 'another list' "$(hits export --list other | wc -l)" 0
-check 'until a while ago' "$(hits export --until 1d | wc -l)" 0
-check 'since a while ago' "$(hits export --since yesterday | wc -l)" "$records"
+check 'another list' "$(hits export --purpose test --case 1 --list other | wc -l)" 0
+check 'until a while ago' "$(hits export --purpose test --case 1 --until 1d | wc -l)" 0
+check 'since a while ago' "$(hits export --purpose test --case 1 --since yesterday | wc -l)" "$records"
 check 'JSON' "$(hits name "$name" --json |
 	python3 -c 'import json, sys; h = json.load(sys.stdin); print(h["qname"], h["client"], h["client_port"], h["proxy"], h["count"])')" \
 	"$name 192.0.2.1 1024 None 1"

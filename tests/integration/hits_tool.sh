@@ -16,11 +16,12 @@ check() { # WHAT HAVE WANT
 	fi
 }
 tool() { "$build/sinkhole-hits" "$@" --hits "$dir/a/hits,$dir/b/hits"; }
+exported() { tool export --purpose test --case 1 "$@" | cut -f1-12; }
 
 end=1767322800 # 2026-01-02T03:00:00Z
 "$build/bench/hits_make" "$dir/a" $hits 3 5000 300 $end >/dev/null || exit 1
 "$build/bench/hits_make" "$dir/b" $((hits / 10)) 1 5000 300 $((end - 86400)) >/dev/null || exit 1
-tool export >"$dir/rows" # time client port over type name action list entry family node count
+exported >"$dir/rows" # time client port over type name action list entry family node count
 check 'all rows' "$(wc -l <"$dir/rows")" "$(tool summary | awk '$1 == "records" { print $2 }')"
 check 'by time' "$(cut -f1 "$dir/rows" | sort -c 2>&1)" ''
 
@@ -59,7 +60,7 @@ for times in '2025-12-30T00:00:00 2026-01-03T00:00:00' '2025-12-31T00:00:00 2026
 	for filter in '--client 100.64.0.0/14' '--entry c2-00005.example' '--category phishing --list list-1' '--trigger answer'; do
 		# shellcheck disable=SC2086
 		check "sums of $filter $at" "$(tool top categories "$@" $filter | awk -F'\t' '{ n += $2 } END { print n + 0 }')" \
-			"$(tool export "$@" $filter | awk -F'\t' '{ n += $12 } END { print n + 0 }')"
+			"$(exported "$@" $filter | awk -F'\t' '{ n += $12 } END { print n + 0 }')"
 	done
 done
 
@@ -73,7 +74,7 @@ check 'client prefix' "$(tool client 100.64.0.0/16 | wc -l)" "$(awk -F'\t' '$2 ~
 check 'name' "$(tool name www.c2-00007.example)" "$(awk -F'\t' '$6 == "www.c2-00007.example"' "$dir/rows")"
 check 'name and below' "$(tool name c2-00007.example --subtree)" "$(awk -F'\t' '$9 == "c2-00007.example"' "$dir/rows")"
 check 'name above' "$(tool name example --subtree --list list-3 | wc -l)" "$(awk -F'\t' '$8 == "list-3"' "$dir/rows" | wc -l)"
-check 'newest' "$(tool export --limit 9)" "$(tail -n 9 "$dir/rows")"
+check 'newest' "$(exported --limit 9)" "$(tail -n 9 "$dir/rows")"
 check 'sample' "$(tool family Family2 | awk -F'\t' '{ print $7 "\t" $5 "\t" $6 }' | sort)" \
 	"$(tool family Family2 | awk -F'\t' '{ print $7 "\t" $5 "\t" $6 }' | sort | while read -r row; do grep -F -m1 "$row" "$dir/rows" | cut -f1-3; done)"
 

@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+"""What leaves through sinkhole-hits export: in whose shape, and under which name."""
+import contextlib
+import csv
+import io
+import ipaddress
+import json
+import os
+import re
+import subprocess
+
+import harness
+from harness import check, equal, test
+
+END = 1767322800  # 2026-01-02T03:00:00Z
+HITS = 2000
+
+
+class Log:
+    """A made hit log, a key, and the tool on both."""
+
+    def __init__(self, args, folder):
+        self.build, self.folder = args.build, folder
+        self.key = os.path.join(folder, "export.key")
+        subprocess.run([os.path.join(args.build, "bench/hits_make"), folder, str(HITS), "2", "50", "20", str(END)],
+                       check=True, stdout=subprocess.DEVNULL)
+        self.run("key", "new", "--key", self.key)
+        self.shown = [json.loads(x) for x in self.run("export", "--json", "--purpose", "test", "--case", "1", *self.hits).splitlines()]
+
+    @property
+    def hits(self):
+        return "--hits", os.path.join(self.folder, "hits")
+
+    def ask(self, *argv):
+        p = subprocess.run([os.path.join(self.build, "sinkhole-hits"), *argv], capture_output=True, text=True, timeout=60)
+        return p.returncode, p.stdout, p.stderr
+
+    def run(self, *argv):
+        status, out, said = self.ask(*argv)
+        check(status == 0, "sinkhole-hits %s" % " ".join(argv), status, said)
+        return out
+
+    def export(self, name, *more):
+        return self.run("export", "--format", name, "--key", self.key, *self.hits, *more)
+
+    def lines(self, name, *more):
+        return [json.loads(x) for x in self.export(name, *more).splitlines()]
+
+
+@contextlib.contextmanager
+def setup(args, folder):
+    yield Log(args, folder)
+
+
+def uid(h):
+    return "%s-%d-%d" % (h["boot"], h["worker"], h["sequence"])
+
+
+def has(record, **wanted):
+    """Every path (a__b) is there and of that type, or has that value."""
+    for path, want in wanted.items():
+        value = record
+        for part in path.split("__"):
+            check(isinstance(value, dict) and part in value, "no %s" % path, record)
+            value = value[part]
+        if isinstance(want, type):
+            check(isinstance(value, want) and not (want is int and isinstance(value, bool)), "%s is no %s" % (path, want), record)
+        else:
+            equal(value, want, path)
+
+
+@test("no format shows a client's address or port without purpose and case; each says dns-only")
+def pseudonyms(log):
+    clients = {h["client"] for h in log.shown}
+    check(len(clients) > 10, "clients", clients)
+    for name in "tsv json ocsf ecs shadowserver cef misp".split():
+        text = log.export(name)
+        records = text.splitlines()[name == "shadowserver":]
+        equal(len(records), len(log.shown), name)
+        words = set(re.split(r"[^0-9a-f.:]+", text))
+        check(not clients & words, "%s shows clients" % name, clients & words)
+        check(all("dns-only" in r for r in records), "evidence in %s" % name)
+        shown = log.run("export", "--format", name, "--purpose", "abuse", "--case", "4711", *log.hits)
+        check(name == "misp" or clients <= set(re.split(r"[^0-9a-f.:]+", shown)), "%s with a purpose" % name)
+        check(all("abuse" in r and "4711" in r and "dns-only" in r for r in shown.splitlines()[name == "shadowserver":]), "purpose in %s" % name)
+    for h, hidden in zip(log.shown, log.lines("json")):
+        equal(hidden["client_port"], None, "port")
+    pairs = {(h["client"], x["client"]) for h, x in zip(log.shown, log.lines("json"))}
+    equal(len(pairs), len(clients), "one pseudonym for each client")
+    client, pseudonym = sorted(pairs)[0]
+    equal(log.run("key", "reveal", pseudonym, "--key", log.key).strip(), client, "revealed")
+
+
+@test("a key is one user's, replaced only by rotate, and missing it nothing leaves")
+def key(log):
+    equal(os.stat(log.key).st_mode & 0o777, 0o600, "mode")
+    equal(log.ask("key", "new", "--key", log.key)[0], 2, "a second new")
+    before = log.lines("json", "--limit", "1")[0]
+    other = os.path.join(log.folder, "other.key")
+    equal(log.ask("key", "rotate", "--key", other)[0], 2, "rotate without a key")
+    log.run("key", "new", "--key", other)
+    new = log.run("key", "rotate", "--key", other).strip()
+    os.rename(other, log.key + ".rotated")
+    after = json.loads(log.run("export", "--json", "--key", log.key + ".rotated", "--limit", "1", *log.hits))
+    check(before["client"] != after["client"] and before["key"] != after["key"], "rotated")
+    equal(after["key"], new, "the new key's name")
+    os.chmod(log.key + ".rotated", 0o640)
+    for wrong in (["--key", log.key + ".rotated"], ["--key", os.path.join(log.folder, "none")], ["--purpose", "x"],
+                  ["--case", "1"], ["--purpose", "a b", "--case", "1"], ["--format", "xml", "--key", log.key]):
+        status, out, said = log.ask("export", *log.hits, *wrong)
+        equal((status, out, len(said.splitlines())), (2, "", 1), " ".join(wrong))
+
+
+@test("OCSF 1.3 DNS Activity")
+def ocsf(log):
+    for h, r in zip(log.shown, log.lines("ocsf")):
+        has(r, class_uid=4003, category_uid=4, activity_id=1, type_uid=400301, severity_id=1, time=int, count=h["count"],
+            metadata__version="1.3.0", metadata__product__name="sinkholed", metadata__product__vendor_name=str, metadata__uid=uid(h),
+            metadata__profiles=["host", "security_control"], device__type_id=1, src_endpoint__ip=str, dst_endpoint__ip=h["listener"],
+            connection_info__direction_id=1, connection_info__protocol_num=17 if h["transport"] == "udp" else 6,
+            query__hostname=h["qname"], query__type=h["qtype"], query__class="IN", action_id=int, disposition_id=int,
+            firewall_rule__uid=str(h["entry"]), policy__name=h["list"], policy__version=str, unmapped__evidence="dns-only")
+        check(1700000000000 < r["time"] < 1800000000000, "milliseconds", r["time"])
+        check(r["action_id"] in (2, 3, 4) and isinstance(r["malware"][0]["classification_ids"], list), "enums", r)
+        ipaddress.ip_address(r["src_endpoint"]["ip"])
+
+
+@test("Elastic Common Schema 8.11")
+def ecs(log):
+    for h, r in zip(log.shown, log.lines("ecs")):
+        has(r, **{"@timestamp": h["time"]}, ecs__version="8.11.0", event__kind="alert", event__category=["network"], event__type=list,
+            event__id=uid(h), event__dataset=str, source__ip=str, destination__ip=h["listener"], dns__type="query",
+            dns__question__name=h["qname"], dns__question__type=h["qtype"], dns__question__class="IN", network__protocol="dns",
+            network__transport="udp" if h["transport"] == "udp" else "tcp", observer__hostname=h["node"], rule__id=str(h["entry"]),
+            rule__ruleset=h["list"], threat__indicator__type=str, threat__indicator__name=str, labels__evidence="dns-only")
+        check(set(r["event"]["type"]) <= {"protocol", "denied", "info"}, "event.type", r)
+
+
+@test("Shadowserver's Sinkhole DNS columns")
+def shadowserver(log):
+    rows = list(csv.DictReader(io.StringIO(log.export("shadowserver"))))
+    equal(list(rows[0]), "timestamp protocol src_ip src_port src_asn src_geo src_region src_city src_hostname src_naics src_sector "
+          "device_vendor device_type device_model infection family tag query_type query count".split(), "columns")
+    equal(len(rows), len(log.shown), "rows")
+    for h, r in zip(log.shown, rows):
+        equal((r["timestamp"], r["query"], r["query_type"], r["count"], r["family"], r["src_port"]),
+              (h["time"][:19].replace("T", " "), h["qname"], h["qtype"], str(h["count"]), h["family"] or "", ""), "row")
+        check("dns-only" in r["tag"] and r["protocol"] in ("udp", "tcp"), "tag", r)
+        ipaddress.ip_address(r["src_ip"])
+
+
+@test("CEF: seven fields, and an extension whose values are escaped")
+def cef(log):
+    for h, line in zip(log.shown, log.export("cef").splitlines()):
+        head, extension = line.split("|")[:7], line.split("|", 7)[7]
+        equal(head[0], "CEF:0", "version")
+        check(head[5] and 0 <= int(head[6]) <= 10, "name and severity", head)
+        pairs = re.findall(r"(?:^| )(\w+)=((?:[^=\\]|\\.)*?)(?= \w+=|$)", extension)
+        values = dict(pairs)
+        equal(len(values), len(pairs), "keys once")
+        equal(values["dhost"], h["qname"], "dhost")
+        equal((values["cs1"], values["cs1Label"], values["cn1"]), (h["list"], "list", str(h["entry"])), "labels")
+        check(re.fullmatch(r"\d{13}", values["rt"]) and "src" not in values and "spt" not in values, "rt and src", values)
+        check("evidence\\=dns-only" in values["cs5"], "evidence", values)
+        equal(ipaddress.ip_address(values["c6a2"]).version, 6, "a pseudonym")
+
+
+@test("MISP sightings")
+def misp(log):
+    for h, r in zip(log.shown, log.lines("misp")):
+        has(r, values=[h["matched"]], type="0", source=str, timestamp=int)
+        check(len(r["source"]) < 256 and abs(r["timestamp"] - END) < 3 * 86400, "source and time", r)
+
+
+if __name__ == "__main__":
+    harness.main(setup)
