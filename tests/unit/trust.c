@@ -45,6 +45,12 @@ static struct key key_new(void)
 	return k;
 }
 
+static void key_free(struct key *k)
+{
+	ldns_key_deep_free(k->key);
+	ldns_rr_free(k->rr);
+}
+
 static void take_back(struct key *k)
 {
 	ldns_rdf *flags = ldns_native2rdf_int16(LDNS_RDF_TYPE_INT16, 257 | 128);
@@ -194,6 +200,8 @@ START_TEST(roll_over_with_restarts)
 	ck_assert_int_eq(vouching(now), 1);
 	end();
 	anchor_records_fini(&given);
+	key_free(&a);
+	key_free(&b);
 }
 END_TEST
 
@@ -224,6 +232,9 @@ START_TEST(strangers_bring_nothing)
 	ck_assert_int_eq(vouching(now), 1);
 	end();
 	anchor_records_fini(&given);
+	key_free(&a);
+	key_free(&b);
+	key_free(&c);
 }
 END_TEST
 
@@ -266,6 +277,7 @@ START_TEST(caches_forget)
 	ck_assert_uint_eq(cached(), 1);
 	end();
 	anchor_records_fini(&given);
+	key_free(&a);
 }
 END_TEST
 
@@ -300,6 +312,7 @@ START_TEST(readers_that_stay)
 	ck_assert_int_eq(nta("add", "again.test", 100), 0);
 	end();
 	anchor_records_fini(&given);
+	key_free(&a);
 }
 END_TEST
 
