@@ -40,6 +40,14 @@ static inline const uint8_t *name_parent(const uint8_t *name)
 	return *name ? name + *name + 1 : name;
 }
 
+/* The end of name that has n labels; name itself when that has no more. */
+static inline const uint8_t *name_last(const uint8_t *name, unsigned n)
+{
+	for (unsigned have = name_labels(name); have > n; have--)
+		name = name_parent(name);
+	return name;
+}
+
 static inline uint8_t name_lower_byte(uint8_t c)
 {
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
@@ -65,12 +73,7 @@ static inline bool name_equal(const uint8_t *a, const uint8_t *b)
 /* name is zone itself or below it. */
 static inline bool name_within(const uint8_t *name, const uint8_t *zone)
 {
-	unsigned have = name_labels(name), want = name_labels(zone);
-	if (have < want)
-		return false;
-	for (; have > want; have--)
-		name = name_parent(name);
-	return name_equal(name, zone);
+	return name_equal(name_last(name, name_labels(zone)), zone);
 }
 
 /* name is below zone and not zone itself. */

@@ -1,9 +1,10 @@
 /* pool.h: a fixed number of equal slots, taken and given back singly.
- * Shape    slots never used so far, behind them those that were given back, last first:
- * so as many pages are touched as the largest crowd needs, and no more Memory   all
- * reserved at open, none of it in use before its first take; a slot given back keeps what
- * it holds but for its first pointer Threads  one owner Errors   ERR_NOMEM from open;
- * NULL when all are taken */
+ * Shape    slots that were never used, and those that were given back, last first: so as
+ *          many pages are touched as the largest crowd needs, and no more
+ * Memory   all reserved at open, none of it in use before its first take; a slot given
+ *          back keeps what it holds but for its first pointer
+ * Threads  one owner
+ * Errors   ERR_NOMEM from open; NULL when all are taken */
 #ifndef SINKHOLED_POOL_H
 #define SINKHOLED_POOL_H
 

@@ -19,13 +19,6 @@ static bool is_relaxed(const struct iter_io *io)
 	return io->env->conf->recursion.qname_minimisation != CONF_QMIN_STRICT;
 }
 
-static const uint8_t *last_labels(const uint8_t *name, unsigned n)
-{
-	for (unsigned have = name_labels(name); have > n; have--)
-		name = name_parent(name);
-	return name;
-}
-
 static bool spares_probes(const struct iter *it, const struct iter_io *io)
 {
 	return io->subject->own && (it->cut_probes >= CUT_PROBES_OWN ||
@@ -62,7 +55,7 @@ static int choose(struct iter *it, struct iter_io *io, unsigned known)
 	it->ask = it->name;
 	it->ask_type = it->type;
 	while ((n = next_labels(it, io, known)) < all) {
-		const uint8_t *probe = last_labels(it->name, n);
+		const uint8_t *probe = name_last(it->name, n);
 		int r = is_known(io, probe);
 		if (r < 0)
 			return r;

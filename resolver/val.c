@@ -441,13 +441,6 @@ static enum cut cut_above(struct val *v, const uint8_t *zone, const struct ancho
 	return cut == CUT_UNSIGNED || cut == CUT_WAITS ? cut : CUT_SIGNED;
 }
 
-static const uint8_t *last_labels(const uint8_t *name, unsigned n)
-{
-	for (unsigned have = name_labels(name); have > n; have--)
-		name = name_parent(name);
-	return name;
-}
-
 /* The first zone below top, at or above end, of which more is known than that it is
  * signed or none; else CUT_NONE. */
 static enum cut cut_between(struct val *v, const uint8_t *top, const uint8_t *end,
@@ -455,7 +448,7 @@ static enum cut cut_between(struct val *v, const uint8_t *top, const uint8_t *en
 {
 	const struct rrset *ds;
 	for (unsigned n = name_labels(top) + 1; n <= name_labels(end); n++) {
-		*zone = last_labels(end, n);
+		*zone = name_last(end, n);
 		enum cut cut = cut_at(v, *zone, &ds, depth);
 		if (cut != CUT_SIGNED && cut != CUT_NONE)
 			return cut;

@@ -166,10 +166,7 @@ static const uint8_t *nsec_encloser(const struct nsec *over, const uint8_t *name
 	unsigned owner, next;
 	compare(name, over->owner, &owner);
 	compare(name, over->next, &next);
-	unsigned keep = owner > next ? owner : next;
-	for (unsigned n = name_labels(name); n > keep; n--)
-		name = name_parent(name);
-	return name;
+	return name_last(name, owner > next ? owner : next);
 }
 
 /* RFC 4035 5.4. */

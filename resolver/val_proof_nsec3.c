@@ -256,9 +256,7 @@ enum proof_result nsec3_wildcard(const struct proof *p, const uint8_t *name,
 	enum proof_result got = nsec3_load(&c, p);
 	if (got != PROOF_SECURE)
 		return got;
-	for (unsigned n = name_labels(name) - name_labels(encloser); n > 1; n--)
-		name = name_parent(name);
-	if (!nsec3_hash(&c, hash, name))
+	if (!nsec3_hash(&c, hash, name_last(name, name_labels(encloser) + 1)))
 		return PROOF_SPENT;
 	const struct nsec3 *over = nsec3_cover(&c, hash);
 	return over ? nsec3_span(over) : PROOF_NOTHING;

@@ -434,12 +434,7 @@ static bool canonical(struct check *c)
  * all of it. */
 static const uint8_t *encloser_of(const uint8_t *owner, const struct sig *g)
 {
-	unsigned n = labels_of(owner);
-	if (g->labels == n)
-		return NULL;
-	for (n = name_labels(owner); n > g->labels; n--)
-		owner = name_parent(owner);
-	return owner;
+	return g->labels == labels_of(owner) ? NULL : name_last(owner, g->labels);
 }
 
 static void put_lower(struct wire_writer *w, const uint8_t *name)

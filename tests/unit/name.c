@@ -161,6 +161,10 @@ START_TEST(case_and_parts)
 	ck_assert_uint_eq(name_labels(low), 3);
 	ck_assert_uint_eq(name_labels(name(".")), 0);
 	ck_assert(name_equal(name_parent(low), name("example.com")));
+	ck_assert(name_equal(name_last(low, 1), name("com")));
+	ck_assert(name_equal(name_last(low, 0), name(".")));
+	ck_assert_ptr_eq(name_last(low, 3), low);
+	ck_assert_ptr_eq(name_last(low, 9), low);
 	const uint8_t *root = name(".");
 	ck_assert_ptr_eq(name_parent(root), root);
 	uint8_t copy[DNS_NAME_MAX];
