@@ -84,11 +84,24 @@ static bool took(struct call *c, enum iter_result result, bool *more)
 	return r->state != RESOLVE_DONE;
 }
 
-/* Once, from the start: what is bogus may be so at one of a zone's servers only. */
+/* Once, from the start: what is bogus may be so at one of a zone's servers only, or for
+ * who led there. What stays bogus is a failure. */
 static bool begin_again(struct call *c)
 {
 	struct resolve *r = c->r;
-	if (r->security != SECURITY_BOGUS || c->io.env->cached_only ||
+	const struct resolve_env *env = c->io.env;
+	struct failure f = failure_of(c);
+	f.name = r->name[0];
+	if (r->security != SECURITY_BOGUS || env->cached_only)
+		return false;
+	if (r->val.again) {
+		f.text = r->val.text;
+		f.least_s = VAL_BOGUS_TTL_S;
+		rrset_cache_put_failure(env->cache, &f, env->now_s);
+		return false;
+	}
+	if (rrset_cache_get_failure(env->cache, &f, r->arena, env->now_s) !=
+		    RRSET_CACHE_MISS ||
 	    !val_again(&r->val))
 		return false;
 	r->chain_n = r->links = r->noted_names = r->noted_sets = 0;

@@ -8,10 +8,10 @@ static int lasting(const struct resolve *r, const struct rrset *s, int got)
 {
 	if (got != RRSET_CACHE_HIT)
 		return got;
-	bool own = r->q.subject.own;
-	bool bare = s->kind != RRSET_DATA && !s->rr_n && !own;
-	bool bogus = s->security == SECURITY_BOGUS && (own || r->val.again);
-	return bare || bogus || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
+	bool own = r->q.subject.own, bogus = s->security == SECURITY_BOGUS;
+	bool bare = s->kind != RRSET_DATA && !s->rr_n && !own && !bogus;
+	bool refused = bogus && (own || r->val.again);
+	return bare || refused || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
 }
 
 static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t now_s)

@@ -657,6 +657,7 @@ enum val_result val_check(struct val *v, const struct resolve_env *env,
 	v->slice = VAL_SLICE;
 	v->yields = false;
 	for (int i = 0; i < n && !failed; i++) {
+		v->fresh |= parts[i].set->security == SECURITY_BOGUS;
 		status st = part_status(v, &parts[i]);
 		waits |= st == SECURITY_UNCHECKED;
 		failed = st == SECURITY_BOGUS || st == SECURITY_INDETERMINATE;

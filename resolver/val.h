@@ -53,8 +53,8 @@ struct val {
 	struct val_work work;
 	int32_t slice;
 	bool yields, no_room;
-	bool fresh; /* something has been found to be bogus that was not known to be */
-	bool known; /* something was known to be */
+	bool fresh; /* what the answer says is bogus, or keys that were not known to be */
+	bool known; /* keys were known to be */
 	bool again; /* what is known to be does not count */
 	struct verdict blocked;
 	/* Of the first set that is not secure. */
