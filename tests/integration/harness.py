@@ -86,6 +86,21 @@ class Resolver:
         with open(self.conf_file, "w") as f:
             json.dump(self.conf, f, indent=1)  # JSON is YAML
 
+    @contextlib.contextmanager
+    def running(self):
+        """Started; at the end it must end cleanly, and no sanitizer may have complained."""
+        try:
+            self.start()
+            yield self
+            self.stop()
+            said = self.said()
+            check(not self.faults, "; ".join(self.faults))
+            check("Sanitizer" not in said and "runtime error:" not in said, "a sanitizer complained: " + said)
+        finally:
+            if self.process:
+                self.process.kill()
+                self.process.wait()
+
     def start(self, wrapper=()):
         self.spawn(wrapper)
         if not wait_for(self.accepts, 30):
@@ -365,23 +380,11 @@ def run_one(args, what, function, full, sanitized, world, report):
 
 @contextlib.contextmanager
 def lab_and_resolver(args, folder, prepare=None, **conf):
-    """The usual set-up: a lab, and a running resolver on it; prepare(resolver) fills the store first. At the end the
-    resolver must end cleanly, and no sanitizer may have complained."""
-    lab = Lab(os.path.join(folder, "lab"))
-    lab.up()
-    r = Resolver(args.build, os.path.join(folder, "resolver"), lab, **conf)
-    try:
+    """The usual set-up: a lab, and a running resolver on it; prepare(resolver) fills the store first."""
+    with Lab(os.path.join(folder, "lab")).standing() as lab:
+        r = Resolver(args.build, os.path.join(folder, "resolver"), lab, **conf)
         r.must("sinkhole-blocklist", "import", "--list", "lab", os.path.join(os.path.dirname(os.path.abspath(__file__)), "zones", "lab.list"))
         if prepare:
             prepare(r)
-        r.start()
-        yield r
-        r.stop()
-        said = r.said()
-        check(not r.faults, "; ".join(r.faults))
-        check("Sanitizer" not in said and "runtime error:" not in said, "a sanitizer complained: " + said)
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
-        lab.down()
+        with r.running():
+            yield r

@@ -5,6 +5,7 @@ Root, one top-level domain and the ordinary zones of zones/ are served by real N
 zones by attacker.py. Every server has an address of its own in one 127.x.y.0/24 and all listen on one port
 above 1023, so no right beyond an ordinary user's is needed. The class Lab is what the tests use; the command
 is `make lab`: fixed addresses, the resolver on 127.0.0.1 port 5300, all of it below BUILD/lab."""
+import contextlib
 import ctypes
 import ipaddress
 import json
@@ -106,6 +107,14 @@ class Lab:
         return os.path.join(self.folder, *names)
 
     # ---- the servers ----
+
+    @contextlib.contextmanager
+    def standing(self):
+        self.up()
+        try:
+            yield self
+        finally:
+            self.down()
 
     def up(self, tied=True):
         """Starts all servers. tied: they end with this process."""

@@ -26,24 +26,14 @@ ROUNDS = 40
 @contextlib.contextmanager
 def setup(args, folder):
     """One worker: all packets and all time are those of the question being asked."""
-    lab = WideLab(os.path.join(folder, "lab"))
-    lab.up()
-    r = Resolver(args.build, os.path.join(folder, "resolver"), lab, workers=1)
-    try:
-        r.start()
-        time.sleep(0.5)
-        before = cpu_ms(r.process.pid)
-        time.sleep(2)
-        r.cpu_ms = CPU_MS * (20 if args.sanitized else 1)
-        r.idle_ms_s = (cpu_ms(r.process.pid) - before) / 2  # what it takes with nothing to do
-        yield r
-        r.stop()
-        check(not r.faults, "; ".join(r.faults))
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
-        lab.down()
+    with WideLab(os.path.join(folder, "lab")).standing() as lab:
+        with Resolver(args.build, os.path.join(folder, "resolver"), lab, workers=1).running() as r:
+            time.sleep(0.5)
+            before = cpu_ms(r.process.pid)
+            time.sleep(2)
+            r.cpu_ms = CPU_MS * (20 if args.sanitized else 1)
+            r.idle_ms_s = (cpu_ms(r.process.pid) - before) / 2  # what it takes with nothing to do
+            yield r
 
 
 # ---- what the attacker's server and the victim's say ----

@@ -31,23 +31,15 @@ class SignedLab(Lab):
 @contextlib.contextmanager
 def setup(args, folder):
     lab = SignedLab(os.path.join(folder, "lab"))
-    lab.up()
-    r = Resolver(args.build, os.path.join(folder, "resolver"), lab)
-    anchors = os.path.join(folder, "anchors")
-    with open(anchors, "w") as f:
-        f.write(ANCHORS)
-    server = ["%s@%d" % (lab.host(HOST), lab.port)]
-    r.configure(recursion={"trust_anchor": anchors, "stub": [{"zone": z + ".example", "servers": server} for z in SPANS]})
-    try:
-        r.start()
-        yield r
-        r.stop()
-        check(not r.faults, "; ".join(r.faults))
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
-        lab.down()
+    with lab.standing():
+        r = Resolver(args.build, os.path.join(folder, "resolver"), lab)
+        anchors = os.path.join(folder, "anchors")
+        with open(anchors, "w") as f:
+            f.write(ANCHORS)
+        server = ["%s@%d" % (lab.host(HOST), lab.port)]
+        r.configure(recursion={"trust_anchor": anchors, "stub": [{"zone": z + ".example", "servers": server} for z in SPANS]})
+        with r.running():
+            yield r
 
 
 def counters(r):

@@ -53,22 +53,11 @@ def setup(args, folder):
         zones.append(Zone(label + ".example", text, Key(13)).sign())
         zones[-1].parent_ds = zones[-1].ds()
     lab.puppets = zones
-    lab.up()
-    r = Resolver(args.build, os.path.join(folder, "resolver"), lab)
-    world = World(r, lab, Authority(zones))
-    try:
-        with puppet.Puppets(lab, (PUPPET,), world.say):
-            r.start()
+    with lab.standing():
+        r = Resolver(args.build, os.path.join(folder, "resolver"), lab)
+        world = World(r, lab, Authority(zones))
+        with puppet.Puppets(lab, (PUPPET,), world.say), r.running():
             yield world
-        r.stop()
-        said = r.said()
-        check(not r.faults, "; ".join(r.faults))
-        check("Sanitizer" not in said and "runtime error:" not in said, "a sanitizer complained: " + said)
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
-        lab.down()
 
 
 def rrsigs(m):

@@ -259,19 +259,9 @@ class Server(Authority):
 def setup(args, folder):
     lab = SignedLab(os.path.join(folder, "lab"), labels=("nsec",))
     lab.puppets = [a.zones(lab.net) for a in attacks]
-    lab.up()
-    r = Resolver(args.build, os.path.join(folder, "resolver"), lab, workers=1)
-    try:
-        with puppet.Puppets(lab, (PUPPET,), Server(lab.puppets, {a.zone: a for a in attacks}).say):
-            r.start()
+    with lab.standing(), puppet.Puppets(lab, (PUPPET,), Server(lab.puppets, {a.zone: a for a in attacks}).say):
+        with Resolver(args.build, os.path.join(folder, "resolver"), lab, workers=1).running() as r:
             yield r
-        r.stop()
-        check(not r.faults, "; ".join(r.faults))
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
-        lab.down()
 
 
 def cold(r, attack, before):

@@ -29,26 +29,12 @@ SLOW_S = 0.5
 def setup(args, folder):
     if not find("dnsperf"):
         raise Skip("dnsperf is not installed (make deps)")
-    lab = WideLab(os.path.join(folder, "lab"))
-    lab.up()
-    try:
+    with WideLab(os.path.join(folder, "lab")).standing() as lab:
         yield args, folder, lab
-    finally:
-        lab.down()
 
 
-@contextlib.contextmanager
 def running(args, folder, lab, **conf):
-    r = Resolver(args.build, folder, lab, **conf)
-    try:
-        r.start()
-        yield r
-        r.stop()
-        check(not r.faults, "; ".join(r.faults))
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
+    return Resolver(args.build, folder, lab, **conf).running()
 
 
 def anonymous_mib(r):

@@ -23,19 +23,9 @@ STRANGER = 99  # a host of the lab that nobody has asked anything
 
 @contextlib.contextmanager
 def setup(args, folder):
-    lab = WideLab(os.path.join(folder, "lab"))
-    lab.up()
-    r = Resolver(args.build, os.path.join(folder, "resolver"), lab)
-    try:
-        r.start()
-        yield r
-        r.stop()
-        check(not r.faults, "; ".join(r.faults))
-    finally:
-        if r.process:
-            r.process.kill()
-            r.process.wait()
-        lab.down()
+    with WideLab(os.path.join(folder, "lab")).standing() as lab:
+        with Resolver(args.build, os.path.join(folder, "resolver"), lab).running() as r:
+            yield r
 
 
 def address(asked, data):

@@ -75,26 +75,11 @@ def say(asked):
 
 @contextlib.contextmanager
 def setup(args, folder):
-    lab = WideLab(os.path.join(folder, "lab"))
-    lab.up()
-    resolvers = []
-    try:
-        with Puppets(lab, (PUPPETS["attack"],), say):
-            for name, on in (("on", True), ("off", False)):
-                r = Resolver(args.build, os.path.join(folder, name), lab, workers=1,
-                             rebinding={"enabled": on, "exempt": ["inside." + ZONE]})
-                resolvers.append(r)
-                r.start()
-            yield resolvers
-            for r in resolvers:
-                r.stop()
-                check(not r.faults, "; ".join(r.faults))
-    finally:
-        for r in resolvers:
-            if r.process:
-                r.process.kill()
-                r.process.wait()
-        lab.down()
+    with WideLab(os.path.join(folder, "lab")).standing() as lab, contextlib.ExitStack() as all_of:
+        all_of.enter_context(Puppets(lab, (PUPPETS["attack"],), say))
+        yield [all_of.enter_context(Resolver(args.build, os.path.join(folder, name), lab, workers=1,
+                                             rebinding={"enabled": on, "exempt": ["inside." + ZONE]}).running())
+               for name, on in (("on", True), ("off", False))]
 
 
 @test("row 38: private addresses in A, AAAA, hints and behind aliases: none passes when on, all do when off")
