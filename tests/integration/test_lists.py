@@ -2,6 +2,7 @@
 """Lists in the formats of others: what goes out comes in again, and memory does not grow with a file."""
 import csv
 import io
+import ipaddress
 import json
 import os
 import random
@@ -192,6 +193,35 @@ def same_decisions(args, folder):
             want = {"given": "nxdomain"}.get(row[2], row[2]) if row else None
             equal(told.get("action"), want, "seed %d, %s, imported" % (seed, name))
     return "%d names, %d on the list" % (asked, hits)
+
+
+def prefix_of(owner):
+    """RPZ draft 4.1.1: 24.0.2.0.192, 48.zz.1.db8.2001; checks that it is the one form there is."""
+    bits, *words = owner.split(".")
+    if "zz" not in words and len(words) == 4:
+        return ipaddress.ip_network(".".join(reversed(words)) + "/" + bits)
+    full = []
+    for w in words:
+        full += ["0"] * (9 - len(words)) if w == "zz" else [w]
+    runs = [len(m) for m in re.findall("z+", "".join("z" if w == "0" else "x" for w in full))]
+    longest = max(runs, default=0)
+    check(("zz" in words) == (longest > 1) and len(full) == 8, "zeros of " + owner)
+    if "zz" in words:
+        equal(9 - len(words), longest, "zz of " + owner)
+        first = next(i for i in range(8) if full[i:i + longest] == ["0"] * longest)
+        equal(words.index("zz"), first, "place of zz in " + owner)
+    return ipaddress.ip_network(":".join(reversed(full)) + "/" + bits)
+
+
+@test("RPZ: each prefix has its triggers, in the form of the draft")
+def same_prefixes(args, folder):
+    one, _ = both(args, folder)
+    triggers = {"address": ["rpz-ip", "rpz-nsip"], "answer": ["rpz-ip"], "server": ["rpz-nsip"]}
+    rows = random_prefixes(random.Random(5), 400)
+    one.load("a", as_csv(rows.values()))
+    want = {(str(ipaddress.ip_network(net)), t) for net, row in rows.items() for t in triggers[row[1]]}
+    found = {(str(prefix_of(m[1])), m[2]) for m in re.finditer(r"^(\S+)\.(rpz-\S+) ", one.export("a", "rpz"), re.M)}
+    equal(sorted(found ^ want), [], "prefixes")
 
 
 @test("RPZ: named-checkzone takes it")

@@ -200,6 +200,11 @@ START_TEST(stix_fields)
 	ck_assert_str_eq(i->entry.category, "malicious-activity c2");
 	ck_assert_str_eq(i->entry.reference, "TLP:AMBER+STRICT https://x.test/1 CVE-1");
 	/* nothing of it is left for the next one; an author that is not in the file */
+	expect(BUNDLE(INDICATOR("[domain-name:value = 'a.test']",
+				"\"revoked\":true,") ",\n" INDICATOR("[domain-name:value "
+								     "= 'b.test']",
+								     "")),
+	       FEED_STIX, "3 !revoked; 4 subtree b.test");
 	expect(BUNDLE("{\"type\":\"indicator\",\"confidence\":85,\"name\":\"Beacon\","
 		      "\"valid_until\":\"2030-01-01T00:00:00Z\","
 		      "\"pattern\":\"[domain-name:value = 'a.test']\"},\n"
@@ -413,6 +418,9 @@ START_TEST(limits)
 	ck_assert_int_eq(read_filled("\"x\":\"", 'a', 70000, "\"\n\n"), ERR_OK);
 	ck_assert_str_eq(seen.text, "3 subtree a.test");
 	ck_assert_uint_eq(result.lines, 3);
+	/* lines without a value to the end of a piece */
+	ck_assert_int_eq(read_filled("", '\n', 70000, "\"x\":1"), ERR_OK);
+	ck_assert_str_eq(seen.text, "70001 subtree a.test");
 	/* bytes that are no UTF-8 */
 	ck_assert_int_eq(read_filled("\"name\":\"", '\xff', 10, "\""), ERR_OK);
 }
