@@ -83,7 +83,9 @@ static int read_conf(struct explain *e)
 
 static int judge(struct explain *e)
 {
-	struct policy_asked q = {.class = POLICY_ALL,
+	/* Of who opted out all are told that would decide for others. */
+	bool out = e->subject.class == POLICY_NONE;
+	struct policy_asked q = {.class = out ? POLICY_ALL : e->subject.class,
 				 .server = e->server,
 				 .client = e->from,
 				 .addr = e->addr};
@@ -93,7 +95,7 @@ static int judge(struct explain *e)
 			      &q);
 	if (e->n < 0)
 		return cli_fail("cannot read the store: %s", err_text(e->n));
-	if (e->subject.class == POLICY_NONE)
+	if (out)
 		e->verdict = (struct verdict){.kind = VERDICT_PASS};
 	return CLI_GO;
 }

@@ -67,7 +67,7 @@ refuse 2 "needs --list" import "$sample"
 refuse 2 "needs FILE" import --list x
 refuse 2 "not \"xml\"" import --list x --format xml "$sample"
 refuse 2 "not \"shoot\"" import --list x --action shoot "$sample"
-refuse 2 "not supported" import --list x --action cname=a.example.net "$sample"
+refuse 2 "no domain name" import --list x --action cname=a..b "$sample"
 refuse 2 "not \"soon\"" import --list x --expires soon "$sample"
 refuse 2 "0 to 65535" import --list x --precedence 65536 "$sample"
 refuse 2 "needs --reason" import --list x --force "$sample"
@@ -198,7 +198,7 @@ expect 0 "flush set" export --format nft
 garden='garden.example.net'
 printf '%s\n' '$TTL 30' '$ORIGIN rpz.example.' '@ SOA a. b. 1 1 1 1 1' "$garden A 192.0.2.7" "*.wild.example.net TXT \"a;b\"" \
 	"$garden AAAA 2001:db8::7" "$garden A 192.0.2.7" "mixed.example.net A 192.0.2.1" "mixed.example.net CNAME ." \
-	"$garden NS ns.example.net." "$garden A 192.0.2.256" "$garden CNAME other.example.net." >data.rpz
+	"$garden NS ns.example.net." "$garden A 192.0.2.256" "$garden CNAME rpz-later." >data.rpz
 { head -3 data.rpz; tail -n +4 data.rpz | tac; } >data-back.rpz
 counted() { # WORDS NUMBER: a line of the summary
 	if grep -qE "^ *$1 +$2\$" "$out"; then ok; else bad "summary: $1 $2"; fi

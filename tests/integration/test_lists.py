@@ -208,7 +208,7 @@ def prefix_of(owner):
     check(("zz" in words) == (longest > 1) and len(full) == 8, "zeros of " + owner)
     if "zz" in words:
         equal(9 - len(words), longest, "zz of " + owner)
-        first = next(i for i in range(8) if full[i:i + longest] == ["0"] * longest)
+        first = next(i for i in range(8, -1, -1) if full[i:i + longest] == ["0"] * longest)  # written, the first
         equal(words.index("zz"), first, "place of zz in " + owner)
     return ipaddress.ip_network(":".join(reversed(full)) + "/" + bits)
 
