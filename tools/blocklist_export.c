@@ -58,7 +58,8 @@ static int csv_rule(struct export *x, const struct export_rule *r)
 
 /* ---- plain ---- */
 
-/* What is exact, or about one trigger alone, would come back as a rule that covers more. */
+/* What is exact, or about one trigger alone, would come back as a rule that covers more.
+ */
 static int plain_rule(struct export *x, const struct export_rule *r)
 {
 	char rule[TOOL_RULE_TEXT_MAX];
@@ -178,7 +179,8 @@ static int each_rule(void *arg, const struct blocklist_key *key, const struct ru
 static int tell_lost(const uint64_t lost[EXPORT_LOST_N])
 {
 	static const char *const why[EXPORT_LOST_N] = {
-		[EXPORT_EXACT] = "for single names or triggers, which this format cannot say",
+		[EXPORT_EXACT] =
+			"for single names or triggers, which this format cannot say",
 		[EXPORT_OVER] = "not in force, and this format has no times",
 		[EXPORT_HARMLESS] =
 			"that do not block, which others would take for blocks",

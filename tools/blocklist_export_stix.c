@@ -106,7 +106,7 @@ static void pattern_of(char *out, size_t size, const struct export_rule *r)
 {
 	char rule[TOOL_RULE_TEXT_MAX];
 	const struct prefix *p = &r->key->prefix;
-	bool like = !p->addr.family && r->rule->kind == RULE_WILDCARD;
+	bool like = !p->addr.family && rule_kind_is_wildcard(r->rule->kind);
 	bool net = p->addr.family && p->bits < 8 * addr_len(&p->addr);
 	tool_rule_text(rule, r->key, r->rule->kind);
 	if (p->addr.family && !net)
@@ -171,8 +171,10 @@ static int stix_rule(struct export *x, const struct export_rule *r)
 	const struct blocklist_entry *e = &r->entry;
 	char id[ID_TEXT], name[TOOL_RULE_TEXT_MAX + 96], rule[TOOL_RULE_TEXT_MAX];
 	char pattern[2 * TOOL_RULE_TEXT_MAX + 64];
-	/* Whoever does not know the extension would block it. */
-	if (r->action == RULE_PASSTHRU) {
+	bool client = r->key->prefix.addr.family && r->rule->kind == RULE_ADDR_CLIENT;
+	/* Whoever does not know the extension would block it, or take a subscriber for an
+	 * attacker. */
+	if (r->action == RULE_PASSTHRU || client) {
 		x->lost[EXPORT_HARMLESS]++;
 		return ERR_OK;
 	}

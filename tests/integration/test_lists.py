@@ -88,6 +88,11 @@ def random_prefixes(r, n):
     return rows
 
 
+OTHERS = [row + [""] * 8 for row in [  # triggers and actions that a name of a list does not have
+    ["ns1.zone.example", "ns-exact", "nxdomain", ""], ["*.ns2.zone.example", "ns-wildcard", "drop", ""]]]
+GARDEN = ["garden.zone.test", "exact", "cname"] + [""] * 8 + ["TYPE5 30 \\# 8 0167047465737400"]
+
+
 def as_csv(rows):
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([HEADING.split()] + list(rows))
@@ -157,7 +162,7 @@ def same_rules(args, folder):
     one, two = both(args, folder)
     for seed in range(COUNTS["rounds"]):
         r = random.Random(seed)
-        rows = list(random_rules(r, 60).values()) + list(random_prefixes(r, 40).values())
+        rows = list(random_rules(r, 60).values()) + list(random_prefixes(r, 40).values()) + OTHERS + [GARDEN]
         one.load("a", as_csv(rows))
         two.load("csv", one.export("a", "csv"))
         equal(two.rules("csv"), one.rules("a"), "csv, seed %d" % seed)
@@ -266,6 +271,8 @@ def nft_takes_it(args, folder):
 @test("formats for others hold nothing of what is marked, and nothing that is over")
 def nothing_leaves(args, folder):
     one, _ = both(args, folder)
+    one.load("client", as_csv([["192.0.2.66", "client", "drop"] + [""] * 9]))
+    check("192.0.2.66" not in one.export("client", "stix"), "a subscriber is no indicator")
     one.load("a", as_csv([
         ["a.example", "subtree", "given", "bot", "c2", "", "", "", "TLP:RED " + SECRET, "because", "court", ""],
         ["192.0.2.66", "address", "given", "", "", "", "", "2090-01-01T00:00:00Z", "TLP:GREEN " + SECRET, "", "", ""]]))
