@@ -189,7 +189,13 @@ void resolve_step(struct resolve *r, struct steps *out, const struct event *ev,
 		return;
 	if (ev->kind == EVENT_LATE) {
 		resolve_tell(&c);
-	} else if (r->state == RESOLVE_NEW || r->complete) {
+		return;
+	}
+	/* A rule that held the question has gone: what came meanwhile was not looked at.
+	 */
+	bool anew = r->state == RESOLVE_NEW || r->complete || r->held;
+	r->held = false;
+	if (anew) {
 		r->state = RESOLVE_ASKING;
 		find(&c);
 	} else if (took(&c, iter_event(&r->iter, &c.io, ev), &more) && more) {

@@ -47,6 +47,9 @@ static void copy_chain(struct reply *reply, const struct resolve *r, int n)
 static void set_security(struct reply *reply, const struct resolve *r)
 {
 	reply->security = r->security;
+	/* Signatures over what has expired may have, too: no AD. */
+	if (r->expired && r->security == SECURITY_SECURE)
+		reply->security = SECURITY_INSECURE;
 	if (r->security != SECURITY_BOGUS)
 		return;
 	reply->ede = r->val.ede;

@@ -109,11 +109,12 @@ static void note_passed(const struct call *c)
  * bogus. One on a server acts at once. */
 static void act(struct call *c, const struct verdict *v, int links)
 {
-	const struct resolve *r = c->r;
+	struct resolve *r = c->r;
 	int n = v->trigger == RULE_ON_ANSWER  ? r->chain_n
 		: v->trigger == RULE_ON_QNAME ? r->upto[links]
 					      : 0;
-	if (resolve_validate(c, n, NULL))
+	r->held = !resolve_validate(c, n, NULL);
+	if (!r->held)
 		resolve_end_verdict(c, v, links);
 }
 

@@ -30,6 +30,7 @@ struct resolve {
 	struct verdict verdict;	     /* passthru that was found, or pass */
 	int noted_names, noted_sets; /* of name and chain: what a listener knows */
 	struct resolve *before;	     /* the same question, from what was known before */
+	bool held;		     /* a verdict waits for validation */
 	bool expired;		     /* the chain has parts that have expired */
 	bool denied;		     /* its end is from env->denial */
 	struct iter iter;

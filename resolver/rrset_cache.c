@@ -159,10 +159,19 @@ static void fill_origin(struct stored *st, const uint8_t *owner,
 	memcpy(st->addr, from->addr.bytes, sizeof st->addr);
 }
 
-static uint32_t clip_ttl(const struct rrset_cache *c, uint32_t ttl, bool negative)
+/* What has been validated lives no longer than its signatures, or than bogus may. */
+static uint32_t least_ttl(const struct rrset_cache *c, const struct rrset *s)
 {
-	if (ttl < c->conf.min_ttl_s)
-		ttl = c->conf.min_ttl_s;
+	return s->security == SECURITY_SECURE || s->security == SECURITY_BOGUS
+		       ? 0
+		       : c->conf.min_ttl_s;
+}
+
+static uint32_t clip_ttl(const struct rrset_cache *c, uint32_t ttl, uint32_t least_s,
+			 bool negative)
+{
+	if (ttl < least_s)
+		ttl = least_s;
 	if (ttl > c->conf.max_ttl_s)
 		ttl = c->conf.max_ttl_s;
 	return negative && ttl > RRSET_NEGATIVE_TTL_MAX ? RRSET_NEGATIVE_TTL_MAX : ttl;
@@ -269,7 +278,7 @@ static bool is_of_whole_name(const struct rrset *s)
 void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_s)
 {
 	bool negative = s->kind != RRSET_DATA, whole = is_of_whole_name(s);
-	uint32_t ttl = clip_ttl(c, s->ttl, negative);
+	uint32_t ttl = clip_ttl(c, s->ttl, least_ttl(c, s), negative);
 	uint16_t type = whole ? TYPE_NXDOMAIN : s->type;
 	size_t proofs = proofs_len(s);
 	if (!whole && (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
@@ -504,7 +513,7 @@ void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *
 				uint32_t now_s)
 {
 	uint8_t data[DELEGATION_MAX];
-	uint32_t ttl = clip_ttl(c, d->ttl, false);
+	uint32_t ttl = clip_ttl(c, d->ttl, c->conf.min_ttl_s, false);
 	struct key k;
 	if (ttl == 0 || d->servers_n == 0)
 		return;

@@ -244,6 +244,30 @@ START_TEST(ttl_is_clipped_and_ends)
 }
 END_TEST
 
+START_TEST(validated_data_is_not_prolonged)
+{
+	static const struct {
+		uint8_t security;
+		uint32_t ttl;
+	} t[] = {{SECURITY_UNCHECKED, 60},
+		 {SECURITY_INSECURE, 60},
+		 {SECURITY_SECURE, 7},
+		 {SECURITY_BOGUS, 7}};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct rrset_cache_conf conf = {
+			.size_bytes = 4 * MIB, .min_ttl_s = 60, .max_ttl_s = 86400};
+		struct rrset got, s = a_record("a.example", 1, 7, RANK_ANSWER);
+		ck_assert_int_eq(rrset_cache_open(&cache, &conf), 0);
+		arena_init(&arena, 65536, MIB);
+		s.security = t[i].security;
+		rrset_cache_put(cache, &s, NOW);
+		ck_assert_int_eq(get(&got, "a.example", DNS_A, NOW), RRSET_CACHE_HIT);
+		ck_assert_uint_eq(got.ttl, t[i].ttl);
+		close_cache();
+	}
+}
+END_TEST
+
 START_TEST(time_wraps_round)
 {
 	open_cache(4 * MIB);
@@ -830,7 +854,8 @@ UNIT_SUITE("rrset_cache", keeps_all_of_an_rrset, signatures_and_proofs_stay_with
 	   failures_hold_under_their_rules, failures_behind_stale_data_last_longer,
 	   expired_is_kept_for_who_asks, expired_goes_before_what_lives_no_time,
 	   expired_denial_gives_way, failure_told_twice, a_bogus_denial_is_of_one_type,
-	   names_above_speak_for_those_below, ttl_is_clipped_and_ends, time_wraps_round,
+	   names_above_speak_for_those_below, ttl_is_clipped_and_ends,
+	   validated_data_is_not_prolonged, time_wraps_round,
 	   lower_rank_never_replaces_higher, nxdomain_answers_every_type,
 	   odd_types_and_sizes_stay_out, deepest_living_cut_is_found,
 	   living_cut_is_not_renewed, flush_forgets_what_it_says, future_is_dropped,
