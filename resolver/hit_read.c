@@ -15,8 +15,10 @@ struct hit_reader {
 	size_t ranges_n, range;
 	struct hit_rows page;
 	char node[HIT_NODE_MAX];
-	uint64_t node_boot; /* whose node that is */
-	int node_worker;    /* -1 = nobody's */
+	uint64_t node_boot;	 /* whose node that is */
+	int node_worker;	 /* -1 = nobody's */
+	struct hit_cursor after; /* where an earlier reader ended; segment 0 = nowhere */
+	uint64_t lost;
 };
 
 static void trouble(const struct hit_read_conf *c, const char *segment, int err,
@@ -120,6 +122,20 @@ static bool is_in_span(const struct hit_read_conf *c, uint64_t min_us, uint64_t 
 	return max_us >= c->since_us && (!c->until_us || min_us < c->until_us);
 }
 
+/* In the segment of the row that was read last, or in the first one after it: what
+ * that one holds, even of rows that have been read, is right. */
+static void go_on_after(struct hit_reader *r)
+{
+	if (!r->after.segment)
+		return;
+	uint64_t next = r->after.row + 1;
+	if (r->number != r->after.segment && r->row > next)
+		r->lost = r->row - next;
+	else if (r->number == r->after.segment && r->row < next)
+		r->row = next;
+	r->after.segment = 0;
+}
+
 /* Opens the segment after the one that was read. 0: there is none yet. */
 static int open_next(struct hit_reader *r)
 {
@@ -131,6 +147,7 @@ static int open_next(struct hit_reader *r)
 		const struct hit_segment *g = hit_store_segment(r->segment.store);
 		r->last_look = !r->segment.newest;
 		r->row = g->first_row;
+		go_on_after(r);
 		r->node_worker = -1;
 		/* The newest one may still get rows of any time. */
 		if (!r->segment.newest && !is_in_span(&r->conf, g->min_us, g->max_us)) {
@@ -299,6 +316,17 @@ int hit_read_to_end(struct hit_reader *r)
 	if (err == 1)
 		r->row = hit_store_segment(r->segment.store)->end_row;
 	return err;
+}
+
+void hit_read_after(struct hit_reader *r, struct hit_cursor at)
+{
+	r->after = at;
+	r->number = at.segment ? at.segment - 1 : 0;
+}
+
+uint64_t hit_read_lost(const struct hit_reader *r)
+{
+	return r->lost;
 }
 
 int hit_read_open(struct hit_reader **out, const struct hit_read_conf *conf)

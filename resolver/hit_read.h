@@ -52,6 +52,10 @@ MUST_CHECK int hit_read_open(struct hit_reader **out, const struct hit_read_conf
 MUST_CHECK int hit_read_next(struct hit_reader *r, struct hit_row *out);
 /* Passes over what there is; only later rows come. */
 MUST_CHECK int hit_read_to_end(struct hit_reader *r);
+/* Before the first row is read: only rows after that one come. */
+void hit_read_after(struct hit_reader *r, struct hit_cursor at);
+/* Rows after it that are no longer there: retention was faster. */
+uint64_t hit_read_lost(const struct hit_reader *r);
 /* Reading the open segment crashed and the caller caught it: leave that segment, as it
  * is, and go on with the next one. */
 void hit_read_abandon(struct hit_reader *r);

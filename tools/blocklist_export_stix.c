@@ -1,10 +1,9 @@
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "include/tlp.h"
-#include "include/wire.h"
 #include "tools/blocklist_export.h"
+#include "tools/stix_id.h"
 
 /* A STIX 2.1 bundle: an indicator a rule, one a line. Ids are made of list and rule (UUID
  * version 5), so that who reads the next export sees the same indicators. What STIX has
@@ -15,27 +14,15 @@
 #define TLP_EXTENSION "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d"
 
 enum {
-	ID_TEXT = 64,
 	STIX_TIME_TEXT = CLI_TIME_TEXT_MAX + 4,
 };
 
-/* RFC 9562 5.5, in a name space of our own. */
-static char *make_id(char out[ID_TEXT], const char *type, const char *name)
+/* In a name space of our own. */
+static char *make_id(char out[STIX_ID_TEXT], const char *type, const char *name)
 {
 	static const uint8_t space[16] = {0x2b, 0x1c, 0x0c, 0x58, 0x4f, 0x5e, 0x4f, 0x0b,
 					  0x9b, 0x0a, 0x6d, 0x1f, 0x2c, 0x7f, 0x4e, 0x53};
-	uint8_t in[1024], h[EVP_MAX_MD_SIZE] = {0};
-	size_t n = strlen(name);
-	n = n < sizeof in - sizeof space ? n : sizeof in - sizeof space;
-	memcpy(in, space, sizeof space);
-	memcpy(in + sizeof space, name, n);
-	(void)EVP_Digest(in, sizeof space + n, h, NULL, EVP_sha1(), NULL);
-	h[6] = (uint8_t)((h[6] & 0x0f) | 0x50);
-	h[8] = (uint8_t)((h[8] & 0x3f) | 0x80);
-	snprintf(out, ID_TEXT, "%s--%08x-%04x-%04x-%04x-%04x%08x", type, wire_get32(h),
-		 wire_get16(h + 4), wire_get16(h + 6), wire_get16(h + 8),
-		 wire_get16(h + 10), wire_get32(h + 12));
-	return out;
+	return stix_id(out, space, type, name);
 }
 
 /* Milliseconds are what most readers expect. */
@@ -59,7 +46,7 @@ static void put_object(json_t *o, bool first)
 
 static json_t *level_object(enum tlp t)
 {
-	char id[ID_TEXT], name[TLP_MARK_MAX];
+	char id[STIX_ID_TEXT], name[TLP_MARK_MAX];
 	const char *level = tlp_level(t)->name;
 	snprintf(id, sizeof id, "marking-definition--%s", tlp_level(t)->stix);
 	return json_pack("{ss ss ss ss ss s{s{ss ss}}}", "type", "marking-definition",
@@ -70,7 +57,7 @@ static json_t *level_object(enum tlp t)
 
 static int stix_begin(struct export *x)
 {
-	char bundle[ID_TEXT], identity[ID_TEXT];
+	char bundle[STIX_ID_TEXT], identity[STIX_ID_TEXT];
 	make_id(identity, "identity", "sinkholed");
 	printf("{\"type\":\"bundle\",\"id\":\"%s\",\"objects\":[",
 	       make_id(bundle, "bundle", x->list));
@@ -136,7 +123,7 @@ static void set_text(json_t *o, const char *key, const char *text)
 
 static void set_reference(json_t *o, const char *text)
 {
-	char id[ID_TEXT];
+	char id[STIX_ID_TEXT];
 	size_t mark;
 	enum tlp t = tlp_from_text(text, &mark);
 	if (t != TLP_NONE) {
@@ -169,7 +156,7 @@ static json_t *extension(const struct export_rule *r)
 static int stix_rule(struct export *x, const struct export_rule *r)
 {
 	const struct blocklist_entry *e = &r->entry;
-	char id[ID_TEXT], name[TOOL_RULE_TEXT_MAX + 96], rule[TOOL_RULE_TEXT_MAX];
+	char id[STIX_ID_TEXT], name[TOOL_RULE_TEXT_MAX + 96], rule[TOOL_RULE_TEXT_MAX];
 	char pattern[2 * TOOL_RULE_TEXT_MAX + 64];
 	bool client = r->key->prefix.addr.family && r->rule->kind == RULE_ADDR_CLIENT;
 	/* Whoever does not know the extension would block it, or take a subscriber for an

@@ -196,7 +196,7 @@ static void nothing_last(struct hits_out *o)
 	(void)o;
 }
 
-const struct hits_format hits_formats[] = {
+static const struct hits_format formats[] = {
 	{"tsv", false, tsv_begin, tsv_row, tsv_end},
 	{"json", false, nothing_first, json_row, nothing_last},
 	{"ocsf", false, nothing_first, hits_format_ocsf, nothing_last},
@@ -204,5 +204,12 @@ const struct hits_format hits_formats[] = {
 	{"shadowserver", false, shadowserver_begin, shadowserver_row, nothing_last},
 	{"cef", false, nothing_first, cef_row, nothing_last},
 	{"misp", false, nothing_first, misp_row, nothing_last},
-	{0},
 };
+
+const struct hits_format *hits_format_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+		if (strcmp(formats[i].name, name) == 0)
+			return &formats[i];
+	return strcmp(name, hits_format_stix.name) == 0 ? &hits_format_stix : NULL;
+}

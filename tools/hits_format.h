@@ -49,15 +49,16 @@ struct hits_out {
 };
 
 struct hits_format {
-	const char *name; /* NULL ends the table */
-	bool whole;	  /* has an end, which --follow has not */
+	const char *name;
+	bool whole; /* has an end, which --follow has not */
 	int (*begin)(struct hits_out *o);
 	int (*row)(struct hits_out *o, const struct hit_row *row,
 		   const struct hits_texts *t);
 	void (*end)(struct hits_out *o);
 };
 
-extern const struct hits_format hits_formats[];
+/* NULL: there is none of that name. */
+const struct hits_format *hits_format_find(const char *name);
 extern const struct hits_format hits_format_stix;
 /* The event formats of log collectors: one JSON object a line. */
 int hits_format_ocsf(struct hits_out *o, const struct hit_row *row,

@@ -11,7 +11,6 @@
 #include "tools/ipcrypt.h"
 
 #define HITS_KEY_FILE "/etc/sinkholed/export.key"
-#define HITS_EVIDENCE "dns-only" /* no connection was seen: a crawler asks, too */
 
 enum {
 	HITS_KEY_ID_LEN = 8, /* hexadecimal digits: enough to tell a key from the last */

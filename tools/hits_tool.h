@@ -13,6 +13,8 @@
 #include "tools/hits_groups.h"
 #include "tools/hits_scan.h"
 
+#define HITS_EVIDENCE "dns-only" /* no connection was seen: a crawler asks, too */
+
 enum {
 	HITS_PATH_MAX = 1100,
 	HITS_FOLDERS_MAX = 64,	 /* one for each node */
@@ -92,6 +94,9 @@ typedef int hits_row_fn(void *arg, const struct hit_row *row);
 MUST_CHECK int hits_tell_rows(struct hits *h, hits_row_fn *fn, void *arg);
 /* Opens the log and prints every wanted row. Returns the exit status. */
 int hits_print_rows(struct hits *h);
+/* Opens the log and prints what top does; withholds what fewer clients asked for. leaves:
+ * all of it, as evidence for others. Returns the exit status. */
+int hits_print_top(struct hits *h, const char *what, long min_clients, bool leaves);
 /* A table whose headings of times say on a terminal that they are UTC. */
 struct hits_headings {
 	struct cli_column column[CLI_COLUMNS_MAX + 1]; /* lives as long as the table */

@@ -60,12 +60,31 @@ static const struct cli_column top_columns[HITS_KIND_N][8] = {
 			{NULL, false}},
 };
 
-static void print_group(struct hits_adding *a, struct cli_table *out,
-			const struct hits_group *g, size_t distinct)
+struct top {
+	struct hits_adding a;
+	size_t min_clients;
+	bool leaves; /* is an export */
+};
+
+static struct cli_table *open_top(struct hits_headings *used, const struct top *t)
 {
+	struct cli_column column[CLI_COLUMNS_MAX];
+	int n = 0;
+	for (; top_columns[t->a.kind][n].name; n++)
+		column[n] = top_columns[t->a.kind][n];
+	if (t->leaves)
+		column[n++] = (struct cli_column){"evidence", false};
+	column[n].name = NULL;
+	return hits_table(used, t->a.h, column);
+}
+
+static void print_group(struct top *t, struct cli_table *out, const struct hits_group *g,
+			size_t distinct)
+{
+	struct hits_adding *a = &t->a;
 	char hits[HITS_NUMBER_TEXT_MAX], others[HITS_NUMBER_TEXT_MAX];
 	char first[CLI_TIME_TEXT_MAX], last[CLI_TIME_TEXT_MAX];
-	const char *cell[8];
+	const char *cell[CLI_COLUMNS_MAX];
 	struct hits_label label;
 	int n = 0;
 	hits_adding_label(a, &label, g);
@@ -75,30 +94,48 @@ static void print_group(struct hits_adding *a, struct cli_table *out,
 		cell[n++] = hits_number(others, distinct);
 	cell[n++] = hits_adding_time(a, first, &g->first);
 	cell[n++] = hits_adding_time(a, last, &g->last);
-	cell[n++] = label.list;
-	cell[n++] = label.family;
+	if (a->kind == HITS_ENTRIES || a->kind == HITS_NAMES) {
+		cell[n++] = label.list;
+		cell[n++] = label.family;
+	}
+	cell[n] = HITS_EVIDENCE; /* a column only of what leaves */
 	cli_table_row(out, cell);
 }
 
-static int print_top(struct hits_adding *a)
+/* Of fewer than min_clients clients nothing is shown: it would be about persons. */
+static void print_groups(struct top *t, struct cli_table *out, const size_t *distinct,
+			 size_t n)
 {
+	size_t withheld = 0;
+	for (size_t i = 0; i < n; i++)
+		if (distinct[i] < t->min_clients)
+			withheld++;
+		else
+			print_group(t, out, &t->a.groups.group[i], distinct[i]);
+	if (withheld)
+		hits_note(t->a.h, "%zu rows of fewer than %zu clients are withheld\n",
+			  withheld, t->min_clients);
+}
+
+static int print_top(struct top *t)
+{
+	struct hits_adding *a = &t->a;
 	struct hits *h = a->h;
 	struct hits_headings used;
-	size_t limit = h->limit ? (size_t)h->limit : TOP_ROWS;
+	size_t limit = h->limit ? (size_t)h->limit : t->leaves ? SIZE_MAX : TOP_ROWS;
 	hits_groups_sort(&a->groups);
 	size_t n = a->groups.n < limit ? a->groups.n : limit;
 	size_t *distinct = calloc(n + 1, sizeof *distinct);
 	int status = distinct ? CLI_GO : out_of_memory();
 	if (status == CLI_GO && a->kind != HITS_NAMES)
 		status = hits_adding_distinct(a, distinct, n, h->since_us, h->until_us);
-	struct cli_table *out =
-		status == CLI_GO ? hits_table(&used, h, top_columns[a->kind]) : NULL;
+	struct cli_table *out = status == CLI_GO ? open_top(&used, t) : NULL;
 	if (status == CLI_GO && !out)
 		status = out_of_memory();
-	for (size_t i = 0; status == CLI_GO && i < n; i++)
-		print_group(a, out, &a->groups.group[i], distinct[i]);
-	if (out)
+	if (out) {
+		print_groups(t, out, distinct, n);
 		cli_table_close(out);
+	}
 	free(distinct);
 	if (!n)
 		hits_note(h, "no hits\n");
@@ -108,27 +145,43 @@ static int print_top(struct hits_adding *a)
 	return status == CLI_GO ? CLI_DONE : status;
 }
 
+int hits_print_top(struct hits *h, const char *what, long min_clients, bool leaves)
+{
+	struct top t = {.min_clients = (size_t)min_clients, .leaves = leaves};
+	int kind = hits_kind_from_text(what);
+	if (kind < 0)
+		return cli_fail("there are sums of entries, clients, families, lists, "
+				"categories, actions and names, not of \"%s\"",
+				what);
+	if ((min_clients || leaves) && (kind == HITS_CLIENTS || kind == HITS_NAMES))
+		return cli_fail("sums of %s do not count clients, so none can be "
+				"withheld",
+				what);
+	int status = hits_adding_init(&t.a, h, (enum hits_kind)kind);
+	if (status == CLI_GO)
+		status = kind == HITS_NAMES ? hits_rows_open(h, "reading hits")
+					    : hits_sums_open(h, UINT64_MAX);
+	if (status == CLI_GO)
+		status = hits_adding_scan(&t.a, h->since_us, h->until_us);
+	if (status == CLI_GO)
+		status = print_top(&t);
+	hits_adding_fini(&t.a);
+	return hits_close(h, status);
+}
+
 int hits_top(const struct cli_command *self, int argc, char **argv)
 {
 	struct hits h;
-	struct hits_adding a;
-	int status = hits_parse(&h, self, NULL, 0, 1, argc, argv);
+	long min_clients = 0;
+	const struct cli_option extra[] = {
+		{"min-clients", CLI_NUMBER, &min_clients, "K",
+		 "withhold what fewer clients asked for; default 0", 0, INT32_MAX},
+		{0}};
+	int status = hits_parse(&h, self, extra, 0, 1, argc, argv);
 	if (status != CLI_GO)
 		return status;
-	const char *what = h.cli.operands_n ? h.cli.operands[0] : "entries";
-	int kind = hits_kind_from_text(what);
-	if (kind < 0)
-		return cli_fail("top shows %s, not \"%s\"", self->operands, what);
-	status = hits_adding_init(&a, &h, (enum hits_kind)kind);
-	if (status == CLI_GO)
-		status = kind == HITS_NAMES ? hits_rows_open(&h, "reading hits")
-					    : hits_sums_open(&h, UINT64_MAX);
-	if (status == CLI_GO)
-		status = hits_adding_scan(&a, h.since_us, h.until_us);
-	if (status == CLI_GO)
-		status = print_top(&a);
-	hits_adding_fini(&a);
-	return hits_close(&h, status);
+	return hits_print_top(&h, h.cli.operands_n ? h.cli.operands[0] : "entries",
+			      min_clients, false);
 }
 
 /* ---- who asked for an entry, for a family; what a client asked for ---- */

@@ -7,7 +7,10 @@ import ipaddress
 import json
 import os
 import re
+import shutil
 import subprocess
+import time
+import uuid
 
 import harness
 from harness import check, equal, test
@@ -170,6 +173,107 @@ def misp(log):
     for h, r in zip(log.shown, log.lines("misp")):
         has(r, values=[h["matched"]], type="0", source=str, timestamp=int)
         check(len(r["source"]) < 256 and abs(r["timestamp"] - END) < 3 * 86400, "source and time", r)
+
+
+@test("STIX 2.1: observed data and sightings whose references are all there")
+def stix(log):
+    bundle = json.loads(log.export("stix", "--limit", "300"))
+    has(bundle, type="bundle", id=str, objects=list)
+    objects = {o["id"]: o for o in bundle["objects"]}
+    equal(len(objects), len(bundle["objects"]), "each id once")
+    for key, o in objects.items():
+        kind, number = key.split("--")
+        equal((kind, o["spec_version"], uuid.UUID(number).version), (o["type"], "2.1", 5), "id")
+        for name, value in o.items():
+            for ref in value if name.endswith("_refs") else [value] if name.endswith("_ref") else []:
+                check(ref in objects, "%s of %s is not there" % (name, key), ref)
+    by_kind = lambda kind: [o for o in bundle["objects"] if o["type"] == kind]
+    hits = log.shown[-300:]
+    equal((len(by_kind("sighting")), len(by_kind("observed-data")), len(by_kind("network-traffic"))), (300, 300, 300), "objects")
+    for h, o, s in zip(hits, by_kind("observed-data"), by_kind("sighting")):
+        has(o, created=str, modified=str, first_observed=h["time"], last_observed=h["time"], number_observed=h["count"], object_refs=list)
+        has(s, created=str, modified=str, first_seen=h["time"], last_seen=h["time"], count=h["count"], sighting_of_ref=str, where_sighted_refs=list)
+        check("evidence=dns-only" in o["labels"] and "evidence=dns-only" in s["labels"], "evidence", s)
+        check(any(objects[r].get("value") == h["qname"] for r in o["object_refs"]), "the question", o)
+        equal(objects[s["sighting_of_ref"]]["pattern"], "[domain-name:value = '%s']" % h["matched"], "pattern")
+    for o in by_kind("indicator"):
+        has(o, created=str, modified=str, pattern_type="stix", valid_from=str)
+    # The specification's own example of an id made of a value.
+    space = uuid.UUID("00abedb4-aa42-466c-9c01-fed23315a9b7")
+    for o in by_kind("domain-name"):
+        equal(o["id"], "domain-name--%s" % uuid.uuid5(space, json.dumps({"value": o["value"]}, separators=(",", ":"))), "id of a value")
+    check(not {h["client"] for h in log.shown} & {o.get("value") for o in bundle["objects"]}, "no client")
+    equal(log.ask("export", "--format", "stix", "--follow", "--key", log.key, *log.hits)[0], 2, "stix that never ends")
+
+
+@test("an export goes on from its place: nothing twice, nothing left out")
+def place(log):
+    at = os.path.join(log.folder, "place")
+    seen = []
+    for limit in ("1", "700", "3", "1000"):
+        seen += log.lines("json", "--place", at, "--limit", limit)
+    seen += log.lines("json", "--place", at)
+    equal([uid(h) for h in seen], [uid(h) for h in log.shown], "records")
+    equal(log.lines("json", "--place", at), [], "no more")
+    one = os.path.join(log.folder, "place-filtered")
+    equal(len(log.lines("json", "--place", one, "--list", "list-1")), sum(h["list"] == "list-1" for h in log.shown), "filtered")
+    equal(open(one).read(), open(at).read(), "what was passed over is behind it, too")
+    heading = [log.export("shadowserver", "--place", at + ".csv", "--limit", "1") for _ in range(2)]
+    equal([len(x.splitlines()) for x in heading], [2, 1], "one heading")
+    open(at, "w").write("1 2 /another/folder\n")
+    equal(log.ask("export", "--key", log.key, "--place", at, *log.hits)[:2], (2, ""), "a place of other folders")
+
+
+@test("an export that follows and is killed goes on behind what it wrote")
+def follow(log):
+    at = os.path.join(log.folder, "place-follow")
+    argv = [os.path.join(log.build, "sinkhole-hits"), "export", "--json", "--follow", "--key", log.key, "--place", at, *log.hits]
+    p = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+    first = [json.loads(p.stdout.readline()) for _ in log.shown]
+    end = time.monotonic() + 10
+    while not os.path.exists(at) and time.monotonic() < end:
+        time.sleep(0.05)
+    p.kill()
+    p.wait()
+    equal([uid(h) for h in first], [uid(h) for h in log.shown], "followed")
+    equal(log.lines("json", "--place", at), [], "behind it")
+
+
+@test("what retention removed before it was exported is told")
+def lost(log):
+    at = os.path.join(log.folder, "place-lost")
+    folder = os.path.join(log.folder, "hits")
+    segments = sorted(x for x in os.listdir(folder) if x.endswith(".hits"))
+    check(len(segments) > 2, "segments", segments)
+    copy = os.path.join(log.folder, "copy")
+    shutil.copytree(folder, copy)
+    more = "export", "--json", "--key", log.key, "--place", at, "--hits", copy
+    equal(len(log.run(*more, "--limit", "1").splitlines()), 1, "the first")
+    for name in segments[:2]:
+        os.unlink(os.path.join(copy, name))
+    status, out, said = log.ask(*more)
+    left = [json.loads(x) for x in out.splitlines()]
+    number = re.search(r"(\d+) records were removed by retention", said)
+    check(status == 1 and number and int(number.group(1)) + len(left) + 1 == len(log.shown), "told", status, said, len(left))
+
+
+@test("sums that leave withhold what fewer than five clients asked for")
+def sums(log):
+    clients = {}
+    for h in log.shown:
+        clients.setdefault(h["family"], set()).add(log_client(h))
+    for k, more in ((5, ()), (20, ("--min-clients", "20")), (0, ("--min-clients", "0"))):
+        rows = [json.loads(x) for x in log.run("export", "--json", "--sums", "families", *more, *log.hits).splitlines()]
+        equal({r["family"] for r in rows}, {f for f, c in clients.items() if len(c) >= k}, "families of %d clients" % k)
+        check(all(r["evidence"] == "dns-only" for r in rows), "evidence", rows)
+    equal(len(log.run("top", "families", "--limit", "1000", "--min-clients", "20", *log.hits).splitlines()), sum(len(c) >= 20 for c in clients.values()), "top")
+    equal(log.ask("export", "--sums", "clients", *log.hits)[0], 2, "sums of clients")
+
+
+def log_client(h):
+    """As sums know it: IPv6 by /56."""
+    a = ipaddress.ip_address(h["client"])
+    return a if a.version == 4 else ipaddress.ip_network((a, 56), strict=False)
 
 
 if __name__ == "__main__":
