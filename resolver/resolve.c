@@ -27,9 +27,9 @@ static struct failure failure_of(const struct call *c)
 		policy_stamp(c->io.env->policy, r->subject.class);
 	return (struct failure){.name = r->name[r->links],
 				.type = r->q.qtype,
-				.rules = stamp.epoch ^
-					 (stamp.generation << 9 | r->subject.class << 1 |
-					  r->subject.passthru),
+				.rules = stamp.epoch ^ (stamp.generation << 9 |
+							(uint64_t)r->subject.class << 1 |
+							r->subject.passthru),
 				.until_s = r->judged.change};
 }
 

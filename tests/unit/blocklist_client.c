@@ -50,7 +50,7 @@ static int set_group(struct blocklist *bl, const char *name, const char *lists)
 	char copy[256], *rest;
 	int n = 0;
 	bool except = strncmp(lists, "but", 3) == 0;
-	snprintf(copy, sizeof copy, "%s", lists + (except ? 3 : 0));
+	snprintf(copy, sizeof copy, "%s", except ? lists + strlen("but") : lists);
 	for (char *p = strtok_r(copy, " ", &rest); p; p = strtok_r(NULL, " ", &rest))
 		list[n++] = p;
 	return blocklist_group_set(bl, name, except, list, n, &missing);
