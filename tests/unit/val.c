@@ -88,7 +88,7 @@ static struct rrset *set_of(ldns_rr_list *rrs, const char *owner, const char *si
 {
 	struct rrset *s = arena_zero(&arena, sizeof *s);
 	*s = (struct rrset){.owner = name(owner),
-			    .type = ldns_rr_get_type(ldns_rr_list_rr(rrs, 0)),
+			    .type = (uint16_t)ldns_rr_get_type(ldns_rr_list_rr(rrs, 0)),
 			    .rank = RANK_AUTH_ANSWER,
 			    .ttl = 300,
 			    .from.zone = name(".")};
