@@ -218,8 +218,7 @@ struct blocklist_item {
 
 struct blocklist_changes {
 	uint64_t added, changed, removed, unchanged;
-	uint64_t duplicates; /* items that another one for the same key and kind replaced
-			      */
+	uint64_t duplicates; /* items left out for another one of their key and kind */
 	uint64_t cut; /* records of local data beyond BLOCKLIST_DATA_MAX of a rule */
 };
 
@@ -233,7 +232,7 @@ struct blocklist_list_set {
 
 /* An import: all items of a list, in any order, then commit or diff. Items are sorted
  * outside the store (memory is bounded; a spill file lies beside the store). Of two
- * items for one key and kind the last wins, but for local data: the records of all its
+ * items for one key and kind the first wins, but for local data: the records of all its
  * items are joined, and any other action stands alone (in a zone file that is a CNAME
  * beside other data, RFC 1034 3.6.2). Nothing is visible before import_commit()
  * returns 0; then all is. Abort, crash and SIGKILL leave the store as it was. */

@@ -174,9 +174,9 @@ enum blocklist_join blocklist_entry_join(uint8_t entry[BLOCKLIST_ENTRY_MAX],
 	enum blocklist_join how = BLOCKLIST_JOINED;
 	memcpy(&a, entry, sizeof a);
 	memcpy(&b, newer, sizeof b);
-	if (a.rec.action != RULE_LOCAL_DATA && b.rec.action == RULE_LOCAL_DATA)
+	if (a.rec.action != RULE_LOCAL_DATA)
 		return BLOCKLIST_REPLACED;
-	if (a.rec.action != RULE_LOCAL_DATA || b.rec.action != RULE_LOCAL_DATA) {
+	if (b.rec.action != RULE_LOCAL_DATA) {
 		memcpy(entry, newer, b.len);
 		return BLOCKLIST_REPLACED;
 	}

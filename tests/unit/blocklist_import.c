@@ -68,10 +68,10 @@ START_TEST(differences)
 	lab_verify(v);
 
 	struct blocklist_import *im = open_import(bl, "l");
-	put_all(im, "a.test c.test a.test -a.test B.TEST c.test");
 	it = lab_item("b.test", RULE_SUBTREE);
 	strcpy(it.entry.family, "new");
 	ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+	put_all(im, "a.test c.test a.test -a.test B.TEST c.test"); /* the first wins */
 	ck_assert_int_eq(blocklist_import_diff(im, &c, show, text), 0);
 	ck_assert_str_eq(counts(&c), "+1 ~1 -1 =2 2x3");
 	ck_assert_str_eq(text, "-192.0.2.0/24 ~b.test +c.test ");
