@@ -14,6 +14,7 @@ struct explain {
 	struct policy policy;
 	struct policy_subject subject;
 	const char *client;
+	int64_t at;	  /* 0: now */
 	bool by_name;	  /* else by address */
 	bool server;	  /* as a name server's name */
 	struct addr from; /* of the client */
@@ -216,7 +217,7 @@ static void print_rule(const struct explain *e, int i)
 static bool is_local(const struct explain *e)
 {
 	struct local_answer a;
-	if (!e->by_name || !e->local_zones ||
+	if (!e->by_name || e->server || !e->local_zones ||
 	    local_find(&a, e->name, DNS_A) == LOCAL_NONE)
 		return false;
 	return !cause_overrides(&e->verdict, &a);
@@ -323,6 +324,8 @@ int tool_explain(const struct cli_command *self, int argc, char **argv)
 	const struct cli_option options[] = {
 		{"client", CLI_TEXT, &e.client, "ADDRESS", "on behalf of that client", 0,
 		 0},
+		{"at", CLI_EXPIRY, &e.at, "TIME",
+		 "as it will be: 3d, 2026-01-31; of what is listed now", 0, 0},
 		{"server", CLI_FLAG, &e.server, NULL, "as the name of a name server", 0,
 		 0},
 		{0},
@@ -338,7 +341,7 @@ int tool_explain(const struct cli_command *self, int argc, char **argv)
 		return status;
 	e.policy.view = e.tool.view;
 	e.policy.stamp = blocklist_view_stamp(e.tool.view);
-	e.policy.now_s = (uint32_t)time(NULL);
+	e.policy.now_s = (uint32_t)(e.at ? e.at : time(NULL));
 	status = read_client(&e);
 	if (status == CLI_GO)
 		status = judge(&e);

@@ -254,7 +254,7 @@ print(d["count"], d["examples"][0]["line"])' <"$out")" "1 2" "duplicates"
 is "$(python3 -c 'import json,sys
 d = json.load(sys.stdin)
 print(d["accepted"], d["added"])' <"$out")" "3 3" "what is accepted is what is stored"
-expect 0 "two" explain a.dup.example.net
+expect 0 "one" explain a.dup.example.net
 
 # ---- clients and groups
 refuse 2 "one of them" client add 192.0.2.0/24
@@ -370,5 +370,21 @@ if grep -q "damaged" "$err"; then ok; else bad "verify of a damaged store"; fi
 truncate -s 8192 damaged/blocklist/data.mdb
 "$tool" list --state damaged >"$out" 2>"$err"; is $? 2 "a truncated store"
 
+# Triggers and gardens of policy zones: in, explained, out and in again.
+printf '%s\n' '$ORIGIN rpz.test.' '@ SOA a. b. 1 1 1 1 1' '@ NS localhost.' '24.0.113.0.203.rpz-client-ip CNAME rpz-drop.' \
+	'x.trig.example.org CNAME *.garden.test.' 'ns.trig.example.org.rpz-nsdname CNAME .' '8.2.0.0.10.rpz-ip CNAME .' >trig
+expect 0 "bits are set behind the prefix length" import --list trig --format rpz trig
+expect 0 "sent to a walled garden, by list trig" explain x.trig.example.org
+expect 0 "left without an answer, by list trig" explain x.trig.example.org --client 203.0.113.7
+expect 0 "a rule before it decides" explain x.trig.example.org --client 203.0.113.7
+expect 1 "lease has lapsed" explain x.trig.example.org --at 400d
+expect 1 "on no list" explain ns.trig.example.org
+expect 0 "no such name" explain ns.trig.example.org --server
+expect 0 "action cname" add y.trig.example.org --action cname=walled.test --reason t
+refuse 2 "no domain name" add y.trig.example.org --action cname= --reason t
+run export --list trig --format rpz && cp "$out" trig.rpz
+expect 0 "unchanged                               3" import --list trig --format rpz --origin rpz.test trig.rpz
+run export --list trig --format csv && cp "$out" trig.csv
+expect 0 "unchanged                               3" import --list trig --format csv trig.csv
 echo "$passed passed, $failed failed, $skipped skipped"
 [ $failed = 0 ]
