@@ -89,8 +89,7 @@ static int key_open(struct hits_privacy *p)
 	return status;
 }
 
-/* It stands in records of many formats: letters, digits and a few signs. */
-static int check_word(const char *option, const char *text)
+int hits_privacy_word(const char *option, const char *text)
 {
 	size_t n = strlen(text);
 	if (n && n < HITS_WORD_MAX &&
@@ -112,8 +111,8 @@ int hits_privacy_open(struct hits_privacy *p)
 				"clients: give one of them");
 	if (!p->purpose)
 		status = key_open(p);
-	else if ((status = check_word("purpose", p->purpose)) == CLI_GO)
-		status = check_word("case", p->case_number);
+	else if ((status = hits_privacy_word("purpose", p->purpose)) == CLI_GO)
+		status = hits_privacy_word("case", p->case_number);
 	if (status != CLI_GO)
 		return status;
 	if (p->purpose)

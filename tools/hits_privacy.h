@@ -29,6 +29,8 @@ struct hits_privacy {
  */
 MUST_CHECK int hits_privacy_open(struct hits_privacy *p);
 void hits_privacy_fini(struct hits_privacy *p);
+/* A purpose or a case number, which stands in records of many formats. */
+MUST_CHECK int hits_privacy_word(const char *option, const char *text);
 /* Makes the row one that may leave. */
 MUST_CHECK int hits_privacy_row(const struct hits_privacy *p, struct hit_row *row);
 

@@ -120,6 +120,8 @@ int hits_cleaned(const struct cli_command *self, int argc, char **argv);
 int hits_compare(const struct cli_command *self, int argc, char **argv);
 int hits_follow(const struct cli_command *self, int argc, char **argv);
 int hits_export(const struct cli_command *self, int argc, char **argv);
+int hits_hold(const struct cli_command *self, int argc, char **argv);
+int hits_forget(const struct cli_command *self, int argc, char **argv);
 int hits_key(const struct cli_command *self, int argc, char **argv);
 
 #endif

@@ -276,5 +276,77 @@ def log_client(h):
     return a if a.version == 4 else ipaddress.ip_network((a, 56), strict=False)
 
 
+def made(log, name):
+    """A log of its own in a state folder of its own."""
+    state = os.path.join(log.folder, name)
+    shutil.copytree(os.path.join(log.folder, "hits"), os.path.join(state, "hits"))
+    return state
+
+
+def all_of(log, *where):
+    return [json.loads(x) for x in log.run("export", "--json", "--purpose", "test", "--case", "1", *where).splitlines()]
+
+
+def summary(log, state):
+    return json.loads(log.run("summary", "--json", "--state", state))
+
+
+@test("forget erases a client from rows and sums, and nothing else")
+def forget(log):
+    state = made(log, "forget")
+    newest = log.run("export", "--purpose", "t", "--case", "1", "--limit", "1", "--state", state).split("\t")[0][:10]
+    before = all_of(log, "--state", state)
+    old = [h["client"] for h in before if h["time"][:10] != newest]
+    for client in [c for c in dict.fromkeys(old) if ":" not in c][:1] + [c for c in dict.fromkeys(old) if ":" in c][:1]:
+        prefix = client if ":" not in client else str(ipaddress.ip_network((client, 56), strict=False))
+        inside = lambda h: ipaddress.ip_address(h["client"]) in ipaddress.ip_network(prefix)
+        was = summary(log, state)
+        gone = [h for h in before if inside(h)]
+        status, out, said = log.ask("forget", "--client", prefix, "--reason", "ticket 17", "--state", state)
+        after = all_of(log, "--state", state)
+        left = [h for h in after if inside(h)]
+        equal((int(out), len(left), status), (len(gone) - len(left), len(left), 1 if left else 0), "forgotten " + said)
+        check(int(out) > 0, "something to forget")
+        check(all(h["time"][:10] == newest for h in left), "only what is still written to remains", left)
+        equal(log.run("client", prefix, "--sum", "--until", newest, "--state", state), "", "in the sums")
+        for h, x in zip(before, after):
+            if inside(h) and not inside(x):
+                equal((x["client"], x["client_port"], x["proxy"], x["qname"]), ("::" if ":" in client else "0.0.0.0", None, None, h["matched"]), "erased")
+                h = dict(h, client=x["client"], client_port=None, qname=x["qname"])
+            equal(x, h, "a record")
+        equal(len(after), len(before), "records")
+        now = summary(log, state)
+        for key in ("hits", "records", "missing", "repeated", "unanswered", "entries", "segments"):
+            equal(now[key], was[key], key)
+        files = os.listdir(os.path.join(state, "hits"))
+        check(not [f for f in files if ".new" in f], "left over", files)
+        raw = b"".join(open(os.path.join(state, "hits", f), "rb").read() for f in sorted(files) if f.endswith(".hits") and newest.replace("-", "") not in f)
+        packed = ipaddress.ip_address(client).packed
+        check(len(packed) == 4 or packed not in raw, "bytes of the address are left in a file")
+        before = after
+    noted = open(os.path.join(state, "hits", "forgotten")).read()
+    check("ticket 17" in noted and client not in noted, "noted", noted)
+    for wrong in (["--client", "192.0.2.1"], ["--reason", "x"], ["--client", "192.0.2.1", "--reason", "x", "--since", "1d"]):
+        equal(log.ask("forget", "--state", state, *wrong)[0], 2, " ".join(wrong))
+
+
+@test("hold keeps a case's records where neither retention nor forget comes")
+def hold(log):
+    state = made(log, "hold")
+    before = all_of(log, "--state", state)
+    of_case = [h for h in before if h["list"] == "list-1"]
+    rows, folder = log.run("hold", "--case", "2026-17", "--list", "list-1", "--state", state).split()
+    equal(int(rows), len(of_case), "held")
+    log.ask("forget", "--client", of_case[0]["client"], "--reason", "x", "--state", state)
+    shutil.rmtree(os.path.join(state, "hits"))
+    equal(all_of(log, "--hits", folder), of_case, "the same records")
+    equal(json.loads(log.run("summary", "--json", "--hits", folder))["hits"], sum(h["count"] for h in of_case), "sums")
+    shutil.copytree(os.path.join(log.folder, "hits"), os.path.join(state, "hits"))
+    equal(log.ask("hold", "--case", "2026-17", "--state", state)[0], 2, "a case twice")
+    equal(log.ask("hold", "--case", "none", "--list", "no-such", "--state", state)[0], 1, "no hits")
+    equal(log.ask("hold", "--case", "../x", "--state", state)[0], 2, "a case that is a path")
+    equal(os.listdir(os.path.join(state, "held")), ["2026-17"], "folders")
+
+
 if __name__ == "__main__":
     harness.main(setup)
