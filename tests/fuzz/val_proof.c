@@ -48,7 +48,8 @@ static void hash_label(uint8_t out[33], const uint8_t *name, const uint8_t *rdat
 		proof_hash(hash, name, wire_get16(rdata + 2), rdata + 5, rdata[4], &work);
 	out[0] = 32;
 	for (unsigned i = 0; i < 32; i++) {
-		unsigned two = hash[i * 5 / 8] << 8 | (i < 31 ? hash[i * 5 / 8 + 1] : 0);
+		unsigned next = i < 31 ? hash[i * 5 / 8 + 1] : 0;
+		unsigned two = (unsigned)hash[i * 5 / 8] << 8 | next;
 		out[i + 1] = (uint8_t)digit[two >> (11 - i * 5 % 8) & 31];
 	}
 }

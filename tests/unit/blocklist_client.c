@@ -43,14 +43,14 @@ static int take_out(struct blocklist *bl, const char *text)
 	return blocklist_client_remove(bl, &p);
 }
 
-/* lists: "a b"; "but a b". */
+/* lists: "a b"; "!a b": all but these. */
 static int set_group(struct blocklist *bl, const char *name, const char *lists)
 {
 	const char *list[8], *missing;
 	char copy[256], *rest;
 	int n = 0;
-	bool except = strncmp(lists, "but", 3) == 0;
-	snprintf(copy, sizeof copy, "%s", except ? lists + strlen("but") : lists);
+	bool except = *lists == '!';
+	snprintf(copy, sizeof copy, "%s", lists + except);
 	for (char *p = strtok_r(copy, " ", &rest); p; p = strtok_r(NULL, " ", &rest))
 		list[n++] = p;
 	return blocklist_group_set(bl, name, except, list, n, &missing);
@@ -149,9 +149,9 @@ START_TEST(classes_are_sets_of_lists)
 	ck_assert_int_eq(set_group(bl, "x", "a"), 0);
 	ck_assert_int_eq(set_group(bl, "same", "a"), 0);
 	ck_assert_int_eq(set_group(bl, "other", "b"), 0);
-	ck_assert_int_eq(set_group(bl, "all", "but"), 0);
+	ck_assert_int_eq(set_group(bl, "all", "!"), 0);
 	ck_assert_int_eq(set_group(bl, "none", ""), 0);
-	ck_assert_int_eq(set_group(bl, "without-a", "but a"), 0);
+	ck_assert_int_eq(set_group(bl, "without-a", "!a"), 0);
 	unsigned x = group(v, "x")->class, other = group(v, "other")->class;
 	unsigned without = group(v, "without-a")->class;
 	ck_assert_uint_ge(x, BLOCKLIST_CLASS_GROUPS);
@@ -206,7 +206,7 @@ START_TEST(groups_come_and_go)
 	struct blocklist_view *v = lab_view(bl);
 	lab_add(bl, "a", "a.example", RULE_SUBTREE);
 	ck_assert_int_eq(set_group(bl, "x", "a"), 0);
-	ck_assert_int_eq(set_group(bl, "y", "but a"), 0);
+	ck_assert_int_eq(set_group(bl, "y", "!a"), 0);
 	uint16_t x = group(v, "x")->id, y = group(v, "y")->id;
 	ck_assert_int_eq(put_in(bl, "192.0.2.0/24", y), 0);
 	ck_assert_int_eq(blocklist_view_renew(v), 0);
@@ -391,7 +391,7 @@ START_TEST(imports)
 	struct blocklist_changes ch;
 	lab_add(bl, "a", "a.example", RULE_SUBTREE);
 	ck_assert_int_eq(set_group(bl, "x", "a"), 0);
-	ck_assert_int_eq(set_group(bl, "y", "but a"), 0);
+	ck_assert_int_eq(set_group(bl, "y", "!a"), 0);
 	int x = group(v, "x")->id, y = group(v, "y")->id;
 	struct blocklist_client_item t[] = {
 		item("192.0.2.0/24", -1), item("2001:db8::/32", x), item("10.0.0.0/8", y),
