@@ -16,7 +16,7 @@ PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
 PACKAGES = ldns libuv lmdb yaml-0.1 jansson libcrypto libidn2 yajl
 DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
 	libjansson-dev libssl-dev libidn2-dev libyajl-dev
-DEBS_CHECK = nsd dnsperf unbound bind9-dnsutils bind9-utils nftables python3 python3-dnspython \
+DEBS_CHECK = nsd bind9 knot dnsperf unbound bind9-dnsutils bind9-utils nftables python3 python3-dnspython \
 	python3-cryptography procps iproute2 util-linux \
 	clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck mandoc valgrind
 

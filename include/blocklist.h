@@ -51,7 +51,8 @@ struct blocklist_list {
 	uint32_t lease_s; /* what each good import adds to now */
 	uint32_t version; /* of the content, flips when a large import becomes visible */
 	uint32_t serial;  /* SOA serial of the source, 0 = none */
-	uint32_t loaded;  /* time of the last good import */
+	uint32_t loaded;  /* time of the last good import, or when its source said that
+			   * nothing has changed since */
 	uint64_t names, addresses; /* visible records */
 };
 
@@ -254,6 +255,27 @@ MUST_CHECK int blocklist_import_commit(struct blocklist_import *im,
 				       blocklist_progress_fn *progress, void *arg,
 				       const volatile int *stop);
 void blocklist_import_close(struct blocklist_import *im);
+
+/* What the source of a list says has changed since it was last asked: any number of items
+ * in or out, then commit; one transaction, which other writers wait for meanwhile.
+ * Nothing put, it only says that what the list holds still stands. ERR_BUSY as below;
+ * ERR_NOENT when there is no such list. */
+struct blocklist_delta;
+MUST_CHECK int blocklist_delta_open(struct blocklist_delta **out, struct blocklist *bl,
+				    const char *list);
+/* add false: out with it, for local data with those of its records. Markers (RULE_ENT)
+ * are made and removed here, those put are passed over. ERR_RANGE: this cannot be told
+ * from the change alone (a wildcard above names that stand, data that was cut): import
+ * all of the list. */
+MUST_CHECK int blocklist_delta_put(struct blocklist_delta *d,
+				   const struct blocklist_item *item, bool add);
+/* What commit would change. */
+struct blocklist_changes blocklist_delta_changes(const struct blocklist_delta *d);
+/* The list is as its source's at serial (0 = none), and its lease ends lease_s from
+ * now. */
+MUST_CHECK int blocklist_delta_commit(struct blocklist_delta *d, uint32_t serial,
+				      uint32_t lease_s);
+void blocklist_delta_close(struct blocklist_delta *d);
 
 /* The following take the list's lock: ERR_BUSY when an import of it is running. */
 

@@ -14,8 +14,7 @@
 #define FORCES "shrink, empty, single-label, arpa, wide, reserved, exception"
 
 enum {
-	EXAMPLES = 3,	     /* lines shown for each reason */
-	SHRINK_PERCENT = 20, /* a list that loses more is more likely a broken file */
+	EXAMPLES = 3, /* lines shown for each reason */
 };
 
 struct skipped {
@@ -327,13 +326,13 @@ static int gate(struct job *j)
 			"the list, add --force=empty --reason TEXT",
 			j->list);
 	if (j->accepted == 0 || j->force_shrink ||
-	    then * 100 >= now * (100 - SHRINK_PERCENT))
+	    then * 100 >= now * (100 - TOOL_SHRINK_PERCENT))
 		return CLI_GO;
 	return cli_no(
 		"list %s would shrink from %s to %s rules, by more than %d %%: it was "
 		"left as it was; when this is right, add --force=shrink --reason TEXT",
 		j->list, cli_count_text(from, now), cli_count_text(to, then),
-		SHRINK_PERCENT);
+		TOOL_SHRINK_PERCENT);
 }
 
 /* ---- options ---- */

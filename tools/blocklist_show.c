@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tools/blocklist_tool.h"
@@ -98,9 +99,12 @@ static void list_row(struct cli_table *table, const struct blocklist_list *l)
 	snprintf(serial, sizeof serial, "%u", l->serial);
 	tool_time(loaded, l->loaded);
 	tool_time(lease, l->lease);
+	/* Whatever its mode: it matches nothing. */
+	bool lapsed = l->lease && l->lease <= (uint32_t)time(NULL);
+	const char *mode =
+		lapsed ? "lapsed" : modes[l->mode <= BLOCKLIST_OFF ? l->mode : 0];
 	cli_table_row(table,
-		      (const char *const[]){l->name, precedence,
-					    modes[l->mode <= BLOCKLIST_OFF ? l->mode : 0],
+		      (const char *const[]){l->name, precedence, mode,
 					    rule_action_text((enum rule_action)l->action),
 					    names, addresses, loaded, lease,
 					    l->serial ? serial : "", l->public_text});

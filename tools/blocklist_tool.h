@@ -12,6 +12,8 @@
 
 enum {
 	TOOL_PATH_MAX = 4096,
+	TOOL_SHRINK_PERCENT =
+		20, /* a list that loses more is more likely a broken file */
 	TOOL_RULE_TEXT_MAX = DNS_NAME_TEXT_MAX + 2,  /* "*." before a name */
 	TOOL_DATA_TEXT_MAX = 8 * BLOCKLIST_DATA_MAX, /* \\DDD for each byte, and more */
 };
@@ -68,6 +70,7 @@ char *tool_time(char out[CLI_TIME_TEXT_MAX], uint32_t t);
 int tool_import(const struct cli_command *self, int argc, char **argv);
 int tool_check(const struct cli_command *self, int argc, char **argv);
 int tool_diff(const struct cli_command *self, int argc, char **argv);
+int tool_follow(const struct cli_command *self, int argc, char **argv);
 int tool_add(const struct cli_command *self, int argc, char **argv);
 int tool_remove(const struct cli_command *self, int argc, char **argv);
 int tool_client(const struct cli_command *self, int argc, char **argv);

@@ -9,6 +9,8 @@ static const struct cli_command commands[] = {
 	{"check", "FILE|- [FILE ...]", "Reads files and tells what an import would take",
 	 tool_check},
 	{"diff", "FILE|- [FILE ...]", "Shows what an import would change", tool_diff},
+	{"follow", "", "Keeps lists as the zones of others, by zone transfer",
+	 tool_follow},
 	{"add", "NAME|PREFIX", "Lists one name or prefix", tool_add},
 	{"remove", "NAME|PREFIX", "Takes one name or prefix off a list", tool_remove},
 	{"explain", "NAME|ADDRESS", "Tells what the resolver does with it, and why",

@@ -1,0 +1,420 @@
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "resolver/wire_guard.h"
+#include "tools/follow_zone.h"
+
+/* follow: lists that are zones of others. A thread for each zone asks its primaries, so
+ * that a slow one keeps nobody waiting; the main thread takes NOTIFY. */
+
+enum {
+	GAP_MS = 100, /* between two rounds of a zone, however often NOTIFY comes */
+	STACK_BYTES = 1 << 20,
+	CONNECTION_US = 200000, /* a primary sends its notification at once */
+	BACKLOG = 16,
+};
+
+struct followed {
+	struct follow_zone zone;
+	pthread_t thread;
+	bool running;
+	int wake_fd; /* an eventfd: there is news */
+};
+
+struct follow {
+	struct cli cli;
+	struct tool tool;
+	struct followed *zone;
+	int zones;
+	struct addr listen[CONF_LISTEN_MAX];
+	int listen_n;
+	int stop_fd;				     /* an eventfd: all end */
+	struct pollfd poll[1 + 2 * CONF_LISTEN_MAX]; /* signals; UDP and TCP of each */
+	/* options */
+	const char *list, *name, *primary, *key, *listen_text, *reason;
+	long precedence;
+	bool once, fresh;
+};
+
+/* ---- zones ---- */
+
+/* 0 when it was woken or the time is over, -1 at the end. */
+static int pause_for(struct followed *z, int64_t ms, bool wake)
+{
+	struct pollfd p[2] = {{z->zone.stop_fd, POLLIN, 0}, {z->wake_fd, POLLIN, 0}};
+	uint64_t news;
+	int n = poll(p, wake ? 2 : 1, (int)ms);
+	if (n > 0 && p[0].revents)
+		return -1;
+	if (n > 0 && wake)
+		(void)!read(z->wake_fd, &news, sizeof news);
+	return 0;
+}
+
+static void *work(void *arg)
+{
+	struct followed *z = arg;
+	do
+		follow_refresh(&z->zone);
+	while (pause_for(z, GAP_MS, false) == 0 &&
+	       pause_for(z, follow_wait_ms(&z->zone), true) == 0);
+	return NULL;
+}
+
+static int start_zones(struct follow *f)
+{
+	pthread_attr_t attr;
+	int code = pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	for (int i = 0; !code && i < f->zones; i++) {
+		code = pthread_create(&f->zone[i].thread, &attr, work, &f->zone[i]);
+		f->zone[i].running = !code;
+	}
+	pthread_attr_destroy(&attr);
+	return code ? cli_fail("cannot start a thread: %s", strerror(code)) : CLI_GO;
+}
+
+static void end_zones(struct follow *f)
+{
+	const uint64_t one = 1;
+	(void)!write(f->stop_fd, &one, sizeof one);
+	for (int i = 0; i < f->zones; i++)
+		if (f->zone[i].running)
+			pthread_join(f->zone[i].thread, NULL);
+}
+
+/* ---- NOTIFY, RFC 1996 ---- */
+
+/* The zone that a notification is about, if it is from one of its primaries; zone NULL:
+ * any that has that primary. */
+static struct followed *find(struct follow *f, const uint8_t *zone,
+			     const struct addr *from, int *primary)
+{
+	for (int i = 0; i < f->zones; i++) {
+		struct follow_zone *z = &f->zone[i].zone;
+		for (int j = 0; j < z->primaries; j++) {
+			struct addr a = z->primary[j];
+			a.port = from->port;
+			if (!addr_equal(&a, from) || (zone && !name_equal(z->zone, zone)))
+				continue;
+			if (primary)
+				*primary = j;
+			return &f->zone[i];
+		}
+	}
+	return NULL;
+}
+
+/* Only header and question of a message that nothing has checked yet. */
+static bool read_notify(const uint8_t *msg, size_t len, uint8_t zone[DNS_NAME_MAX])
+{
+	struct wire_reader r = wire_reader(msg, len);
+	wire_take(&r, 2);
+	unsigned flags = wire_u16(&r), questions = wire_u16(&r);
+	wire_take(&r, 6);
+	name_lower(zone, wire_name(&r, zone));
+	unsigned type = wire_u16(&r), class = wire_u16(&r);
+	return !r.err && questions == 1 && type == DNS_SOA && class == DNS_IN &&
+	       (flags & (DNS_QR | DNS_OPCODE_MASK)) == DNS_OPCODE_NOTIFY
+							       << DNS_OPCODE_SHIFT;
+}
+
+/* Makes the answer in place of the notification; false: it is not one to answer. */
+static bool answer_notify(const struct follow_zone *z, uint8_t *msg, size_t *len,
+			  size_t room)
+{
+	struct tsig t = {.key = NULL};
+	const int64_t now = (int64_t)time(NULL);
+	int is_signed = 0;
+	if (z->signed_) {
+		if (tsig_open(&t, &z->key))
+			return false;
+		is_signed = tsig_check(&t, msg, len, now);
+	}
+	/* Without a signature it is a hint from who has the primary's address; all that
+	 * comes of it is a question to the primary. */
+	bool good = is_signed >= 0 && guard_message(msg, *len, GUARD_RECORDS_UDP) == 0;
+	if (good) {
+		const uint16_t counts[4] = {1};
+		struct wire_reader r =
+			wire_reader(msg + DNS_HEADER_LEN, *len - DNS_HEADER_LEN);
+		struct wire_writer w = wire_writer(msg, DNS_HEADER_LEN);
+		wire_put_header(&w, wire_get16(msg),
+				DNS_QR | DNS_AA | DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT,
+				counts);
+		wire_name(&r, NULL); /* the first name cannot be a pointer */
+		*len = DNS_HEADER_LEN + (size_t)(r.at - r.base) + 4;
+		t.go_on = false;
+		good = !is_signed || tsig_sign(&t, msg, len, room, now) == ERR_OK;
+	}
+	tsig_close(&t);
+	return good;
+}
+
+/* True: the answer stands in place of the notification, and its zone is awake. */
+static bool take_notify(struct follow *f, const struct addr *from, uint8_t *msg,
+			size_t *len, size_t room)
+{
+	uint8_t zone[DNS_NAME_MAX];
+	const uint64_t one = 1;
+	int primary;
+	if (!read_notify(msg, *len, zone))
+		return false;
+	struct followed *z = find(f, zone, from, &primary);
+	if (!z || !answer_notify(&z->zone, msg, len, room))
+		return false;
+	z->zone.first = primary;
+	(void)!write(z->wake_fd, &one, sizeof one);
+	return true;
+}
+
+static struct addr sender(const struct sockaddr_storage *ss)
+{
+	struct addr from = addr_from_sockaddr((const struct sockaddr *)ss);
+	return addr_unmap(&from);
+}
+
+static void take_datagram(struct follow *f, int fd)
+{
+	uint8_t msg[65536];
+	struct sockaddr_storage ss;
+	socklen_t ss_len = sizeof ss;
+	ssize_t n = recvfrom(fd, msg, sizeof msg, MSG_DONTWAIT, (struct sockaddr *)&ss,
+			     &ss_len);
+	size_t len = n > 0 ? (size_t)n : 0;
+	struct addr from = sender(&ss);
+	if (n >= DNS_HEADER_LEN && take_notify(f, &from, msg, &len, sizeof msg))
+		(void)!sendto(fd, msg, len, MSG_DONTWAIT, (struct sockaddr *)&ss, ss_len);
+}
+
+/* Knot notifies over TCP. Nobody but a primary is listened to, and it not for long. */
+static void take_connection(struct follow *f, int listen_fd)
+{
+	const struct timeval wait = {.tv_usec = CONNECTION_US};
+	uint8_t msg[2 + 65535];
+	struct sockaddr_storage ss;
+	socklen_t ss_len = sizeof ss;
+	int fd = accept4(listen_fd, (struct sockaddr *)&ss, &ss_len, SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	struct addr from = sender(&ss);
+	bool known = find(f, NULL, &from, NULL) &&
+		     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0;
+	if (known && recv(fd, msg, 2, MSG_WAITALL) == 2) {
+		size_t len = wire_get16(msg);
+		ssize_t n = recv(fd, msg + 2, len, MSG_WAITALL);
+		if (n == (ssize_t)len && n >= DNS_HEADER_LEN &&
+		    take_notify(f, &from, msg + 2, &len, sizeof msg - 2)) {
+			wire_set16(msg, (unsigned)len);
+			(void)!send(fd, msg, len + 2, MSG_NOSIGNAL | MSG_DONTWAIT);
+		}
+	}
+	close(fd);
+}
+
+static int listen_on(const struct addr *a, int type, int *fd)
+{
+	struct sockaddr_storage ss;
+	char text[ADDR_TEXT_MAX];
+	const int on = 1;
+	socklen_t len = addr_to_sockaddr(&ss, a);
+	*fd = socket(ss.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*fd >= 0 && type == SOCK_STREAM)
+		setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (*fd >= 0 && a->family == 6)
+		setsockopt(*fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (*fd >= 0 && bind(*fd, (struct sockaddr *)&ss, len) == 0 &&
+	    (type == SOCK_DGRAM || listen(*fd, BACKLOG) == 0))
+		return CLI_GO;
+	return cli_fail("cannot listen for NOTIFY on %s: %s", addr_port_to_text(text, a),
+			strerror(errno));
+}
+
+/* Signals come as input, so that none falls between two looks. */
+static int open_inputs(struct follow *f)
+{
+	sigset_t stop;
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	pthread_sigmask(SIG_BLOCK, &stop, NULL);
+	f->poll[0] = (struct pollfd){signalfd(-1, &stop, SFD_CLOEXEC), POLLIN, 0};
+	int status = f->poll[0].fd < 0 ? cli_fail("cannot wait for signals: %m") : CLI_GO;
+	for (int i = 0; status == CLI_GO && i < f->listen_n; i++) {
+		struct pollfd *p = &f->poll[1 + 2 * i];
+		p[0].events = p[1].events = POLLIN;
+		status = listen_on(&f->listen[i], SOCK_DGRAM, &p[0].fd);
+		if (status == CLI_GO)
+			status = listen_on(&f->listen[i], SOCK_STREAM, &p[1].fd);
+	}
+	return status;
+}
+
+static int serve(struct follow *f)
+{
+	int status = open_inputs(f);
+	if (status == CLI_GO)
+		status = start_zones(f);
+	while (status == CLI_GO) {
+		int n = poll(f->poll, 1 + 2 * (nfds_t)f->listen_n, -1);
+		if (n > 0 && f->poll[0].revents)
+			status = CLI_DONE;
+		for (int i = 1; n > 0 && i <= 2 * f->listen_n; i++) {
+			if (!f->poll[i].revents)
+				continue;
+			if (i % 2)
+				take_datagram(f, f->poll[i].fd);
+			else
+				take_connection(f, f->poll[i].fd);
+		}
+	}
+	end_zones(f);
+	return status;
+}
+
+static int refresh_once(struct follow *f)
+{
+	bool good = true;
+	for (int i = 0; i < f->zones; i++)
+		good = follow_refresh(&f->zone[i].zone) && good;
+	return good ? CLI_DONE : CLI_NO;
+}
+
+/* ---- what to follow ---- */
+
+/* "ADDRESS[@PORT],...": returns the count, 0 after printing what is wrong. */
+static int read_addresses(struct addr *out, int max, const char *option, const char *text)
+{
+	int n = 0;
+	for (const char *end; text; text = *end ? end + 1 : NULL) {
+		char one[ADDR_TEXT_MAX];
+		end = strchrnul(text, ',');
+		snprintf(one, sizeof one, "%.*s", (int)(end - text), text);
+		if (n == max || addr_port_from_text(&out[n], one, DNS_PORT) ||
+		    !out[n].port) {
+			cli_fail("%s takes up to %d addresses, ADDRESS[@PORT], with "
+				 "commas between, not \"%s\"",
+				 option, max, one);
+			return 0;
+		}
+		n++;
+	}
+	return n;
+}
+
+static int read_key(struct follow_zone *z, const char *path)
+{
+	const char *why;
+	if (!path || !*path)
+		return CLI_GO;
+	if (tsig_key_load(&z->key, path, &why))
+		return cli_fail("the key %s cannot be used: %s", path, why);
+	z->signed_ = true;
+	return CLI_GO;
+}
+
+static int zone_from_options(struct follow *f)
+{
+	struct follow_zone *z = &f->zone[0].zone;
+	if (!f->list || !f->name || !f->primary)
+		return cli_fail("%s needs --list NAME, --zone ZONE and --primary ADDRESS",
+				f->cli.command);
+	if (name_from_str(z->zone, f->name) || !*z->zone)
+		return cli_fail("--zone takes a zone's name, not \"%s\"", f->name);
+	z->list = f->list;
+	z->precedence = f->precedence;
+	z->primaries =
+		read_addresses(z->primary, CONF_SERVERS_MAX, "--primary", f->primary);
+	return z->primaries ? read_key(z, f->key) : CLI_FAULT;
+}
+
+static int prepare(struct follow *f)
+{
+	f->zones = 1;
+	f->stop_fd = eventfd(0, EFD_CLOEXEC);
+	f->zone = calloc((size_t)f->zones, sizeof *f->zone);
+	if (!f->zone || f->stop_fd < 0)
+		return cli_fail("out of memory");
+	if (f->fresh && (!f->reason || !*f->reason))
+		return cli_fail("--fresh needs --reason TEXT: it is recorded with the "
+				"change");
+	int status = zone_from_options(f);
+	if (status == CLI_GO && f->listen_text) {
+		f->listen_n = read_addresses(f->listen, CONF_LISTEN_MAX, "--listen",
+					     f->listen_text);
+		status = f->listen_n ? CLI_GO : CLI_FAULT;
+	}
+	for (int i = 0; i < f->zones; i++) {
+		struct followed *z = &f->zone[i];
+		z->zone.cli = &f->cli;
+		z->zone.tool = &f->tool;
+		z->zone.stop_fd = f->stop_fd;
+		z->zone.fresh = f->fresh;
+		z->zone.reason = f->reason;
+		z->wake_fd = eventfd(0, EFD_CLOEXEC);
+	}
+	return status;
+}
+
+static void follow_close(struct follow *f)
+{
+	for (int i = 0; i <= 2 * f->listen_n; i++)
+		if (f->poll[i].fd > 0)
+			close(f->poll[i].fd);
+	for (int i = 0; f->zone && i < f->zones; i++)
+		if (f->zone[i].wake_fd > 0)
+			close(f->zone[i].wake_fd);
+	if (f->stop_fd >= 0)
+		close(f->stop_fd);
+	free(f->zone);
+	tool_close(&f->tool);
+	free(f);
+}
+
+int tool_follow(const struct cli_command *self, int argc, char **argv)
+{
+	struct follow *f = calloc(1, sizeof *f);
+	if (!f)
+		return cli_fail("out of memory");
+	f->precedence = -1;
+	f->stop_fd = -1;
+	f->tool.record_fd = -1;
+	const struct cli_option options[] = {
+		{"list", CLI_TEXT, &f->list, "NAME", "list that the zone becomes", 0, 0},
+		{"zone", CLI_TEXT, &f->name, "ZONE", "response policy zone", 0, 0},
+		{"primary", CLI_TEXT, &f->primary, "ADDRESS[@PORT],...",
+		 "who to ask, one after another", 0, 0},
+		{"key", CLI_TEXT, &f->key, "FILE", "TSIG key: hmac-sha256:NAME:SECRET", 0,
+		 0},
+		{"listen", CLI_TEXT, &f->listen_text, "ADDRESS[@PORT],...",
+		 "where primaries send NOTIFY to", 0, 0},
+		{"precedence", CLI_NUMBER, &f->precedence, "N",
+		 "the lower number wins (new lists: 100)", 0, UINT16_MAX},
+		{"once", CLI_FLAG, &f->once, NULL, "ask once, and end", 0, 0},
+		{"fresh", CLI_FLAG, &f->fresh, NULL,
+		 "take the zone whole, though it be older or far shorter", 0, 0},
+		{"reason", CLI_TEXT, &f->reason, "TEXT",
+		 "why; must be given with --fresh", 0, 0},
+		{0},
+	};
+	int status = cli_parse(&f->cli, self, options, 0, 0, argc, argv);
+	if (status == CLI_GO)
+		status = prepare(f);
+	if (status == CLI_GO)
+		status = tool_open(&f->tool, &f->cli, BLOCKLIST_WRITE);
+	if (status == CLI_GO) {
+		blocklist_view_reset(f->tool.view);
+		status = f->once ? refresh_once(f) : serve(f);
+	}
+	follow_close(f);
+	return status;
+}

@@ -1,0 +1,361 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tools/follow_zone.h"
+
+/* A whole zone goes through the import of this program, in a process of its own: with all
+ * its gates, its bounds on memory, its record. Changes go straight to the store. */
+
+enum {
+	WAIT_LEAST_S = 1,
+	WAIT_MOST_S = 86400, /* a list is asked for once a day, whatever its SOA says */
+	RETRY_S = 5,	     /* as long as no SOA has told another */
+	RETRY_MOST_S = 3600,
+	IMPORT_ARGS = 24,
+};
+
+static void __attribute__((format(printf, 2, 3)))
+say(const struct follow_zone *z, const char *format, ...)
+{
+	char text[512], clean[512];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(text, sizeof text, format, args);
+	va_end(args);
+	fprintf(stderr, "%s: %s\n", z->text, cli_clean(clean, sizeof clean, text));
+}
+
+/* ---- the list ---- */
+
+struct standing {
+	bool known; /* it holds what the zone was at serial */
+	uint32_t serial;
+	uint64_t rules;
+};
+
+static int look(const struct follow_zone *z, struct standing *out)
+{
+	struct blocklist_view *v;
+	*out = (struct standing){0};
+	int err = blocklist_view_open(&v, z->tool->bl);
+	if (err)
+		return err;
+	err = blocklist_view_renew(v);
+	const struct blocklist_list *l = err ? NULL : blocklist_list_named(v, z->list);
+	if (l)
+		*out = (struct standing){l->serial != 0, l->serial,
+					 l->names + l->addresses};
+	blocklist_view_close(v);
+	return err;
+}
+
+/* The lease is the SOA's expire: who is not asked any more is not believed either. */
+static uint32_t lease_of(const struct soa *soa)
+{
+	return soa->expire ? soa->expire : 1;
+}
+
+static int confirm(const struct follow_zone *z, const struct soa *soa)
+{
+	struct blocklist_delta *d;
+	int err = blocklist_delta_open(&d, z->tool->bl, z->list);
+	if (err)
+		return err;
+	err = blocklist_delta_commit(d, soa->serial, lease_of(soa));
+	blocklist_delta_close(d);
+	return err;
+}
+
+/* ---- changes ---- */
+
+struct applying {
+	struct blocklist_delta *delta;
+	bool add;
+};
+
+static int each_item(void *arg, const struct blocklist_item *item, uint64_t line)
+{
+	struct applying *a = arg;
+	(void)line;
+	return blocklist_delta_put(a->delta, item, a->add);
+}
+
+/* What an import would leave out is left out here, too. */
+static int each_skip(void *arg, enum feed_skip why, uint64_t line, const char *text)
+{
+	(void)arg, (void)why, (void)line, (void)text;
+	return 0;
+}
+
+static int apply_parts(const struct follow_zone *z, const struct transfer_zone *got,
+		       struct blocklist_delta *d)
+{
+	int err = ERR_OK;
+	for (int i = 0; !err && i < got->parts; i++) {
+		const struct transfer_part *p = &got->part[i];
+		const struct feed_options options = {.format = FEED_RPZ,
+						     .origin = z->text,
+						     .now = (uint32_t)time(NULL)};
+		struct applying a = {d, p->add};
+		const struct feed_callbacks cb = {each_item, each_skip, NULL, &a};
+		struct feed_result r;
+		if (p->len)
+			err = feed_read_memory(&r, got->text + p->at, p->len, &options,
+					       &cb);
+	}
+	return err;
+}
+
+static int record(const struct follow_zone *z, const struct standing *was,
+		  const struct transfer_zone *got, const struct blocklist_changes *c)
+{
+	json_t *what = json_pack("{ss ss sI sI sI sI sI}", "list", z->list, "zone",
+				 z->text, "serial_before", (json_int_t)was->serial,
+				 "serial", (json_int_t)got->soa.serial, "added",
+				 (json_int_t)c->added, "changed", (json_int_t)c->changed,
+				 "removed", (json_int_t)c->removed);
+	return tool_record(z->tool, "follow", what) == CLI_GO ? ERR_OK : ERR_IO;
+}
+
+/* ERR_RANGE, ERR_REFUSED: an import of the whole zone has to judge. */
+static int apply(const struct follow_zone *z, const struct standing *was,
+		 const struct transfer_zone *got)
+{
+	struct blocklist_delta *d;
+	int err = blocklist_delta_open(&d, z->tool->bl, z->list);
+	if (err)
+		return err;
+	err = apply_parts(z, got, d);
+	struct blocklist_changes c = blocklist_delta_changes(d);
+	if (!err && (was->rules + c.added - c.removed) * 100 <
+			    was->rules * (100 - TOOL_SHRINK_PERCENT))
+		err = ERR_REFUSED;
+	if (!err)
+		err = blocklist_delta_commit(d, got->soa.serial, lease_of(&got->soa));
+	blocklist_delta_close(d);
+	if (err)
+		return err;
+	say(z, "serial %u to %u: %llu added, %llu changed, %llu removed", was->serial,
+	    got->soa.serial, (unsigned long long)c.added, (unsigned long long)c.changed,
+	    (unsigned long long)c.removed);
+	return record(z, was, got, &c);
+}
+
+/* ---- the whole zone ---- */
+
+static int start_import(const struct follow_zone *z, pid_t *pid, char *const argv[],
+			int file)
+{
+	extern char **environ;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	sigemptyset(&none);
+	if (posix_spawn_file_actions_init(&actions))
+		return ERR_NOMEM;
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	posix_spawn_file_actions_adddup2(&actions, file, STDIN_FILENO);
+	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY,
+					 0);
+	int code = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	if (code)
+		say(z, "cannot start the import: %s", strerror(code));
+	return code ? ERR_IO : ERR_OK;
+}
+
+/* An import that is told to end has changed nothing. */
+static int await(const struct follow_zone *z, pid_t pid)
+{
+	int status, fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct pollfd p[2] = {{fd, POLLIN, 0}, {z->stop_fd, POLLIN, 0}};
+	while (fd >= 0 && poll(p, 2, -1) < 0 && errno == EINTR)
+		;
+	if (fd >= 0)
+		close(fd);
+	if (p[1].revents)
+		kill(pid, SIGTERM);
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return ERR_IO;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_DONE)
+		return ERR_OK;
+	return p[1].revents ? ERR_STOPPED : ERR_REFUSED;
+}
+
+static int import(const struct follow_zone *z, const struct standing *was,
+		  const struct transfer_zone *got, const char *primary)
+{
+	char lease[24], precedence[24], reason[DNS_NAME_TEXT_MAX + 256];
+	const char *args[IMPORT_ARGS];
+	int n = 0;
+	pid_t pid;
+	snprintf(lease, sizeof lease, "%us", lease_of(&got->soa));
+	snprintf(precedence, sizeof precedence, "%ld", z->precedence);
+	snprintf(reason, sizeof reason, "transfer of %s serial %u from %s%s%s", z->text,
+		 got->soa.serial, primary, z->fresh ? ": " : "",
+		 z->fresh ? z->reason : "");
+	const char *const fixed[] = {"sinkhole-blocklist", "import", "--list",	 z->list,
+				     "--format",	   "rpz",    "--origin", z->text,
+				     "--expires",	   lease,    "--reason", reason};
+	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+		args[n++] = fixed[i];
+	if (z->precedence >= 0)
+		args[n++] = "--precedence", args[n++] = precedence;
+	if (z->cli->conf_file)
+		args[n++] = "-c", args[n++] = z->cli->conf_file;
+	if (z->cli->state)
+		args[n++] = "--state", args[n++] = z->cli->state;
+	/* A zone may begin without rules; that it lost all of them needs a person. */
+	if (z->fresh)
+		args[n++] = "--force=shrink,empty";
+	else if (was->rules == 0)
+		args[n++] = "--force=empty";
+	args[n++] = "-";
+	args[n] = NULL;
+	int err = start_import(z, &pid, (char *const *)(void *)args, got->file);
+	return err ? err : await(z, pid);
+}
+
+/* ---- one primary ---- */
+
+/* Asks one primary, and brings the list to what it says. t->why tells what went wrong
+ * with it. */
+static int fetch(struct follow_zone *z, struct transfer *t, const struct addr *primary,
+		 const struct standing *was, bool incremental)
+{
+	struct transfer_zone got = {.file = -1};
+	char address[ADDR_TEXT_MAX];
+	int err = transfer_zone(t, &got, z->tool->dir, incremental, was->serial);
+	if (!err && was->known && !z->fresh && !soa_newer(got.soa.serial, was->serial)) {
+		snprintf(t->why, sizeof t->why, "it sends the older serial %u",
+			 got.soa.serial);
+		err = ERR_FORMAT;
+	}
+	if (!err) {
+		snprintf(t->why, sizeof t->why, "the list was not changed");
+		err = got.file < 0
+			      ? apply(z, was, &got)
+			      : import(z, was, &got, addr_port_to_text(address, primary));
+	}
+	if (!err && got.file >= 0)
+		say(z, "serial %u taken whole from %s", got.soa.serial, address);
+	if (!err)
+		z->soa = got.soa;
+	transfer_zone_fini(&got);
+	return err;
+}
+
+static int open_and_ask(struct follow_zone *z, struct transfer *t, const struct addr *a,
+			struct soa *soa)
+{
+	int err = transfer_open(t, a, z->zone, z->signed_ ? &z->key : NULL, z->stop_fd);
+	return err ? err : transfer_soa(t, soa);
+}
+
+static int one_primary(struct follow_zone *z, struct transfer *t,
+		       const struct addr *primary, const struct standing *was)
+{
+	struct soa soa = {0};
+	int err = open_and_ask(z, t, primary, &soa);
+	if (err)
+		return err;
+	if (was->known && !z->fresh && soa.serial == was->serial) {
+		err = confirm(z, &soa);
+		snprintf(t->why, sizeof t->why, "the list cannot be renewed: %s",
+			 err_text(err));
+		z->soa = soa;
+		return err;
+	}
+	if (was->known && !z->fresh && !soa_newer(soa.serial, was->serial)) {
+		snprintf(t->why, sizeof t->why,
+			 "its serial %u is older than ours, %u: not taken", soa.serial,
+			 was->serial);
+		return ERR_REFUSED;
+	}
+	bool incremental = was->known && !z->fresh;
+	err = incremental ? fetch(z, t, primary, was, true) : ERR_VERSION;
+	if (err == ERR_OK || err == ERR_STOPPED || err == ERR_ACCESS || err == ERR_BUSY)
+		return err;
+	if (incremental) { /* what is left of its answer goes with the connection */
+		say(z, "changes cannot be used: %s; asking for all of it", t->why);
+		transfer_close(t);
+		err = open_and_ask(z, t, primary, &soa);
+		if (err)
+			return err;
+	}
+	return fetch(z, t, primary, was, false);
+}
+
+static int try_primary(struct follow_zone *z, const struct addr *primary)
+{
+	char address[ADDR_TEXT_MAX];
+	struct standing was;
+	struct transfer *t = calloc(1, sizeof *t);
+	int err = t ? look(z, &was) : ERR_NOMEM;
+	if (err) {
+		say(z, "cannot read the store: %s", err_text(err));
+		free(t);
+		return err;
+	}
+	err = one_primary(z, t, primary, &was);
+	if (err && err != ERR_STOPPED)
+		say(z, "%s: %s", addr_port_to_text(address, primary),
+		    t->why[0] ? t->why : err_text(err));
+	transfer_close(t);
+	free(t);
+	return err;
+}
+
+bool follow_refresh(struct follow_zone *z)
+{
+	int first = z->first, err = ERR_REFUSED;
+	if (!*z->text)
+		name_to_text(z->text, z->zone);
+	for (int i = 0; i < z->primaries; i++) {
+		int at = (first + i) % z->primaries;
+		err = try_primary(z, &z->primary[at]);
+		if (!err)
+			z->first = at;
+		if (!err || err == ERR_STOPPED)
+			break;
+	}
+	z->failures = err ? z->failures + 1 : 0;
+	z->fresh = z->fresh && err;
+	return !err;
+}
+
+/* Between three quarters of it and all of it: zones that began together drift apart. */
+static int64_t jitter(int64_t ms)
+{
+	uint32_t r = 0;
+	if (getrandom(&r, sizeof r, GRND_NONBLOCK) != sizeof r)
+		r = 0;
+	return ms - ms / 4 * (int64_t)(r % 1024) / 1024;
+}
+
+int64_t follow_wait_ms(const struct follow_zone *z)
+{
+	int64_t s = z->soa.refresh, most = WAIT_MOST_S;
+	if (z->failures) {
+		unsigned doubled = z->failures < 12 ? z->failures - 1 : 11;
+		s = (int64_t)(z->soa.retry ? z->soa.retry : RETRY_S) << doubled;
+		most = z->soa.refresh && z->soa.refresh < RETRY_MOST_S ? z->soa.refresh
+								       : RETRY_MOST_S;
+	}
+	s = s > most ? most : s;
+	return jitter((s < WAIT_LEAST_S ? WAIT_LEAST_S : s) * 1000);
+}

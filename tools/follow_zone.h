@@ -1,0 +1,45 @@
+/* follow_zone.h: one list that follows a zone of others.
+ * Shape    a struct follow_zone is filled by its owner, then follow_refresh() is called
+ *          whenever it is time, and says when the next time is
+ * Units    times in milliseconds
+ * Memory   of the owner
+ * Threads  one per zone; follow and the store are shared
+ * Errors   told on stderr with the zone's name; the result says whether it went well
+ * Source   RFC 1034 4.3.5, 1982, 1995, 1996 */
+#ifndef SINKHOLED_TOOLS_FOLLOW_ZONE_H
+#define SINKHOLED_TOOLS_FOLLOW_ZONE_H
+
+#include <stdatomic.h>
+
+#include "include/conf.h"
+#include "tools/blocklist_tool.h"
+#include "tools/transfer.h"
+
+struct follow_zone {
+	/* the owner's */
+	const struct cli *cli;
+	struct tool *tool;
+	const char *list, *reason;
+	uint8_t zone[DNS_NAME_MAX];
+	struct addr primary[CONF_SERVERS_MAX];
+	int primaries;
+	long precedence; /* -1: as it is */
+	struct tsig_key key;
+	bool signed_;
+	bool fresh;	  /* take it whole, whatever it is; reset once that is done */
+	int stop_fd;	  /* readable: end */
+	atomic_int first; /* the primary to begin with: the one that last did well, or
+			   * that told of a change */
+	/* follow_zone.c's */
+	struct soa soa;
+	unsigned failures; /* in a row */
+	char text[DNS_NAME_TEXT_MAX];
+};
+
+/* Asks the primaries until one has told what is new, and brings the list to that. */
+bool follow_refresh(struct follow_zone *z);
+/* How long to wait after the last one: the SOA's refresh, or after failures its retry,
+ * doubled each time. */
+int64_t follow_wait_ms(const struct follow_zone *z);
+
+#endif
