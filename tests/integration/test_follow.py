@@ -250,5 +250,217 @@ def knot(args, folder):
     return life("knot", args, folder)
 
 
+# ---- primaries that a test plays itself, without TSIG ----
+
+def soa_rr(serial, expire=86400, refresh=3600, retry=1):
+    data = name_wire("ns.example") + name_wire("op.example") + struct.pack("!5I", serial, refresh, retry, expire, 60)
+    return name_wire(ZONE) + struct.pack("!HHIH", 6, 1, 60, len(data)) + data
+
+
+def rule_rr(name):
+    return name_wire(name + "." + ZONE) + struct.pack("!HHIHB", 5, 1, 60, 1, 0)
+
+
+def message(question, records, rcode=0, qid=None):
+    qid = struct.unpack("!H", question[:2])[0] if qid is None else qid
+    return struct.pack("!6H", qid, 0x8400 | rcode, 1, len(records), 0, 0) + question_of(question) + b"".join(records)
+
+
+def question_of(q):
+    return q[12:12 + len(name_wire(ZONE)) + 4]
+
+
+class Puppet:
+    """say(qtype, question) gives the messages of an answer, or a number of seconds to be silent for, or None to hang up."""
+    def __init__(self, say):
+        self.say, self.asked = say, []
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.port = self.server.getsockname()[1]
+        threading.Thread(target=self.work, daemon=True).start()
+
+    def work(self):
+        with contextlib.suppress(OSError):
+            while True:
+                threading.Thread(target=self.talk, args=self.server.accept()[:1], daemon=True).start()
+
+    def talk(self, s):
+        with s, contextlib.suppress(OSError, struct.error):
+            while True:
+                n = struct.unpack("!H", s.recv(2, socket.MSG_WAITALL))[0]
+                q = s.recv(n, socket.MSG_WAITALL)
+                qtype = struct.unpack("!H", question_of(q)[-4:-2])[0]
+                self.asked.append(qtype)
+                for part in self.say(qtype, q):
+                    if isinstance(part, (int, float)):
+                        time.sleep(part)
+                    elif part is None:
+                        return
+                    else:
+                        s.sendall(part if isinstance(part, bytearray) else struct.pack("!H", len(part)) + part)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown(socket.SHUT_RDWR)  # ends the thread in accept()
+        self.server.close()
+
+
+def honest(state):
+    """state: serial, names, expire; a fourth, changes: what to say to IXFR."""
+    def say(qtype, q):
+        soa = soa_rr(state["serial"], state.get("expire", 86400), state.get("refresh", 3600))
+        if qtype == 6:
+            return [message(q, [soa])]
+        if qtype == 251 and "ixfr" in state:
+            return [message(q, part) for part in state["ixfr"]]
+        if qtype == 251:
+            return [message(q, [], rcode=4)]
+        return [message(q, [soa])] + [message(q, [rule_rr(n)]) for n in state["names"]] + [message(q, [soa])]
+    return say
+
+
+NAMES = ["n%d.example.org" % i for i in range(10)]
+
+
+@test("serials that go back are refused until --fresh, and IXFR falls back to AXFR")
+def serials(args, folder):
+    state = {"serial": 0xfffffffe, "names": NAMES}
+    with Puppet(honest(state)) as p:
+        f = Follower(args, folder, "serials", [p.port], secret=None)
+        f.once()
+        equal((f.list()["serial"], len(f.rules())), (0xfffffffe, 10), "first")
+        state.update(serial=3, names=NAMES + ["more.example.org"])  # later, by RFC 1982
+        check("asking for all of it" in f.once(), "no IXFR")
+        equal((f.list()["serial"], len(f.rules())), (3, 11), "second")
+        state.update(serial=2, names=["other.example.org"])
+        check("older" in f.once(status=1), "an old serial")
+        equal(len(f.rules()), 11, "left as it was")
+        f.once("--fresh", status=2)
+        f.once("--fresh", "--reason", "the zone began anew")
+        equal((f.list()["serial"], set(f.rules())), (2, {"other.example.org"}), "fresh")
+        state.update(serial=9, names=[])
+        f.once(status=1)
+        equal(len(f.rules()), 1, "an empty zone is not taken")
+
+
+@test("changes over several versions; changes with a gap, backwards or of too much are not applied")
+def changes(args, folder):
+    state = {"serial": 1, "names": NAMES}
+    with Puppet(honest(state)) as p:
+        f = Follower(args, folder, "changes", [p.port], secret=None)
+        f.once()
+        r, s = rule_rr, soa_rr
+        a = [s(1), r(NAMES[0]), s(2), r("a.example.org")]
+        b = [s(2), r("a.example.org"), s(3), r("b.example.org"), r("c.example.org")]
+        for bad in ([s(3)] + a + [s(3)], [s(3)] + b + [s(3)], [s(3)] + a + b + [s(3), r("x.example.org")],
+                    [s(3), s(1), s(0), s(3)], [s(3), s(1)] + [r(n) for n in NAMES[:9]] + [s(3), s(3)],
+                    [s(3), s(1), name_wire("x.example.net") + struct.pack("!HHIHB", 5, 1, 60, 1, 0), s(3), s(3)]):
+            state.update(serial=3, ixfr=[bad], names=[])
+            f.once(status=1)
+            equal((f.list()["serial"], len(f.rules())), (1, 10), "left as it was")
+        state["ixfr"] = [[s(3)] + a[:3], a[3:] + b[:1], b[1:], [s(3)]]
+        f.once()
+        equal(set(f.rules()), set(NAMES[1:]) | {"b.example.org", "c.example.org"}, "after both")
+        equal(f.list()["serial"], 3, "serial")
+        state.update(serial=4, ixfr=[[s(4), s(3), r(NAMES[1]), s(4), r(NAMES[1]), s(4)]])
+        f.once()
+        equal(len(f.rules()), 11, "taken out and put in again")
+
+
+@test("a list lapses with the zone's expire, and lives again when the primary does")
+def expire(args, folder):
+    state = {"serial": 1, "names": NAMES, "expire": 2}
+    with Puppet(honest(state)) as p:
+        f = Follower(args, folder, "expire", [p.port], secret=None)
+        f.once()
+        equal(f.list()["mode"], "live", "mode")
+        until("lapse", 5, lambda: f.list()["mode"] == "lapsed")
+        f.once()
+        equal(f.list()["mode"], "live", "mode")
+
+
+def broken(how):
+    def say(qtype, q):
+        good = honest({"serial": 5, "names": NAMES})(qtype, q)
+        if qtype == 6:
+            return {"wrong id": [message(q, [soa_rr(5)], qid=1)], "no soa": [message(q, [])], "refused": [message(q, [], 5)],
+                    "hang up": [None], "short": [b"\0\1\2"], "silent": [60]}.get(how, good)
+        return {"garbage": [os.urandom(300)], "dies": good[:4] + [None], "half": good[:4] + [bytearray(good[4][:20]), None],
+                "another zone": good[:3] + [message(q, [name_wire("x.example.net") + struct.pack("!HHIHB", 5, 1, 60, 1, 0)])] + good[3:],
+                "two versions": good[:-1] + [message(q, [soa_rr(6)])], "begins late": good[1:], "empty": good[:1] + good[-1:],
+                "trailing": good[:-1] + [message(q, [soa_rr(5), rule_rr("x.example.org")])],
+                "empty messages": good[:2] + [message(q, [])] * 2 + good[2:]}.get(how, good)
+    return say
+
+
+@test("primaries that lie, stop or die change nothing, and the next one is asked")
+def puppets(args, folder):
+    hows = ["wrong id", "no soa", "refused", "hang up", "short", "garbage", "dies", "half", "another zone", "two versions",
+            "begins late", "empty", "trailing", "empty messages"]
+    with contextlib.ExitStack() as stack:
+        good = stack.enter_context(Puppet(honest({"serial": 5, "names": NAMES})))
+        for how in hows:
+            bad = stack.enter_context(Puppet(broken(how)))
+            f = Follower(args, folder, "puppet", [bad.port], secret=None)
+            said = f.once(status=1)
+            check("127.0.0.1@%d: " % bad.port in said and f.list() == {}, how, said)
+            f = Follower(args, folder, "puppet", [bad.port, good.port], secret=None)
+            f.once()
+            equal(len(f.rules()), 10, how)
+    return "%d kinds" % len(hows)
+
+
+@test("a silent primary does not keep the end waiting, nor does NOTIFY of others wake anybody")
+def silent(args, folder):
+    with Puppet(broken("silent")) as p:
+        f = Follower(args, folder, "silent", [p.port], secret=None)
+        with f:
+            until("a question", 5, lambda: p.asked, f.said)
+            began = time.monotonic()
+        check(time.monotonic() - began < 2, "slow to end")
+    state = {"serial": 1, "names": NAMES}
+    notify = struct.pack("!6H", 7, 0x2400, 1, 0, 0, 0) + name_wire(ZONE) + struct.pack("!HH", 6, 1)
+    with Puppet(honest(state)) as p:
+        f = Follower(args, folder, "notify", [p.port], secret=None)
+        with f:
+            until("a first transfer", 5, lambda: f.list().get("serial") == 1, f.said)
+            asked = len(p.asked)
+            for source, wire, answered in (("127.0.0.9", notify, False), ("127.0.0.1", notify.replace(b"rpz", b"abc"), False),
+                                           ("127.0.0.1", notify[:-1], False), ("127.0.0.1", os.urandom(64), False),
+                                           ("127.0.0.1", notify, True)):
+                with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                    s.bind((source, 0))
+                    s.settimeout(2 if answered else .2)
+                    s.sendto(wire, ("127.0.0.1", f.listen))
+                    try:
+                        equal(s.recv(512)[:4] if answered else s.recv(512), b"\0\7\xa4\0", "answer")
+                    except socket.timeout:
+                        check(not answered, "no answer to NOTIFY")
+                if not answered:
+                    equal(len(p.asked), asked, "questions")
+            until("a question after NOTIFY", 5, lambda: len(p.asked) > asked, f.said)
+
+
+@test("a wrong key, and no key, take nothing; a key file that all can read is refused")
+def keys(args, folder):
+    p, f = start("knot", args, folder, "keys")
+    p.write(1, RULES)
+    with p:
+        for secret in (OTHER, None):
+            wrong = Follower(args, folder, "wrong", [p.port], secret=secret)
+            wrong.once(status=1)
+            equal(wrong.list(), {}, "lists")
+        path = f.args[f.args.index("--key") + 1]
+        os.chmod(path, 0o644)
+        check("chmod" in f.once(status=2), "a key for all")
+        os.chmod(path, 0o600)
+        f.once()
+        equal(len(f.rules()), 5, "rules")
+    with Puppet(honest({"serial": 5, "names": NAMES})) as bare:  # does not sign, though asked to
+        f.args[f.args.index("--primary") + 1] = "127.0.0.1@%d" % bare.port
+        check("not signed" in f.once(status=1), "an answer without signature")
+
+
 if __name__ == "__main__":
     harness.main()
