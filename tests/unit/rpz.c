@@ -129,7 +129,7 @@ static void ask(struct verdict *v, struct verdict *monitor, const char *question
 		ck_assert_int_eq(name_from_str(name, first), 0);
 		struct addr a = second ? addr_of(second) : (struct addr){0};
 		if (!server)
-		s.client = a;
+			s.client = a;
 		err = server ? policy_server(v, monitor, &policy, &s, name, &a)
 			     : policy_name(v, monitor, &policy, &s, name);
 	}
