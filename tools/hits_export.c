@@ -19,8 +19,9 @@ struct exporting {
 	const char *format_text;
 	const char *place; /* NULL = not kept */
 	bool follow;
-	uint64_t lost;	    /* told so far */
-	uint64_t kept_rows; /* read when the place was written */
+	uint64_t told; /* hits */
+	uint64_t lost; /* told of so far */
+	uint64_t kept; /* hits read and told when the place was written */
 };
 
 static int find_format(struct exporting *x)
@@ -47,6 +48,7 @@ static int export_row(void *arg, const struct hit_row *row)
 	if (err)
 		return err;
 	hits_texts(&t, &leaves);
+	x->told++;
 	return x->out.format->row(&x->out, &leaves, &t);
 }
 
@@ -72,9 +74,10 @@ static int keep_place(struct exporting *x)
 		return cli_fail("cannot write the export: %s; its place stays",
 				strerror(errno));
 	tell_lost(x);
-	if (!x->place || x->kept_rows == x->h.rows)
+	uint64_t passed = x->h.rows + x->told;
+	if (!x->place || x->kept == passed)
 		return CLI_GO;
-	x->kept_rows = x->h.rows;
+	x->kept = passed;
 	return hits_place_write(&x->h, x->place);
 }
 
@@ -85,17 +88,18 @@ static int stream(struct exporting *x)
 	const struct timespec pause = {.tv_nsec = HITS_FOLLOW_EVERY_MS * 1000000L};
 	struct hits *h = &x->h;
 	struct hit_row row;
-	uint64_t told = 0, limit = h->limit ? (uint64_t)h->limit : UINT64_MAX;
+	uint64_t limit = h->limit ? (uint64_t)h->limit : UINT64_MAX;
 	int status = CLI_DONE;
 	for (;;) {
-		while (told < limit && hits_next(h, &row, &status)) {
+		while (x->told < limit && hits_next(h, &row, &status)) {
 			if (export_row(x, &row))
 				return cli_fail("out of memory");
-			if (++told % PLACE_EVERY_ROWS == 0 && !x->out.format->whole &&
+			if (x->told % PLACE_EVERY_ROWS == 0 && !x->out.format->whole &&
 			    keep_place(x) != CLI_GO)
 				return CLI_FAULT;
 		}
-		if (!x->follow || told == limit || status != CLI_DONE || *h->interrupted)
+		if (!x->follow || x->told == limit || status != CLI_DONE ||
+		    *h->interrupted)
 			return status;
 		if (keep_place(x) != CLI_GO)
 			return CLI_FAULT;
@@ -149,6 +153,10 @@ int hits_export(const struct cli_command *self, int argc, char **argv)
 		{0},
 	};
 	int status = hits_parse(&x.h, self, extra, 0, 0, argc, argv);
+	if (status == CLI_GO && sums && (x.format_text || x.place || x.follow))
+		return cli_fail(
+			"sums are a table or --json, and have an end: no --format, "
+			"--place or --follow");
 	if (status == CLI_GO && sums)
 		return hits_print_top(&x.h, sums, min_clients, true);
 	if (status == CLI_GO)

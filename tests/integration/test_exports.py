@@ -218,6 +218,12 @@ def place(log):
     one = os.path.join(log.folder, "place-filtered")
     equal(len(log.lines("json", "--place", one, "--list", "list-1")), sum(h["list"] == "list-1" for h in log.shown), "filtered")
     equal(open(one).read(), open(at).read(), "what was passed over is behind it, too")
+    other = os.path.join(log.folder, "other")
+    subprocess.run([os.path.join(log.build, "bench/hits_make"), other, "300", "2", "50", "20", str(END - 3000)], check=True, stdout=subprocess.DEVNULL)
+    both = "export", "--json", "--key", log.key, "--hits", log.hits[1] + "," + os.path.join(other, "hits")
+    whole = [uid(json.loads(x)) for x in log.run(*both).splitlines()]
+    parts = [uid(json.loads(x)) for n in (1, 2, 500, 3, 10000) for x in log.run(*both, "--place", at + ".both", "--limit", str(n)).splitlines()]
+    check(parts == whole and len(set(whole)) > len(log.shown), "two folders", len(parts), len(whole))
     heading = [log.export("shadowserver", "--place", at + ".csv", "--limit", "1") for _ in range(2)]
     equal([len(x.splitlines()) for x in heading], [2, 1], "one heading")
     open(at, "w").write("1 2 /another/folder\n")
@@ -267,7 +273,8 @@ def sums(log):
         equal({r["family"] for r in rows}, {f for f, c in clients.items() if len(c) >= k}, "families of %d clients" % k)
         check(all(r["evidence"] == "dns-only" for r in rows), "evidence", rows)
     equal(len(log.run("top", "families", "--limit", "1000", "--min-clients", "20", *log.hits).splitlines()), sum(len(c) >= 20 for c in clients.values()), "top")
-    equal(log.ask("export", "--sums", "clients", *log.hits)[0], 2, "sums of clients")
+    for wrong in (["clients"], ["names"], ["entries", "--follow"], ["entries", "--format", "ecs"]):
+        equal(log.ask("export", *log.hits, "--sums", *wrong)[0], 2, "sums of " + " ".join(wrong))
 
 
 def log_client(h):
