@@ -14,6 +14,11 @@
  *   stats    {"counters": {name: number}}, all of resolver/stats.h
  *   flush    optional "name" and "subtree": forgets cached answers of that name, of all
  *            below it too, or everything; {"removed": number}
+ *   explain  "name", optional "client" (an address), "at" (a time, s) and "server" (true:
+ *            the name is a name server's): "verdict" (pass, act, passthru), "action",
+ *            "opted_out" and "rules", all that match in the order of decision: "rule",
+ *            "kind", "trigger", "list", "precedence", "action", "entry", and why it does
+ *            not decide, "lost"
  *   trace    "name", optional "type" (a number, else 1) and "client" (an address: its
  *            rules and rights; else all lists): resolves it now, as for a client over
  *            UDP, but without a hit. Answers within 8 s, one trace at a time:

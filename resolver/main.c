@@ -16,6 +16,7 @@
 #include "include/control.h"
 #include "include/version.h"
 #include "resolver/control.h"
+#include "resolver/explain.h"
 #include "resolver/log.h"
 #include "resolver/notify.h"
 #include "resolver/reload.h"
@@ -375,6 +376,17 @@ static int control_trace(void *arg, const json_t *request, json_t *answer,
 	return trace_start(s->trace, request, answer, error);
 }
 
+static int control_explain(void *arg, const json_t *request, json_t *answer,
+			   char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	int err = blocklist_view_renew(s->view);
+	if (!err)
+		err = explain(answer, request, s->view, s->shared.conf, error);
+	blocklist_view_reset(s->view);
+	return err;
+}
+
 static void traced(void *arg, json_t *answer)
 {
 	struct server *s = arg;
@@ -418,11 +430,16 @@ static int control_stop(void *arg, const json_t *request, json_t *answer,
 }
 
 static const struct control_command commands[] = {
-	{"status", control_status, false},   {"stats", control_stats, false},
-	{"flush", control_flush, true},	     {"reload", control_reload, true},
+	{"status", control_status, false},
+	{"stats", control_stats, false},
+	{"flush", control_flush, true},
+	{"reload", control_reload, true},
 	{"trace", control_trace, true}, /* it makes us send packets */
-	{"anchors", control_anchors, false}, {"nta", control_nta, true},
-	{"stop", control_stop, true},	     {NULL, NULL, false},
+	{"explain", control_explain, false},
+	{"anchors", control_anchors, false},
+	{"nta", control_nta, true},
+	{"stop", control_stop, true},
+	{NULL, NULL, false},
 };
 
 /* ---- the start ---- */

@@ -66,6 +66,19 @@ def clean(r):
     equal(len(r.lab.wire() or []), before, "packets")
 
 
+@test("explain: what the running resolver's rules decide, and why the others lost; nothing is sent or logged")
+def explained(r):
+    with silent(r):
+        e = json.loads(r.must("sinkholectl", "explain", "bot.c2.example", "--json"))
+        out = r.run("sinkholectl", "explain", "www.delta.example")
+        later = r.run("sinkholectl", "explain", "bot.c2.example", "--at", "9000d")
+    equal((e["verdict"], e["action"], len(e["rules"])), ("act", "address", 1), "verdict")
+    rule = e["rules"][0]
+    equal((rule["rule"], rule["list"], rule["kind"], rule["lost"]), ("c2.example", "lab", "subtree", None), "rule")
+    equal((out[0], out[1].strip()), (1, "www.delta.example: resolved as it is"), "a clean name")
+    check(later[0] == 1 and ("expired" in later[1] or "lapsed" in later[1]), "expiry", later)
+
+
 @test("a listed name: the verdict with list and entry, the sinkhole answer, no packet, no hit")
 def listed(r):
     with silent(r):
