@@ -268,7 +268,8 @@ def sums(log):
     clients = {}
     for h in log.shown:
         clients.setdefault(h["family"], set()).add(log_client(h))
-    for k, more in ((5, ()), (20, ("--min-clients", "20")), (0, ("--min-clients", "0"))):
+    least = min(len(c) for c in clients.values())
+    for k, more in [(5, ())] + [(k, ("--min-clients", str(k))) for k in (0, least, least + 1, 20)]:
         rows = [json.loads(x) for x in log.run("export", "--json", "--sums", "families", *more, *log.hits).splitlines()]
         equal({r["family"] for r in rows}, {f for f, c in clients.items() if len(c) >= k}, "families of %d clients" % k)
         check(all(r["evidence"] == "dns-only" for r in rows), "evidence", rows)
