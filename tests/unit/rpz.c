@@ -6,8 +6,7 @@
 #include "tests/unit/unit.h"
 
 /* The RPZ draft's behaviours by the names that the project's policy notes give them: zone
- * files in, verdicts out. What needs a whole resolver (PR1, PR9, T5, G1 to G6, Z4, O2)
- * has its tests in tests/README.md; what is not followed is in README.md, "Differs from
+ * files in, verdicts out. What takes a whole resolver is listed in tests/README.md; what is not followed is in README.md, "Differs from
  * RPZ". */
 
 static struct blocklist *store;
