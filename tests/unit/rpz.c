@@ -6,8 +6,8 @@
 #include "tests/unit/unit.h"
 
 /* The RPZ draft's behaviours by the names that the project's policy notes give them: zone
- * files in, verdicts out. What takes a whole resolver is listed in tests/README.md; what is not followed is in README.md, "Differs from
- * RPZ". */
+ * files in, verdicts out. What takes a whole resolver is listed in tests/README.md; what
+ * is not followed is in README.md, "Differs from RPZ". */
 
 static struct blocklist *store;
 static struct blocklist_view *view;
