@@ -12,6 +12,8 @@
 
 #define FORMATS "auto, domains, hosts, csv, rpz, adblock, stix, misp, warninglist"
 #define FORCES "shrink, empty, single-label, arpa, wide, reserved, exception"
+/* What --force alone lifts: every gate. An exception is no gate: it frees names. */
+#define GATES "shrink,empty,single-label,arpa,wide,reserved"
 
 enum {
 	EXAMPLES = 3, /* lines shown for each reason */
@@ -355,8 +357,6 @@ static bool force_word(struct job *j, const char *word, size_t len)
 	return false;
 }
 
-/* Alone it answers what refuses an import as a whole; what lines are left out for has to
- * be named, or who wants a shorter list would list top-level domains with it. */
 static int read_force(struct job *j)
 {
 	const char *text = j->force_text;
@@ -365,7 +365,7 @@ static int read_force(struct job *j)
 	if (!j->reason || !*j->reason)
 		return cli_fail("--force needs --reason TEXT: it is recorded with the "
 				"change");
-	j->force_shrink = j->force_empty = !*text;
+	text = *text ? text : GATES;
 	while (*text) {
 		size_t len = strcspn(text, ",");
 		if (!force_word(j, text, len))
@@ -459,7 +459,7 @@ static int check_options(struct job *j, bool need_list)
 		 0},                                                                    \
 	{                                                                               \
 		"force", CLI_MAYBE, &j->force_text, "WHAT",                             \
-			FORCES "; alone: shrink, empty", 0, 0                           \
+			FORCES "; alone: all gates, not exception", 0, 0                           \
 	}
 
 static struct job *job_new(void)

@@ -150,11 +150,13 @@ expect 0 "removed" import --list sample --force --reason "half is right" half
 if grep -q '"forced":true,"reason":"half is right"' state/blocklist/changes.jsonl; then ok; else bad "what is forced is recorded"; fi
 # Each gate by its name: who forces a shorter list does not list a top-level domain with it.
 printf 'com\n0.0.0.0/0\nc2.test\n' >top
-expect 0 "--force=single-label takes them" import --list top --force --reason t top
-is "$(rules --list top | cut -f 1)" c2.test "what --force alone takes"
+expect 0 "--force=single-label takes them" import --list top --force=shrink --reason t top
+is "$(rules --list top | cut -f 1)" c2.test "what --force=shrink takes"
 expect 0 "accepted" import --list top --force=single-label --reason t top
 is "$(rules --list top | cut -f 1 | tr '\n' ' ')" "c2.test com " "what --force=single-label takes"
 if grep -q '"forced":true,"force":"single-label","reason":"t"' state/blocklist/changes.jsonl; then ok; else bad "what is forced is named"; fi
+expect 0 "accepted" import --list top --force --reason t top
+is "$(rules --list top | wc -l)" 3 "what --force alone takes"
 expect 1 "--force=empty" import --list top empty
 expect 0 "removed" import --list top --force=empty --reason t empty
 is "$(rules --list top)" "" "the list that was emptied"
