@@ -1,13 +1,12 @@
 #include <errno.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "include/utf8.h"
 #include "tools/blocklist_tool.h"
 
-/* add, remove, verify. */
+/* add, remove. */
 
 #define MANUAL "manual" /* the list of what people add by hand */
 
@@ -218,53 +217,4 @@ int tool_remove(const struct cli_command *self, int argc, char **argv)
 		status = say_edit(&e, "removed");
 	tool_close(&e.tool);
 	return status;
-}
-
-/* ---- verify ---- */
-
-static void on_verify(void *arg, uint64_t done, uint64_t total)
-{
-	cli_progress_at(arg, done, total);
-}
-
-/* In a process of its own: reading a damaged file can end it by a signal. */
-static int verify_child(struct tool *t)
-{
-	struct cli_progress p;
-	cli_progress_start(&p, "verifying");
-	int err = blocklist_verify(t->view, on_verify, &p);
-	cli_progress_end(&p);
-	return err == ERR_OK ? 0 : err == ERR_DAMAGED ? 1 : 2;
-}
-
-int tool_verify(const struct cli_command *self, int argc, char **argv)
-{
-	struct cli c;
-	struct tool t;
-	int status = cli_parse(&c, self, NULL, 0, 0, argc, argv), ended = 0;
-	if (status != CLI_GO)
-		return status;
-	/* LMDB must not be carried over a fork, so the child opens the store. */
-	pid_t child = fork();
-	if (child == 0) {
-		status = tool_open(&t, &c, BLOCKLIST_READ);
-		_exit(status == CLI_GO ? verify_child(&t) : 3);
-	}
-	while (child > 0 && waitpid(child, &ended, 0) < 0 && errno == EINTR)
-		;
-	if (child < 0)
-		return cli_fail("cannot start a process: %s", strerror(errno));
-	bool good = WIFEXITED(ended) && WEXITSTATUS(ended) == 0;
-	if (WIFEXITED(ended) && WEXITSTATUS(ended) == 3)
-		return CLI_FAULT; /* told already */
-	if (WIFEXITED(ended) && WEXITSTATUS(ended) == 2)
-		return cli_fail("the store cannot be read");
-	if (c.json)
-		cli_json(json_pack("{sb}", "good", good));
-	if (!good)
-		return cli_no("the store is damaged: move it aside and import all lists "
-			      "again, or put back a copy");
-	if (!c.json)
-		printf("the store is good\n");
-	return CLI_DONE;
 }

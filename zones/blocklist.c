@@ -11,6 +11,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "include/blocklist_care.h"
 #include "zones/blocklist_store.h"
 
 /* Address space that is reserved, not memory: about 100 million names. Never changed
@@ -41,9 +42,10 @@ static const char *const why_lock_access =
 	"lock.mdb cannot be written, which even readers must: run as a member of the "
 	"group "
 	"that owns it, and make it writable for that group";
-static const char *const why_link = "data.mdb, lock.mdb, lists.lock or .new there is a "
-				    "link or of a wrong kind: find out "
-				    "who put it there, and remove it";
+static const char *const why_link =
+	"data.mdb, lock.mdb, lists.lock, .new or .restore there is a "
+	"link or of a wrong kind: find out "
+	"who put it there, and remove it";
 static const char *const why_remote = "the folder is on a network or FUSE file system, "
 				      "where the store's locks do not work: "
 				      "use a local disk";
@@ -159,7 +161,8 @@ static int links_check(const char *dir, const char **why)
 	} ours[] = {{"data.mdb", S_IFREG},
 		    {"lock.mdb", S_IFREG},
 		    {"lists.lock", S_IFREG},
-		    {".new", S_IFDIR}};
+		    {".new", S_IFDIR},
+		    {".restore", S_IFDIR}};
 	char path[4200];
 	struct stat st;
 	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
@@ -254,7 +257,7 @@ static int store_write_first(const char *dir)
 	return err;
 }
 
-static int dir_sync(const char *dir)
+int blocklist_dir_sync(const char *dir)
 {
 	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = fd < 0 || fsync(fd) ? blocklist_error(errno) : ERR_OK;
@@ -284,7 +287,8 @@ static int store_create(const char *dir)
 	if (!err) {
 		open_to_group(dir, ".new/data.mdb");
 		(void)unlink(lock);
-		err = rename(new_data, data) ? blocklist_error(errno) : dir_sync(dir);
+		err = rename(new_data, data) ? blocklist_error(errno)
+					     : blocklist_dir_sync(dir);
 	}
 	(void)unlink(new_data);
 	(void)unlink(new_lock);
@@ -307,12 +311,9 @@ static int store_ensure(const char *dir)
 	return err;
 }
 
-static int data_size(const char *dir, uint64_t *size, const char **why)
+static int data_size(const char *data, uint64_t *size, const char **why)
 {
-	char data[4200];
 	struct stat st;
-	if (path_in(data, dir, "data.mdb"))
-		return ERR_RANGE;
 	if (stat(data, &st)) {
 		*why = errno == ENOENT || errno == ENOTDIR ? why_missing : NULL;
 		return blocklist_error(errno == ENOTDIR ? ENOENT : errno);
@@ -334,7 +335,7 @@ static int env_size_check(struct blocklist *bl, const char **why)
 	if (rc)
 		return blocklist_error(rc);
 	bl->page_size = stat_now.ms_psize;
-	int err = data_size(bl->dir, &size, why);
+	int err = data_size(bl->data, &size, why);
 	if (err)
 		return err;
 	*why = why_truncated;
@@ -367,14 +368,19 @@ static int env_content_check(struct blocklist *bl)
 	return err ? err : blocklist_error(rc);
 }
 
+static size_t store_map_size(uint64_t file_size)
+{
+	return file_size > map_size / 2 ? file_size * 2 : map_size;
+}
+
 static int store_open(struct blocklist *bl, const char **why)
 {
 	uint64_t size;
-	int dead, err = data_size(bl->dir, &size, why);
+	int dead, err = data_size(bl->data, &size, why);
 	if (err)
 		return err;
 	*why = NULL;
-	err = env_make(&bl->env, bl->dir, size > map_size / 2 ? size * 2 : map_size,
+	err = env_make(&bl->env, bl->dir, store_map_size(size),
 		       bl->writable ? 0 : MDB_RDONLY);
 	open_to_group(bl->dir, "lock.mdb");
 	if (err == ERR_ACCESS) {
@@ -431,6 +437,8 @@ int blocklist_open(struct blocklist **out, const char *dir, enum blocklist_open_
 		else
 			memcpy(bl->dir, dir, n + 1);
 	}
+	if (!err)
+		err = path_in(bl->data, dir, "data.mdb");
 	if (!err && bl->writable)
 		err = dir_make(dir, &reason);
 	if (!err)
@@ -443,6 +451,37 @@ int blocklist_open(struct blocklist **out, const char *dir, enum blocklist_open_
 		err = store_open(bl, &reason);
 	if (err == ERR_ACCESS && bl->writable && is_read_only(dir))
 		reason = why_read_only;
+	if (why)
+		*why = err && reason ? reason : why_of(err);
+	if (err)
+		blocklist_close(bl);
+	else
+		*out = bl;
+	return err;
+}
+
+int blocklist_copy_open(struct blocklist **out, const char *file, const char **why)
+{
+	const char *reason = NULL;
+	struct blocklist *bl = calloc(1, sizeof *bl);
+	uint64_t size;
+	int err = !bl ? ERR_NOMEM : strlen(file) >= sizeof bl->data ? ERR_RANGE : ERR_OK;
+	*out = NULL;
+	if (!err) {
+		memcpy(bl->data, file, strlen(file) + 1);
+		err = data_size(file, &size, &reason);
+	}
+	if (!err) {
+		reason = NULL;
+		err = env_make(&bl->env, file, store_map_size(size),
+			       MDB_RDONLY | MDB_NOSUBDIR | MDB_NOLOCK);
+	}
+	if (!err)
+		err = env_size_check(bl, &reason);
+	if (!err) {
+		reason = NULL;
+		err = env_content_check(bl);
+	}
 	if (why)
 		*why = err && reason ? reason : why_of(err);
 	if (err)

@@ -252,8 +252,9 @@ struct commit {
 	blocklist_progress_fn *progress;
 	void *arg;
 	const volatile int *stop;
-	uint64_t keys; /* done */
-	bool moved;    /* something was written since the scan took its pair */
+	uint64_t keys;	/* done */
+	uint64_t epoch; /* of the store as it was at the beginning */
+	bool moved;	/* something was written since the scan took its pair */
 };
 
 static int look_around(struct commit *c)
@@ -302,6 +303,7 @@ static int commit_start(struct commit *c, bool staged)
 	int err = blocklist_txn_begin(&m->txn, c->im->bl, true);
 	if (err)
 		return err;
+	c->epoch = m->txn.meta.epoch;
 	err = blocklist_row_make(&m->txn, &c->row, c->im->list);
 	m->list = c->row.id;
 	m->version = c->row.version;
@@ -372,6 +374,8 @@ static int commit_staged(struct commit *c)
 			err = look_around(c);
 		if (!err)
 			err = blocklist_txn_begin(&m->txn, c->im->bl, true);
+		if (!err && m->txn.meta.epoch != c->epoch) /* restored meanwhile */
+			err = ERR_BUSY;
 		if (!err)
 			err = blocklist_scan_resume(&c->scan, m->txn.entries);
 		c->moved = false;

@@ -331,13 +331,18 @@ static int sweep_step(struct blocklist_merge *m, struct blocklist_scan *s,
 }
 
 static int sweep_txn(struct blocklist_merge *m, struct blocklist_scan *s,
-		     const char *list, const volatile int *stop, bool *done)
+		     const char *list, const volatile int *stop, bool *done,
+		     uint64_t *epoch)
 {
 	struct blocklist_row row;
 	int err = blocklist_txn_begin(&m->txn, m->txn.bl, true);
 	if (err)
 		return err;
-	err = blocklist_row_find(&m->txn, &row, list);
+	if (s->cursor && m->txn.meta.epoch != *epoch) /* restored meanwhile */
+		err = ERR_BUSY;
+	*epoch = m->txn.meta.epoch;
+	if (!err)
+		err = blocklist_row_find(&m->txn, &row, list);
 	if (!err) {
 		m->list = row.id;
 		m->version = row.version;
@@ -363,11 +368,12 @@ int blocklist_sweep(struct blocklist *bl, const char *list, const volatile int *
 	struct blocklist_merge *m = calloc(1, sizeof *m);
 	struct blocklist_scan *s = calloc(1, sizeof *s);
 	bool done = false;
+	uint64_t epoch = 0;
 	int err = m && s ? ERR_OK : ERR_NOMEM;
 	if (!err)
 		m->txn.bl = bl;
 	while (!err && !done && !(stop && *stop))
-		err = sweep_txn(m, s, list, stop, &done);
+		err = sweep_txn(m, s, list, stop, &done, &epoch);
 	if (m)
 		blocklist_merge_fini(m);
 	free(m);

@@ -168,6 +168,7 @@ struct blocklist {
 	bool writable;
 	size_t page_size;
 	char dir[4096];
+	char data[4200]; /* path of data.mdb, or of a copy */
 };
 
 /* ---- blocklist.c ---- */
@@ -175,6 +176,7 @@ struct blocklist {
 int blocklist_error(int mdb_error);
 /* Whether a file system of that statfs type is one where LMDB's locks cannot work. */
 bool blocklist_fs_remote(unsigned long fs_type);
+MUST_CHECK int blocklist_dir_sync(const char *dir);
 
 /* ---- blocklist_key.c ---- */
 
@@ -310,6 +312,10 @@ struct blocklist_txn {
 /* large: up to BLOCKLIST_TXN_CHANGES keys are going to change. */
 MUST_CHECK int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl,
 				   bool large);
+/* One that may add that many pages to the file. ERR_BUSY: another file has taken the
+ * place of the one that is open. */
+MUST_CHECK int blocklist_txn_begin_for(struct blocklist_txn *t, struct blocklist *bl,
+				       size_t pages);
 MUST_CHECK int blocklist_txn_commit(struct blocklist_txn *t);
 void blocklist_txn_abort(struct blocklist_txn *t);
 /* The only function that changes a pair: keeps digest and counts. old is what stands

@@ -106,9 +106,30 @@ static int room_ahead(struct blocklist *bl, size_t pages)
 							    : ERR_OK;
 }
 
+/* A store that was put in this one's place has writers of its own. */
+static int same_file(struct blocklist *bl)
+{
+	struct stat open_now, there;
+	int fd, rc = mdb_env_get_fd(bl->env, &fd);
+	if (rc)
+		return blocklist_error(rc);
+	if (fstat(fd, &open_now) || stat(bl->data, &there))
+		return blocklist_error(errno);
+	return open_now.st_ino == there.st_ino && open_now.st_dev == there.st_dev
+		       ? ERR_OK
+		       : ERR_BUSY;
+}
+
 int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl, bool large)
 {
+	return blocklist_txn_begin_for(t, bl, large ? ROOM_LARGE : ROOM_EDIT);
+}
+
+int blocklist_txn_begin_for(struct blocklist_txn *t, struct blocklist *bl, size_t pages)
+{
 	int dead;
+	bool large = pages > ROOM_EDIT;
+	size_t least = large ? ROOM_LARGE : ROOM_EDIT;
 	t->bl = bl;
 	t->txn = NULL;
 	if (!bl->writable)
@@ -119,7 +140,9 @@ int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl, bool larg
 	int err = blocklist_error(mdb_txn_begin(bl->env, NULL, 0, &t->txn));
 	if (err)
 		return err;
-	err = room_ahead(bl, large ? ROOM_LARGE : ROOM_EDIT);
+	err = same_file(bl);
+	if (!err)
+		err = room_ahead(bl, pages > least ? pages : least);
 	if (!err)
 		err = blocklist_meta_read(&t->meta, t->txn, bl->dbi);
 	if (!err)

@@ -45,7 +45,7 @@ rules() { "$tool" list --state "$dir/state" "$@" | cut -f 1-4,6- | sort; }
 is() { if [ "$1" = "$2" ]; then ok; else bad "$3: \"$1\", not \"$2\""; fi; }
 
 # ---- help and version
-for c in import check diff add remove explain list lists export stats verify client group; do
+for c in import check diff add remove explain list lists export stats verify client group backup restore compact; do
 	expect 0 "usage: sinkhole-blocklist $c" $c --help
 done
 "$tool" --version >"$out" 2>"$err"; is "$?:$(cut -d ' ' -f 1 "$out")" 0:sinkhole-blocklist "--version"
