@@ -459,7 +459,7 @@ static int check_options(struct job *j, bool need_list)
 		 0},                                                                    \
 	{                                                                               \
 		"force", CLI_MAYBE, &j->force_text, "WHAT",                             \
-			FORCES "; alone: all gates, not exception", 0, 0                           \
+			FORCES "; alone: all gates, not exception", 0, 0                \
 	}
 
 static struct job *job_new(void)
