@@ -66,7 +66,11 @@ int tool_list(const struct cli_command *self, int argc, char **argv)
 		{"list", CLI_TEXT, &name, "NAME", "only this list", 0, 0},
 		{0},
 	};
-	int status = cli_parse(&c, self, options, 0, 0, argc, argv);
+	int status = cli_parse(&c, self, options, 0, -1, argc, argv);
+	if (status == CLI_GO && c.operands_n && strcmp(c.operands[0], "set") == 0)
+		return tool_list_set(&c);
+	if (status == CLI_GO && c.operands_n)
+		status = cli_fail("list takes no operands but set NAME KEY=VALUE");
 	if (status == CLI_GO)
 		status = tool_open(&t, &c, BLOCKLIST_READ);
 	if (status != CLI_GO)

@@ -81,6 +81,9 @@ int tool_restore(const struct cli_command *self, int argc, char **argv);
 int tool_compact(const struct cli_command *self, int argc, char **argv);
 int tool_explain(const struct cli_command *self, int argc, char **argv);
 int tool_list(const struct cli_command *self, int argc, char **argv);
+/* "list set NAME KEY=VALUE ...". */
+int tool_list_set(const struct cli *c);
+int tool_promote(const struct cli_command *self, int argc, char **argv);
 int tool_lists(const struct cli_command *self, int argc, char **argv);
 int tool_export(const struct cli_command *self, int argc, char **argv);
 int tool_stats(const struct cli_command *self, int argc, char **argv);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "include/blocklist.h"
+#include "include/blocklist_client.h"
 #include "resolver/hit_log.h"
 #include "resolver/serve.h"
 
@@ -89,6 +89,24 @@ static void fill_blocklist(struct blocklist *bl)
 	blocklist_import_close(im);
 }
 
+/* Subscribers that opted out, of every prefix length there can be. */
+static void fill_clients(struct blocklist *bl)
+{
+	enum { N = 20000 };
+	struct blocklist_client_item *item = calloc(N, sizeof *item);
+	struct blocklist_changes changes;
+	if (!item)
+		must(ERR_NOMEM, "clients");
+	for (unsigned i = 0; i < N; i++) {
+		const uint8_t bytes[4] = {10, (uint8_t)(i >> 8), (uint8_t)i, 0};
+		const struct addr a = addr_v4(bytes, 0);
+		item[i].prefix = prefix_of(&a, 8 + i % 25);
+		item[i].opt_out = true;
+	}
+	must(blocklist_clients_import(bl, item, N, false, &changes), "clients");
+	free(item);
+}
+
 static void open_all(struct bench *b, char *dir)
 {
 	struct conf_error error;
@@ -98,6 +116,7 @@ static void open_all(struct bench *b, char *dir)
 	snprintf(path, sizeof path, "%s/blocklist", dir);
 	must(blocklist_open(&b->blocklist, path, BLOCKLIST_WRITE, &why), "blocklist");
 	fill_blocklist(b->blocklist);
+	fill_clients(b->blocklist);
 	must(blocklist_view_open(&b->view, b->blocklist), "view");
 	const struct hit_log_conf hits = {
 		.state = dir, .runtime = dir, .node = "bench", .workers = 1};

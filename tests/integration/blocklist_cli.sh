@@ -45,7 +45,7 @@ rules() { "$tool" list --state "$dir/state" "$@" | cut -f 1-4,6- | sort; }
 is() { if [ "$1" = "$2" ]; then ok; else bad "$3: \"$1\", not \"$2\""; fi; }
 
 # ---- help and version
-for c in import check diff add remove explain list lists export stats verify client group backup restore compact; do
+for c in import check diff add remove explain list lists export stats verify client group backup restore compact promote; do
 	expect 0 "usage: sinkhole-blocklist $c" $c --help
 done
 "$tool" --version >"$out" 2>"$err"; is "$?:$(cut -d ' ' -f 1 "$out")" 0:sinkhole-blocklist "--version"
@@ -292,6 +292,22 @@ expect 0 "1 changed" client import people --group kids
 : >people
 refuse 1 "no prefix" client import people --group kids --replace
 if grep -q '192\.0\.2' state/blocklist/changes.jsonl; then bad "an opt-out leaves a trace"; else ok; fi
+
+# ---- settings of a list
+refuse 2 "needs NAME" list set two
+refuse 2 "no setting" list set duplicates colour=red
+refuse 2 "0 to 65535" list set duplicates precedence=x
+refuse 2 "live, monitor or disabled" list set duplicates mode=on
+refuse 2 "mode=monitor" list set duplicates action=monitor
+refuse 2 "a span" list set duplicates lease=0
+refuse 2 "no operands" list get
+refuse 1 "no list" list set absent mode=live
+expect 0 "set" list set duplicates precedence=7 mode=monitor ede=17 lease=2d "public=see the notice" action=nxdomain
+is "$("$tool" lists --state "$dir/state" | awk -F '\t' '$1 == "duplicates" { print $2, $3, $4, $NF }')" \
+	"7 monitor nxdomain see the notice" "what list set changed"
+refuse 2 "--reason" promote duplicates
+expect 0 "will be acted on" promote duplicates --reason "watched for a week"
+refuse 1 "live already" promote duplicates --reason again
 
 # ---- interrupted while it reads: a fifo keeps it waiting
 mkfifo fifo

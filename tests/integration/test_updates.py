@@ -35,6 +35,32 @@ def next_question(r):
         equal(r.ask(name, over=over).data("A"), truth, "round %d, after remove" % i)
 
 
+def anonymous_kib(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return int(next(line for line in f if line.startswith("Anonymous:")).split()[1])
+
+
+@test("1,000 updates of one entry under load: each acts on the next question, none is lost, memory stays flat", full=True,
+      sanitized=False)
+def thousand(r):
+    name, truth = "www.beta.example", ["192.0.2.21"]
+    # The same names again and again: what grows is not the cache.
+    names = itertools.cycle((("www.alpha.example", "A"), ("bot.c2.example", "A"), ("www.gamma.example", "AAAA")))
+    with Load(r.server(), names, 200, (r.lab.host(harness.CLIENT), 0), 6) as load:
+        for i in range(500):
+            if i == 50:
+                before = anonymous_kib(r.process.pid)
+            r.add(name)
+            equal(r.ask(name).data("A"), [SINK4], "round %d, after add" % i)
+            r.remove(name)
+            equal(r.ask(name).data("A"), truth, "round %d, after remove" % i)
+        load.stop()
+    equal(load.lost, 0, "lost of %d" % load.sent)
+    after = anonymous_kib(r.process.pid)
+    check(after - before < 4096, "anonymous memory grew", before, after)
+    return "%d questions, %d to %d KiB anonymous" % (load.sent, before, after)
+
+
 @test("the same for a cached chain whose target is listed, and on a connection that stays open")
 def next_on_connection(r):
     from dnsmsg import framed, tcp_open, tcp_read
