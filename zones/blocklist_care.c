@@ -9,8 +9,8 @@
 
 #include "zones/blocklist_store.h"
 
-#define MAKE_DIR "/.restore" /* where a new data.mdb is made, below the store's folder \
-			      */
+/* Where a new data.mdb is made, below the store's folder. */
+#define MAKE_DIR "/.restore"
 
 enum { COPY_MODE = 0640, PATH_ROOM = 4200, PAGES_MORE = 4096 };
 
