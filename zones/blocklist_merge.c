@@ -334,7 +334,7 @@ static int sweep_txn(struct blocklist_merge *m, struct blocklist_scan *s,
 		     const char *list, const volatile int *stop, bool *done,
 		     uint64_t *epoch)
 {
-	struct blocklist_row row;
+	struct blocklist_row row = {0};
 	int err = blocklist_txn_begin(&m->txn, m->txn.bl, true);
 	if (err)
 		return err;
