@@ -28,8 +28,6 @@ enum {
 	 * of each worker. As measured, with what a lively hour adds to them. */
 	CONF_OWN_MIB = 4,
 	CONF_OWN_WORKER_MIB = 2,
-	CONF_WARNINGS_MAX = 16, /* at most one per key whose feature comes later */
-	CONF_WARNING_LEN = 192,
 	CONF_KEPT_MAX = 1024, /* above the names of all keys */
 };
 
@@ -104,10 +102,6 @@ struct conf {
 		uint32_t retention_s;
 		uint64_t max_size_bytes;
 	} hits;
-	/* What the file asks for and this version does not do: to be told at each start.
-	 */
-	char warnings[CONF_WARNINGS_MAX][CONF_WARNING_LEN];
-	int warnings_n;
 };
 
 struct conf_error {

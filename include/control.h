@@ -9,7 +9,7 @@
  * Answer   {"ok": true, ...} with the command's own members beside ok
  *
  * Commands of this version
- *   status   version, pid, uptime, node, store, hit log, warnings: nested objects with
+ *   status   version, pid, uptime, node, store, hit log: nested objects with
  *            texts and numbers, as `sinkholectl status` prints them
  *   stats    {"counters": {name: number}}, all of resolver/stats.h
  *   flush    optional "name" and "subtree": forgets cached answers of that name, of all

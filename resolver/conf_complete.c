@@ -86,28 +86,6 @@ static int check_together(const struct conf *c, const int *lines, int *key, char
 	return ERR_OK;
 }
 
-/* Off, empty or none: then it does not matter that it is not built. */
-static bool is_off(const struct conf *c, const struct conf_key *k)
-{
-	static const char zero[sizeof(uint64_t)];
-	const char *at = (const char *)c + k->at;
-	if (k->count_at)
-		return *(const int *)(const void *)((const char *)c + k->count_at) == 0;
-	return k->type == CONF_TEXT ? !*at : !memcmp(at, zero, k->size);
-}
-
-static void warn_later(struct conf *c, const int *lines)
-{
-	for (int i = 0; i < conf_keys_n; i++) {
-		const struct conf_key *k = &conf_keys[i];
-		if (!k->later || !lines[i] || is_off(c, k))
-			continue;
-		assert(c->warnings_n < CONF_WARNINGS_MAX);
-		snprintf(c->warnings[c->warnings_n++], CONF_WARNING_LEN, "%s: %s",
-			 k->path, k->later);
-	}
-}
-
 /* ---- read again ---- */
 
 static bool same(const struct conf *a, const struct conf *b, const struct conf_key *k)
@@ -152,7 +130,6 @@ int conf_complete(struct conf *c, const int *lines, int *key, char *why, size_t 
 	err = check_together(c, lines, key, why, size);
 	if (err)
 		return err;
-	warn_later(c, lines);
 	conf_nets_settle(&c->allow);
 	conf_nets_settle(&c->recursion.permit_private);
 	conf_nets_settle(&c->rebinding.prefixes);

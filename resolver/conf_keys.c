@@ -692,12 +692,8 @@ void conf_help(FILE *out)
 		comment(out, indent, k->help);
 		facts(text, sizeof text, k);
 		comment(out, indent, text);
-		if (k->later) {
-			snprintf(text, sizeof text, "Kept for later: %s.", k->later);
-			comment(out, indent, text);
-		}
-		/* What is worked out, or not built, stands as a comment. */
-		fprintf(out, "%s%s%s: %s\n", indent, k->def && !k->later ? "" : "#",
+		/* What is worked out stands as a comment. */
+		fprintf(out, "%s%s%s: %s\n", indent, k->def ? "" : "#",
 			last_word(k->path), k->def ? k->def : "...");
 	}
 }
@@ -747,10 +743,6 @@ void conf_help_mdoc(FILE *out)
 		append(text, sizeof text, ".");
 		text[0] = (char)toupper((unsigned char)text[0]);
 		mdoc_text(out, text);
-		if (k->later) {
-			snprintf(text, sizeof text, "Kept for later: %s.", k->later);
-			mdoc_text(out, text);
-		}
 	}
 	fputs(".El\n", out);
 }

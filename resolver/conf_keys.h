@@ -44,9 +44,7 @@ struct conf_key {
 	const char *def;	       /* as YAML; NULL: worked out, as def_note says */
 	const char *def_note;	       /* for a person, where def alone does not tell */
 	const struct conf_word *words; /* ended by a NULL text */
-	const char
-		*later; /* what is not built yet; such a key, given and not off, warns */
-	bool restart;	/* a running sinkholed cannot take a new value */
+	bool restart;		       /* a running sinkholed cannot take a new value */
 	const char *help;
 };
 

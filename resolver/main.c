@@ -188,12 +188,6 @@ static void say_ready(struct server *s)
 
 /* ---- the configuration again ---- */
 
-static void say_warnings(const struct conf *conf)
-{
-	for (int i = 0; i < conf->warnings_n; i++)
-		log_warning("%s", conf->warnings[i]);
-}
-
 /* The configuration first: the anchors are those it names. */
 static int read_again(struct server *s, char error[CONTROL_ERROR_MAX],
 		      char kept[CONF_KEPT_MAX])
@@ -205,7 +199,6 @@ static int read_again(struct server *s, char error[CONTROL_ERROR_MAX],
 			 why.text);
 		return err;
 	}
-	say_warnings(s->reload.conf);
 	if (*kept)
 		log_warning("these keys have changed and need a restart: %s", kept);
 	err = trust_reload(s->trust, error);
@@ -317,11 +310,8 @@ static int control_status(void *arg, const json_t *request, json_t *answer,
 			  char error[CONTROL_ERROR_MAX])
 {
 	struct server *s = arg;
-	json_t *warnings = json_array();
 	uint64_t now_s = (uint64_t)clock_ms(CLOCK_MONOTONIC) / 1000;
 	(void)request, (void)error;
-	for (int i = 0; i < s->reload.conf->warnings_n; i++)
-		json_array_append_new(warnings, json_string(s->reload.conf->warnings[i]));
 	json_object_set_new(answer, "version", json_string(SINKHOLED_VERSION));
 	json_object_set_new(answer, "pid", json_integer(getpid()));
 	json_object_set_new(answer, "uptime_s",
@@ -332,7 +322,6 @@ static int control_status(void *arg, const json_t *request, json_t *answer,
 	json_object_set_new(answer, "hits", hits_status(s));
 	json_object_set_new(answer, "cache", cache_status(s));
 	json_object_set_new(answer, "anchors", trust_status(s->trust));
-	json_object_set_new(answer, "warnings", warnings);
 	return 0;
 }
 
@@ -697,7 +686,6 @@ static int serve(struct conf *conf, const char *path)
 	static struct server s;
 	reload_init(&s.reload, conf, path, &s.shared);
 	s.on_terminal = isatty(STDERR_FILENO);
-	say_warnings(conf);
 	if (start(&s))
 		exit(EXIT_FAULT); /* threads may run already: all they use stays */
 	log_notice("sinkholed " SINKHOLED_VERSION " is ready: workers %d, addresses %d",
@@ -741,7 +729,6 @@ static int check(struct conf *conf, const char *path)
 	struct startup_user user;
 	struct root_hints hints;
 	struct anchor_records given;
-	say_warnings(conf);
 	bool good = !startup_user(&user, conf) && !load_hints(&hints, conf) &&
 		    !trust_given(&given, conf);
 	if (good) {
