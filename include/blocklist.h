@@ -94,6 +94,17 @@ static inline bool blocklist_is_marker(const struct blocklist_key *key, unsigned
 	return !key->prefix.addr.family && rule_kind_is_marker(kind);
 }
 
+/* When the rule ends: its own expiry or its list's lease, whichever is first; 0 = never.
+ */
+static inline uint32_t blocklist_until(const struct rule *rule,
+				       const struct blocklist_list *list)
+{
+	uint32_t lease = list ? list->lease : 0;
+	if (!rule->expires || !lease)
+		return rule->expires ? rule->expires : lease;
+	return rule->expires < lease ? rule->expires : lease;
+}
+
 /* State of the store as one view sees it. */
 struct blocklist_stamp {
 	uint64_t epoch;	     /* new for each created or restored store */
@@ -102,6 +113,28 @@ struct blocklist_stamp {
 
 struct blocklist;
 struct blocklist_view;
+
+/* ---- for a person ---- */
+
+enum { BLOCKLIST_RULE_TEXT_MAX = DNS_NAME_TEXT_MAX + 2 }; /* "*." before a name */
+
+/* "*.name" for wildcards, "address/bits" for prefixes. */
+char *blocklist_rule_text(char out[BLOCKLIST_RULE_TEXT_MAX],
+			  const struct blocklist_key *key, unsigned kind);
+
+/* "subtree", "address". */
+static inline const char *blocklist_kind_text(const struct blocklist_key *key,
+					      unsigned kind)
+{
+	return key->prefix.addr.family ? rule_use_text(kind)
+				       : rule_kind_text((enum rule_kind)kind);
+}
+
+static inline const char *blocklist_mode_text(unsigned mode)
+{
+	static const char *const text[] = {"live", "monitor", "disabled"};
+	return mode <= BLOCKLIST_OFF ? text[mode] : "?";
+}
 
 /* ---- local data ---- */
 

@@ -76,11 +76,11 @@ static int read_add(struct edit *e)
 
 static json_t *edit_json(const struct edit *e)
 {
-	char rule[TOOL_RULE_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX];
 	const struct blocklist_item *i = &e->item;
 	return json_pack("{ss so so so sb}", "list", e->list, "rule",
-			 cli_json_text(tool_rule_text(rule, &i->key, i->kind)), "reason",
-			 cli_json_text(e->reason), "authority",
+			 cli_json_text(blocklist_rule_text(rule, &i->key, i->kind)),
+			 "reason", cli_json_text(e->reason), "authority",
 			 cli_json_text_or_null(e->authority ? e->authority : ""),
 			 "forced", e->force);
 }
@@ -95,7 +95,7 @@ static bool ended_by_lease(uint32_t *until, bool *imported, struct edit *e)
 	if (blocklist_view_renew(e->tool.view) == ERR_OK)
 		l = blocklist_list_named(e->tool.view, e->list);
 	*imported = l && l->loaded;
-	*until = tool_until(&r, l);
+	*until = blocklist_until(&r, l);
 	return *until != r.expires;
 }
 
@@ -104,7 +104,7 @@ static void print_listed(const struct edit *e, const char *rule, const char *unt
 {
 	const struct blocklist_item *i = &e->item;
 	printf("listed %s (%s) on list %s, action %s, %s%s%s\n", rule,
-	       tool_kind_text(&i->key, i->kind), e->list,
+	       blocklist_kind_text(&i->key, i->kind), e->list,
 	       rule_action_text((enum rule_action)i->action),
 	       *until ? "until " : "for ever", until,
 	       by_lease ? ", when the list's lease ends, unless that is renewed" : "");
@@ -116,11 +116,11 @@ static void print_listed(const struct edit *e, const char *rule, const char *unt
 
 static int say_edit(struct edit *e, const char *did)
 {
-	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX];
 	const struct blocklist_item *i = &e->item;
 	uint32_t ends;
 	bool imported, by_lease = ended_by_lease(&ends, &imported, e);
-	tool_rule_text(rule, &i->key, i->kind);
+	blocklist_rule_text(rule, &i->key, i->kind);
 	tool_time(until, ends);
 	if (e->cli.json) {
 		json_t *o = edit_json(e);
@@ -178,11 +178,11 @@ int tool_add(const struct cli_command *self, int argc, char **argv)
 /* ERR_NOENT is either: no such list, or not on it. */
 static int not_listed(struct edit *e)
 {
-	char rule[TOOL_RULE_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX];
 	if (blocklist_view_renew(e->tool.view) == ERR_OK &&
 	    !blocklist_list_named(e->tool.view, e->list))
 		return tool_fail(&e->tool, e->list, ERR_NOENT);
-	tool_rule_text(rule, &e->item.key, e->item.kind);
+	blocklist_rule_text(rule, &e->item.key, e->item.kind);
 	return cli_no(
 		"%s is not on list %s; \"%s explain %s\" shows the rules that cover it",
 		rule, e->list, program_invocation_short_name, rule);

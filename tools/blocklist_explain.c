@@ -121,18 +121,13 @@ static void rule_key(struct blocklist_key *key, const struct explain *e, int i)
 
 /* Everything there is to tell about one rule, as text. */
 struct told {
-	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX], first[CLI_TIME_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX],
+		first[CLI_TIME_TEXT_MAX];
 	const char *kind, *list, *mode, *action;
 	unsigned precedence;
 	char garden[DNS_NAME_TEXT_MAX]; /* of the list */
 	struct blocklist_entry entry;
 };
-
-static const char *mode_text(const struct blocklist_list *l)
-{
-	static const char *const text[] = {"live", "monitor", "disabled"};
-	return l && l->mode <= BLOCKLIST_OFF ? text[l->mode] : "?";
-}
 
 static void tell(struct told *t, const struct explain *e, int i)
 {
@@ -141,11 +136,11 @@ static void tell(struct told *t, const struct explain *e, int i)
 	struct blocklist_key key;
 	memset(t, 0, sizeof *t);
 	rule_key(&key, e, i);
-	tool_rule_text(t->rule, &key, r->kind);
-	tool_time(t->until, tool_until(r, l));
-	t->kind = tool_kind_text(&key, r->kind);
+	blocklist_rule_text(t->rule, &key, r->kind);
+	tool_time(t->until, blocklist_until(r, l));
+	t->kind = blocklist_kind_text(&key, r->kind);
 	t->list = l ? l->name : "?";
-	t->mode = mode_text(l);
+	t->mode = l ? blocklist_mode_text(l->mode) : "?";
 	t->precedence = l ? l->precedence : 0;
 	unsigned action = l && l->action != RULE_GIVEN ? l->action : r->action;
 	if (action == RULE_GIVEN)

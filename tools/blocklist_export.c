@@ -36,13 +36,13 @@ static int csv_begin(struct export *x)
 static int csv_rule(struct export *x, const struct export_rule *r)
 {
 	const struct blocklist_entry *e = &r->entry;
-	char rule[TOOL_RULE_TEXT_MAX], time[CLI_TIME_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX], time[CLI_TIME_TEXT_MAX];
 	char confidence[8] = "", data[TOOL_DATA_TEXT_MAX];
 	(void)x;
 	if (e->confidence <= 100)
 		snprintf(confidence, sizeof confidence, "%u", e->confidence);
-	csv_field(tool_rule_text(rule, r->key, r->rule->kind), ',');
-	csv_field(tool_kind_text(r->key, r->rule->kind), ',');
+	csv_field(blocklist_rule_text(rule, r->key, r->rule->kind), ',');
+	csv_field(blocklist_kind_text(r->key, r->rule->kind), ',');
 	csv_field(rule_action_text((enum rule_action)r->rule->action), ',');
 	csv_field(e->family, ',');
 	csv_field(e->category, ',');
@@ -62,14 +62,14 @@ static int csv_rule(struct export *x, const struct export_rule *r)
  */
 static int plain_rule(struct export *x, const struct export_rule *r)
 {
-	char rule[TOOL_RULE_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX];
 	uint8_t kind = r->rule->kind;
 	if (r->key->prefix.addr.family ? kind != (RULE_ADDR_ANSWER | RULE_ADDR_SERVER)
 				       : kind != RULE_SUBTREE && kind != RULE_WILDCARD) {
 		x->lost[EXPORT_EXACT]++;
 		return ERR_OK;
 	}
-	printf("%s\n", tool_rule_text(rule, r->key, r->rule->kind));
+	printf("%s\n", blocklist_rule_text(rule, r->key, r->rule->kind));
 	return ERR_OK;
 }
 
@@ -84,15 +84,15 @@ static json_t *json_time(uint32_t t)
 static int json_rule(struct export *x, const struct export_rule *r)
 {
 	const struct blocklist_entry *e = &r->entry;
-	char rule[TOOL_RULE_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
 	(void)x;
 	cli_json(json_pack(
 		"{ss so ss ss so so so so so so so so so so so}", "list", r->list->name,
-		"rule", cli_json_text(tool_rule_text(rule, r->key, r->rule->kind)),
-		"kind", tool_kind_text(r->key, r->rule->kind), "action",
+		"rule", cli_json_text(blocklist_rule_text(rule, r->key, r->rule->kind)),
+		"kind", blocklist_kind_text(r->key, r->rule->kind), "action",
 		rule_action_text((enum rule_action)r->rule->action), "starts",
 		json_time(r->rule->starts), "expires", json_time(r->rule->expires),
-		"until", json_time(tool_until(r->rule, r->list)), "first_listed",
+		"until", json_time(blocklist_until(r->rule, r->list)), "first_listed",
 		json_time(e->first_listed), "confidence",
 		e->confidence <= 100 ? json_integer(e->confidence) : json_null(),
 		"family", cli_json_text_or_null(e->family), "category",
@@ -136,7 +136,7 @@ static bool blocks(enum rule_action a)
 
 static bool in_force(const struct export_rule *r, uint32_t now)
 {
-	uint32_t until = tool_until(r->rule, r->list);
+	uint32_t until = blocklist_until(r->rule, r->list);
 	return r->rule->starts <= now && (!until || until > now);
 }
 

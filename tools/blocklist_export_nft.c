@@ -45,7 +45,7 @@ static bool is_free(const struct export *x, const struct export_rule *r)
 	for (int i = 0; i < n; i++) {
 		const struct blocklist_list *l =
 			blocklist_list(x->tool->view, found[i].list);
-		uint32_t until = tool_until(&found[i], l);
+		uint32_t until = blocklist_until(&found[i], l);
 		bool passes =
 			l && l->mode == BLOCKLIST_LIVE &&
 			(l->action == RULE_PASSTHRU ||

@@ -91,11 +91,11 @@ static int stix_end(struct export *x)
 /* Names hold neither quotes nor backslashes but as escapes of their own. */
 static void pattern_of(char *out, size_t size, const struct export_rule *r)
 {
-	char rule[TOOL_RULE_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX];
 	const struct prefix *p = &r->key->prefix;
 	bool like = !p->addr.family && rule_kind_is_wildcard(r->rule->kind);
 	bool net = p->addr.family && p->bits < 8 * addr_len(&p->addr);
-	tool_rule_text(rule, r->key, r->rule->kind);
+	blocklist_rule_text(rule, r->key, r->rule->kind);
 	if (p->addr.family && !net)
 		*strchr(rule, '/') = 0;
 	if (like)
@@ -143,7 +143,7 @@ static json_t *extension(const struct export_rule *r)
 {
 	char data[TOOL_DATA_TEXT_MAX];
 	json_t *o = json_pack("{ss ss}", "extension_type", "property-extension",
-			      "rule_kind", tool_kind_text(r->key, r->rule->kind));
+			      "rule_kind", blocklist_kind_text(r->key, r->rule->kind));
 	if (r->rule->action != RULE_GIVEN)
 		set_text(o, "rule_action",
 			 rule_action_text((enum rule_action)r->rule->action));
@@ -156,8 +156,9 @@ static json_t *extension(const struct export_rule *r)
 static int stix_rule(struct export *x, const struct export_rule *r)
 {
 	const struct blocklist_entry *e = &r->entry;
-	char id[STIX_ID_TEXT], name[TOOL_RULE_TEXT_MAX + 96], rule[TOOL_RULE_TEXT_MAX];
-	char pattern[2 * TOOL_RULE_TEXT_MAX + 64];
+	char id[STIX_ID_TEXT], name[BLOCKLIST_RULE_TEXT_MAX + 96],
+		rule[BLOCKLIST_RULE_TEXT_MAX];
+	char pattern[2 * BLOCKLIST_RULE_TEXT_MAX + 64];
 	bool client = r->key->prefix.addr.family && r->rule->kind == RULE_ADDR_CLIENT;
 	/* Whoever does not know the extension would block it, or take a subscriber for an
 	 * attacker. */
@@ -166,8 +167,8 @@ static int stix_rule(struct export *x, const struct export_rule *r)
 		return ERR_OK;
 	}
 	snprintf(name, sizeof name, "%s %s %s", r->list->name,
-		 tool_kind_text(r->key, r->rule->kind),
-		 tool_rule_text(rule, r->key, r->rule->kind));
+		 blocklist_kind_text(r->key, r->rule->kind),
+		 blocklist_rule_text(rule, r->key, r->rule->kind));
 	pattern_of(pattern, sizeof pattern, r);
 	uint32_t from = r->rule->starts ? r->rule->starts : e->first_listed;
 	uint32_t changed =

@@ -82,9 +82,9 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	enum seen_as as = seen_put(&j->seen, item);
 	bool left_out = as == SEEN_DUPLICATE || as == SEEN_BESIDE;
 	if (left_out && !marker) {
-		char text[TOOL_RULE_TEXT_MAX];
+		char text[BLOCKLIST_RULE_TEXT_MAX];
 		note_skip(j, as == SEEN_BESIDE ? FEED_SKIP_BESIDE : FEED_SKIP_DUPLICATE,
-			  line, tool_rule_text(text, &item->key, item->kind));
+			  line, blocklist_rule_text(text, &item->key, item->kind));
 	}
 	j->accepted += !left_out && !marker;
 	j->data += !left_out && item->action == RULE_LOCAL_DATA;
@@ -653,10 +653,10 @@ int tool_import(const struct cli_command *self, int argc, char **argv)
 
 static int on_difference(void *arg, char how, const struct blocklist_item *item)
 {
-	char rule[TOOL_RULE_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
 	const char *cells[] = {(const char[]){how, 0},
-			       tool_rule_text(rule, &item->key, item->kind),
-			       tool_kind_text(&item->key, item->kind),
+			       blocklist_rule_text(rule, &item->key, item->kind),
+			       blocklist_kind_text(&item->key, item->kind),
 			       rule_action_text((enum rule_action)item->action),
 			       item->entry.family,
 			       tool_data_text(data, &item->entry.data, false)};

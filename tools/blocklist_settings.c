@@ -31,9 +31,8 @@ static int set_number(int *to, const char *key, const char *value)
 
 static int set_mode(struct blocklist_list_set *set, const char *value)
 {
-	static const char *const modes[] = {"live", "monitor", "disabled"};
 	for (set->mode = BLOCKLIST_LIVE; set->mode <= BLOCKLIST_OFF; set->mode++)
-		if (strcmp(value, modes[set->mode]) == 0)
+		if (strcmp(value, blocklist_mode_text((unsigned)set->mode)) == 0)
 			return CLI_GO;
 	return bad_value("mode", value, "live, monitor or disabled");
 }

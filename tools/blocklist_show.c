@@ -33,19 +33,21 @@ static int each_listed(void *arg, const struct blocklist_key *key, const struct 
 	struct walk *w = arg;
 	const struct blocklist_list *l = blocklist_list(w->tool->view, r->list);
 	struct blocklist_entry e;
-	char rule[TOOL_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX], data[TOOL_DATA_TEXT_MAX];
+	char rule[BLOCKLIST_RULE_TEXT_MAX], until[CLI_TIME_TEXT_MAX],
+		data[TOOL_DATA_TEXT_MAX];
 	/* Markers are the store's business. */
 	if (blocklist_is_marker(key, r->kind))
 		return 0;
 	if (blocklist_entry_of_rule(w->tool->view, &e, r, key) != ERR_OK)
 		memset(&e, 0, sizeof e);
-	tool_time(until, tool_until(r, l));
-	cli_table_row(w->table, (const char *const[]){
-					tool_rule_text(rule, key, r->kind),
-					tool_kind_text(key, r->kind), l ? l->name : "?",
-					rule_action_text((enum rule_action)r->action),
-					until, e.family, e.reason, e.reference,
-					tool_data_text(data, &e.data, false)});
+	tool_time(until, blocklist_until(r, l));
+	cli_table_row(w->table,
+		      (const char *const[]){blocklist_rule_text(rule, key, r->kind),
+					    blocklist_kind_text(key, r->kind),
+					    l ? l->name : "?",
+					    rule_action_text((enum rule_action)r->action),
+					    until, e.family, e.reason, e.reference,
+					    tool_data_text(data, &e.data, false)});
 	return ferror(stdout) ? ERR_IO : 0;
 }
 
@@ -94,7 +96,6 @@ int tool_list(const struct cli_command *self, int argc, char **argv)
 
 static void list_row(struct cli_table *table, const struct blocklist_list *l)
 {
-	static const char *const modes[] = {"live", "monitor", "disabled"};
 	char precedence[8], names[24], addresses[24], serial[16];
 	char loaded[CLI_TIME_TEXT_MAX], lease[CLI_TIME_TEXT_MAX];
 	snprintf(precedence, sizeof precedence, "%u", l->precedence);
@@ -105,8 +106,7 @@ static void list_row(struct cli_table *table, const struct blocklist_list *l)
 	tool_time(lease, l->lease);
 	/* Whatever its mode: it matches nothing. */
 	bool lapsed = l->lease && l->lease <= (uint32_t)time(NULL);
-	const char *mode =
-		lapsed ? "lapsed" : modes[l->mode <= BLOCKLIST_OFF ? l->mode : 0];
+	const char *mode = lapsed ? "lapsed" : blocklist_mode_text(l->mode);
 	cli_table_row(table,
 		      (const char *const[]){l->name, precedence, mode,
 					    rule_action_text((enum rule_action)l->action),

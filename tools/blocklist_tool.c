@@ -239,39 +239,6 @@ int tool_need_reason(const char *reason, const char *command)
 			command);
 }
 
-/* ---- showing rules ---- */
-
-char *tool_rule_text(char out[TOOL_RULE_TEXT_MAX], const struct blocklist_key *key,
-		     uint8_t kind)
-{
-	if (key->prefix.addr.family) {
-		prefix_to_text(out, &key->prefix);
-		return out;
-	}
-	char *p = out;
-	if (rule_kind_is_wildcard(kind))
-		*p++ = '*', *p++ = '.';
-	name_to_text(p, key->name);
-	if (rule_kind_is_wildcard(kind) && !*key->name)
-		*p = 0; /* "*." and not "*.." */
-	return out;
-}
-
-const char *tool_kind_text(const struct blocklist_key *key, uint8_t kind)
-{
-	if (key->prefix.addr.family)
-		return rule_use_text(kind);
-	return rule_kind_text((enum rule_kind)kind);
-}
-
-uint32_t tool_until(const struct rule *rule, const struct blocklist_list *list)
-{
-	uint32_t lease = list ? list->lease : 0;
-	if (!rule->expires || !lease)
-		return rule->expires ? rule->expires : lease;
-	return rule->expires < lease ? rule->expires : lease;
-}
-
 char *tool_time(char out[CLI_TIME_TEXT_MAX], uint32_t t)
 {
 	out[0] = 0;

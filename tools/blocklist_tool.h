@@ -14,7 +14,6 @@ enum {
 	TOOL_PATH_MAX = 4096,
 	TOOL_SHRINK_PERCENT =
 		20, /* a list that loses more is more likely a broken file */
-	TOOL_RULE_TEXT_MAX = DNS_NAME_TEXT_MAX + 2,  /* "*." before a name */
 	TOOL_DATA_TEXT_MAX = 8 * BLOCKLIST_DATA_MAX, /* \\DDD for each byte, and more */
 };
 
@@ -48,11 +47,6 @@ MUST_CHECK int tool_list_action(struct blocklist_list_set *set,
 MUST_CHECK int tool_action(uint8_t *out, uint8_t garden[DNS_NAME_MAX], const char *text);
 MUST_CHECK int tool_need_reason(const char *reason, const char *command);
 
-/* "*.name" for wildcards, "address/bits" for prefixes. */
-char *tool_rule_text(char out[TOOL_RULE_TEXT_MAX], const struct blocklist_key *key,
-		     uint8_t kind);
-/* "subtree", "address". */
-const char *tool_kind_text(const struct blocklist_key *key, uint8_t kind);
 /* "A 30 192.0.2.1". */
 char *tool_rr_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_rr *rr);
 /* All records with "; " between them; generic: the form that import reads. */
@@ -60,9 +54,6 @@ char *tool_data_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_data *
 		     bool generic);
 /* The id of a list by its name, or what blocklist_walk() takes for all lists for NULL. */
 MUST_CHECK int tool_list_id(uint16_t *out, const struct tool *t, const char *name);
-/* When the rule ends: its own expiry or its list's lease, whichever is first; 0 = never.
- */
-uint32_t tool_until(const struct rule *rule, const struct blocklist_list *list);
 /* "" for 0. */
 char *tool_time(char out[CLI_TIME_TEXT_MAX], uint32_t t);
 

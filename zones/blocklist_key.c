@@ -332,3 +332,17 @@ int blocklist_meta_write(struct blocklist_meta *m, MDB_txn *txn, MDB_dbi dbi)
 	m->check = blocklist_tail_check(blocklist_key_hash(&tag, 1), m, sizeof *m);
 	return blocklist_error(mdb_put(txn, dbi, &k, &v, 0));
 }
+
+char *blocklist_rule_text(char out[BLOCKLIST_RULE_TEXT_MAX],
+			  const struct blocklist_key *key, unsigned kind)
+{
+	if (key->prefix.addr.family)
+		return prefix_to_text(out, &key->prefix);
+	char *p = out;
+	if (rule_kind_is_wildcard(kind))
+		*p++ = '*', *p++ = '.';
+	name_to_text(p, key->name);
+	if (rule_kind_is_wildcard(kind) && !*key->name)
+		*p = 0; /* "*." and not "*.." */
+	return out;
+}
