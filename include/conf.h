@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "include/addr.h"
-#include "include/rule.h"
+#include "include/feed.h"
 
 enum {
 	CONF_LISTEN_MAX = 64,
@@ -20,6 +20,7 @@ enum {
 	CONF_NET_MAX = 4096,   /* allow, permit_private: an ISP's prefixes are hundreds */
 	CONF_ZONES_MAX = 256,  /* stub, forward, negative_trust_anchors */
 	CONF_SERVERS_MAX = 13, /* per stub or forward zone, as for a delegation */
+	CONF_LISTS_MAX = 256,  /* lists: operators use tens */
 	CONF_PATH_MAX = 1024,
 	CONF_NODE_MAX = 64,	 /* as HIT_NODE_MAX */
 	CONF_NSID_MAX = 65,	 /* it stands in every answer to who asks */
@@ -29,6 +30,8 @@ enum {
 	CONF_OWN_MIB = 4,
 	CONF_OWN_WORKER_MIB = 2,
 	CONF_KEPT_MAX = 1024, /* above the names of all keys */
+	CONF_SHA256_LEN = 64, /* hexadecimal */
+	CONF_COLUMNS_MAX = 256,
 };
 
 struct conf_zone {
@@ -41,6 +44,34 @@ struct conf_zone {
 struct conf_nets {
 	struct prefix *net;
 	int n;
+};
+
+/* A list that a tool keeps: sinkhole-blocklist update fetches url, follow transfers zone
+ * from primary; exactly one of the two is given. What is a setting of the list in the
+ * store is -1 or "" where the file does not say: the store's stands. */
+struct conf_list {
+	char name[HIT_LIST_MAX]; /* letters, digits, "._-": good as a file's name */
+	char url[CONF_PATH_MAX]; /* http, https or file; "" = transferred */
+	uint32_t interval_s;
+	uint64_t max_size_bytes;
+	char sha256[CONF_SHA256_LEN + 1], sha256_url[CONF_PATH_MAX];
+	char headers[CONF_PATH_MAX], proxy[CONF_PATH_MAX], ca[CONF_PATH_MAX];
+	bool keep_copy;
+	enum feed_format format;
+	char columns[CONF_COLUMNS_MAX], family[BLOCKLIST_WORD_MAX];
+	bool exact, ports;
+	uint8_t zone[DNS_NAME_MAX]; /* the root: not told */
+	struct addr primary[CONF_SERVERS_MAX];
+	int primary_n;
+	char tsig[CONF_PATH_MAX];
+	uint32_t stale_after_s; /* 0 = no limit */
+	int precedence, mode, ede;
+	int64_t lease_s;
+	struct conf_action {
+		int action; /* enum rule_action */
+		uint8_t garden[DNS_NAME_MAX];
+	} action;
+	char public_text[BLOCKLIST_PUBLIC_MAX];
 };
 
 struct conf {
@@ -102,6 +133,8 @@ struct conf {
 		uint32_t retention_s;
 		uint64_t max_size_bytes;
 	} hits;
+	struct conf_list *lists;
+	int lists_n;
 };
 
 struct conf_error {
@@ -116,6 +149,8 @@ MUST_CHECK int conf_load(struct conf **out, const char *path, struct conf_error 
 MUST_CHECK int conf_parse(struct conf **out, const char *text, size_t len,
 			  const char *name, struct conf_error *err);
 void conf_free(struct conf *c);
+/* The list of that name, or NULL. */
+const struct conf_list *conf_list_named(const struct conf *c, const char *name);
 /* Gives c, which was read again, the values that old has of the keys that need a restart.
  * kept: the names of those that differed, with ", " between. */
 void conf_keep(struct conf *c, const struct conf *old, char kept[CONF_KEPT_MAX]);

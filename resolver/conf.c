@@ -3,10 +3,7 @@
  * mapping belongs, so a deep document is refused at its first wrong bracket; aliases
  * are refused, so a small file cannot stand for a large one. */
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
-#include <unistd.h>
 #include <yaml.h>
 
 #include "resolver/conf_keys.h"
@@ -21,6 +18,8 @@ struct loader {
 	yaml_parser_t yaml;
 	yaml_event_t event;
 	struct conf *conf;
+	void *to; /* what the fields of the current key lie in: conf, or a list of it */
+	struct conf_list fresh; /* a list of which nothing is told yet */
 	struct conf_error *err;
 	const char *name; /* of the file */
 	char path[PATH_LEN];
@@ -198,7 +197,7 @@ static int wrong(struct loader *l, int code, const struct conf_key *k)
 static int read_scalar(struct loader *l, const struct conf_key *k)
 {
 	char why[WHY_LEN];
-	int err = conf_value(l->conf, k, event_text(l), why, sizeof why);
+	int err = conf_value(l->to, k, event_text(l), why, sizeof why);
 	return err ? fail(l, err, "%s", why) : ERR_OK;
 }
 
@@ -233,7 +232,7 @@ static int read_list(struct loader *l, const struct conf_key *k, int min, int ma
 /* Makes room for element n in the array that the key's field points to; it doubles. */
 static int grow_field(struct loader *l, const struct conf_key *k, int n, size_t size)
 {
-	void *field = (char *)l->conf + k->at, *array;
+	void *field = (char *)l->to + k->at, *array;
 	if (n & (n - 1))
 		return ERR_OK;
 	memcpy(&array, field, sizeof array);
@@ -338,7 +337,7 @@ static int read_source(struct loader *l, const struct conf_key *k, int n)
 
 static int read_net(struct loader *l, const struct conf_key *k, int n)
 {
-	struct conf_nets *nets = (void *)((char *)l->conf + k->at);
+	struct conf_nets *nets = (void *)((char *)l->to + k->at);
 	struct prefix p = {0};
 	int err = expect_scalar(l, k);
 	if (err)
@@ -374,21 +373,21 @@ static int read_name(struct loader *l, const struct conf_key *k, int n)
 	int err = grow_field(l, k, n, DNS_NAME_MAX);
 	if (err)
 		return err;
-	memcpy(&names, (char *)l->conf + k->at, sizeof names);
+	memcpy(&names, (char *)l->to + k->at, sizeof names);
 	return read_zone_name(l, k, names + n * DNS_NAME_MAX);
 }
 
 static struct conf_zone *zone_at(struct loader *l, const struct conf_key *k, int n)
 {
 	struct conf_zone *zones;
-	memcpy(&zones, (char *)l->conf + k->at, sizeof zones);
+	memcpy(&zones, (char *)l->to + k->at, sizeof zones);
 	return zones + n;
 }
 
 /* The zone being filled is the last one, and its own count says which. */
 static int read_server(struct loader *l, const struct conf_key *k, int n)
 {
-	int zones = *(int *)(void *)((char *)l->conf + k->count_at);
+	int zones = *(int *)(void *)((char *)l->to + k->count_at);
 	struct conf_zone *z = zone_at(l, k, zones);
 	z->servers_n = n + 1;
 	return read_addr_port(l, k, &z->servers[n]);
@@ -432,7 +431,7 @@ static int read_zone_map(struct loader *l, const struct conf_key *k, int n)
 
 static int read_zone(struct loader *l, const struct conf_key *k, int n)
 {
-	int *count = (void *)((char *)l->conf + k->count_at);
+	int *count = (void *)((char *)l->to + k->count_at);
 	int err = expect(l, YAML_MAPPING_START_EVENT, k);
 	if (!err)
 		err = grow_field(l, k, n, sizeof(struct conf_zone));
@@ -449,12 +448,70 @@ static int read_zone(struct loader *l, const struct conf_key *k, int n)
 	return err;
 }
 
+/* A server of a key whose field is the array itself. */
+static int read_primary(struct loader *l, const struct conf_key *k, int n)
+{
+	struct addr *servers = (void *)((char *)l->to + k->at);
+	return read_addr_port(l, k, &servers[n]);
+}
+
+static int read_value(struct loader *l, const struct conf_key *k);
+static int unknown_key(struct loader *l, const struct conf_table *t, const char *path);
+static int once(struct loader *l, int *line);
+
+/* {name: isac, url: ...}, into the list that l->to is. */
+static int read_list_map(struct loader *l, int *lines)
+{
+	int err;
+	while (!(err = next(l)) && l->event.type == YAML_SCALAR_EVENT) {
+		int i = conf_find_in(&conf_of_list, event_text(l));
+		size_t at = enter(l, ".%.*s", SHOWN, event_text(l));
+		if (i < 0)
+			return unknown_key(l, &conf_of_list, event_text(l));
+		err = once(l, &lines[i]);
+		if (!err)
+			err = next(l);
+		if (!err)
+			err = read_value(l, &conf_of_list.key[i]);
+		if (err)
+			return err;
+		leave(l, at);
+	}
+	return err;
+}
+
+static int read_kept_list(struct loader *l, const struct conf_key *k, int n)
+{
+	struct conf *c = l->conf;
+	int i, lines[CONF_KEYS_MAX] = {0};
+	unsigned long begin = l->line;
+	char why[WHY_LEN];
+	int err = expect(l, YAML_MAPPING_START_EVENT, k);
+	if (!err)
+		err = grow_field(l, k, n, sizeof *c->lists);
+	if (err)
+		return err;
+	c->lists_n = n;
+	c->lists[n] = l->fresh;
+	l->to = &c->lists[n];
+	err = read_list_map(l, lines);
+	l->to = c;
+	if (err)
+		return err;
+	err = conf_list_complete(c, lines, &i, why, sizeof why);
+	if (!err)
+		return ERR_OK;
+	l->line = lines[i] ? (unsigned long)lines[i] : begin;
+	enter(l, ".%s", conf_of_list.key[i].path);
+	return fail(l, err, "%s", why);
+}
+
 /* A list replaces the default whole. */
 static int read_key_list(struct loader *l, const struct conf_key *k)
 {
-	void *at = (char *)l->conf + k->at;
+	void *at = (char *)l->to + k->at;
 	int unused,
-		*count = k->count_at ? (void *)((char *)l->conf + k->count_at) : &unused;
+		*count = k->count_at ? (void *)((char *)l->to + k->count_at) : &unused;
 	struct conf_nets *nets = at;
 	element_fn *element = NULL;
 	switch (k->type) {
@@ -470,6 +527,12 @@ static int read_key_list(struct loader *l, const struct conf_key *k)
 		break;
 	case CONF_NAMES:
 		element = read_name;
+		break;
+	case CONF_SERVERS:
+		element = read_primary;
+		break;
+	case CONF_LISTS:
+		element = read_kept_list;
 		break;
 	default:
 		element = read_zone;
@@ -501,14 +564,14 @@ static int find_group(const char *path)
 	return -1;
 }
 
-static int unknown_key(struct loader *l)
+static int unknown_key(struct loader *l, const struct conf_table *t, const char *path)
 {
 	char near[PATH_LEN];
 	if (strchr(event_text(l), '.'))
 		return fail(l, ERR_FORMAT,
 			    "unknown key; a key has no dots, write a group "
 			    "and its keys below it in lines of their own");
-	if (conf_nearest(near, sizeof near, l->path))
+	if (conf_nearest(near, sizeof near, t, path))
 		return fail(l, ERR_FORMAT, "unknown key; did you mean %s?", near);
 	return fail(l, ERR_FORMAT,
 		    "unknown key; sinkholed --help-config lists those there are");
@@ -547,7 +610,7 @@ static int read_key(struct loader *l, int depth)
 		if (!err && !is_null(l))
 			err = read_mapping(l, depth + 1);
 	} else {
-		err = unknown_key(l);
+		err = unknown_key(l, &conf_whole, l->path);
 	}
 	if (!err)
 		leave(l, at);
@@ -616,14 +679,25 @@ static int read_default(struct loader *l, const struct conf_key *k)
 	return err;
 }
 
-static int read_defaults(struct loader *l)
+/* Numbers of a list that have no default are below 0 until they are told. */
+static bool untold(const struct conf_key *k)
 {
-	for (int i = 0; i < conf_keys_n; i++) {
-		int err = conf_keys[i].def ? read_default(l, &conf_keys[i]) : ERR_OK;
-		if (err)
-			return err;
+	return k->type == CONF_NUMBER || k->type == CONF_SECONDS ||
+	       k->type == CONF_CHOICE || k->type == CONF_ACTION;
+}
+
+static int read_defaults(struct loader *l, void *to, const struct conf_table *t)
+{
+	int err = ERR_OK;
+	l->to = to;
+	for (int i = 0; !err && i < t->n; i++) {
+		const struct conf_key *k = &t->key[i];
+		if (k->def)
+			err = read_default(l, k);
+		else if (t == &conf_of_list && untold(k))
+			memset((char *)to + k->at, 0xff, k->size);
 	}
-	return ERR_OK;
+	return err;
 }
 
 /* What no key alone can tell. */
@@ -647,7 +721,9 @@ int conf_parse(struct conf **out, const char *text, size_t len, const char *name
 	err->text[0] = 0;
 	if (!l.conf)
 		return fail(&l, ERR_NOMEM, "out of memory");
-	rc = read_defaults(&l);
+	rc = read_defaults(&l, &l.fresh, &conf_of_list);
+	if (!rc)
+		rc = read_defaults(&l, l.conf, &conf_whole);
 	assert(rc == ERR_OK || rc == ERR_NOMEM);
 	if (rc)
 		goto out;
@@ -670,59 +746,4 @@ int conf_parse(struct conf **out, const char *text, size_t len, const char *name
 out:
 	conf_free(l.conf);
 	return rc;
-}
-
-static int cannot_read(const char *path, struct conf_error *err)
-{
-	int e = errno;
-	snprintf(err->text, sizeof err->text, "%.300s: cannot be read: %s; %s", path,
-		 strerror(e),
-		 e == ENOENT   ? "give the configuration with -c FILE"
-		 : e == EACCES ? "make it readable for this user"
-			       : "give a plain file with -c FILE");
-	return e == ENOENT ? ERR_NOENT : e == EACCES ? ERR_ACCESS : ERR_IO;
-}
-
-int conf_load(struct conf **out, const char *path, struct conf_error *err)
-{
-	char *text;
-	size_t len = 0;
-	ssize_t n = 1;
-	int rc, fd;
-	*out = NULL;
-	if (!path)
-		return conf_parse(out, "", 0, "defaults", err);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return cannot_read(path, err);
-	text = malloc(CONF_FILE_MAX + 1);
-	while (text && len <= CONF_FILE_MAX && n > 0) {
-		n = read(fd, text + len, CONF_FILE_MAX + 1 - len);
-		len += n > 0 ? (size_t)n : 0;
-	}
-	if (!text) {
-		snprintf(err->text, sizeof err->text, "%.300s: out of memory", path);
-		rc = ERR_NOMEM;
-	} else if (n < 0) {
-		rc = cannot_read(path, err);
-	} else {
-		rc = conf_parse(out, text, len, path, err);
-	}
-	free(text);
-	close(fd);
-	return rc;
-}
-
-void conf_free(struct conf *c)
-{
-	if (!c)
-		return;
-	free(c->allow.net);
-	free(c->recursion.permit_private.net);
-	free(c->recursion.negative_trust_anchors);
-	free(c->rebinding.prefixes.net);
-	free(c->rebinding.exempt);
-	free(c->recursion.stub);
-	free(c->recursion.forward);
-	free(c);
 }

@@ -423,17 +423,35 @@ const struct conf_key conf_keys[] = {
 		.restart = true,
 		.help = "The oldest hits are deleted when the log is larger than this.",
 	},
+	{
+		.path = "lists",
+		.type = CONF_LISTS,
+		FIELD(lists),
+		COUNT(lists_n),
+		.max = CONF_LISTS_MAX,
+		.def = "[]",
+		.help = "Lists that sinkhole-blocklist update fetches, or follow "
+			"transfers. What such an element says of a list stands above "
+			"what the store has: list set refuses these settings. Keys of "
+			"an element:",
+	},
 };
 const int conf_keys_n = sizeof conf_keys / sizeof *conf_keys;
+const struct conf_table conf_whole = {conf_keys, sizeof conf_keys / sizeof *conf_keys};
 _Static_assert(sizeof conf_keys / sizeof *conf_keys <= CONF_KEYS_MAX,
 	       "CONF_KEYS_MAX is the size of arrays by key");
 
-int conf_find(const char *path)
+int conf_find_in(const struct conf_table *t, const char *path)
 {
-	for (int i = 0; i < conf_keys_n; i++)
-		if (!strcmp(conf_keys[i].path, path))
+	for (int i = 0; i < t->n; i++)
+		if (!strcmp(t->key[i].path, path))
 			return i;
 	return -1;
+}
+
+int conf_find(const char *path)
+{
+	return conf_find_in(&conf_whole, path);
 }
 
 /* ---- numbers with units ---- */
@@ -544,6 +562,9 @@ void conf_describe(char *out, size_t size, const struct conf_key *k)
 		[CONF_MS] = "milliseconds or a duration such as 1900ms or 2s",
 		[CONF_TEXT] = "a text",
 		[CONF_CHOICE] = "one of",
+		[CONF_ACTION] = "given, address, nxdomain, nodata, refuse, drop, "
+				"passthru, tcp-only or cname=NAME",
+		[CONF_NAME] = "a domain name",
 		[CONF_IPV4] = "an IPv4 address such as 192.0.2.1",
 		[CONF_IPV6] = "an IPv6 address in quotes, such as \"2001:db8::1\"",
 		[CONF_LISTEN] = "a list of ADDRESS@PORT, such as [192.0.2.1@53, "
@@ -555,6 +576,10 @@ void conf_describe(char *out, size_t size, const struct conf_key *k)
 		[CONF_NAMES] = "a list of zones, such as [corp.example]",
 		[CONF_ZONES] = "a list of zones with servers, such as [{zone: "
 			       "corp.example, servers: [192.0.2.53]}]",
+		[CONF_SERVERS] = "a list of ADDRESS or ADDRESS@PORT, such as "
+				 "[192.0.2.53]",
+		[CONF_LISTS] = "a list of lists, such as [{name: isac, url: "
+			       "\"https://lists.example.net/isac.txt\"}]",
 	};
 	snprintf(out, size, "%s", text[k->type]);
 	if (k->type != CONF_CHOICE)
@@ -599,13 +624,14 @@ static const char *last_word(const char *path)
 	return dot ? dot + 1 : path;
 }
 
-const char *conf_nearest(char *out, size_t size, const char *path)
+const char *conf_nearest(char *out, size_t size, const struct conf_table *t,
+			 const char *path)
 {
 	unsigned best = (unsigned)strlen(path) / 3 + 1;
 	*out = 0;
-	for (int i = 0; i < conf_keys_n; i++) {
+	for (int i = 0; i < t->n; i++) {
 		char group[PATH_LEN];
-		const char *key = conf_keys[i].path, *dot = strchr(key, '.');
+		const char *key = t->key[i].path, *dot = strchr(key, '.');
 		unsigned d = distance(path, key);
 		if (d < best) {
 			best = d;
@@ -621,9 +647,9 @@ const char *conf_nearest(char *out, size_t size, const char *path)
 		}
 	}
 	/* A right word in the wrong place. */
-	for (int i = 0; !*out && i < conf_keys_n; i++)
-		if (!strcmp(last_word(path), last_word(conf_keys[i].path)))
-			snprintf(out, size, "%s", conf_keys[i].path);
+	for (int i = 0; !*out && i < t->n; i++)
+		if (!strcmp(last_word(path), last_word(t->key[i].path)))
+			snprintf(out, size, "%s", t->key[i].path);
 	return *out ? out : NULL;
 }
 
@@ -676,6 +702,26 @@ static const char *help_group(FILE *out, const char *path, const char **group)
 	return "  ";
 }
 
+/* What is worked out stands as a comment. */
+static void help_key(FILE *out, const char *indent, const struct conf_key *k)
+{
+	char text[512];
+	comment(out, indent, k->help);
+	facts(text, sizeof text, k);
+	comment(out, indent, text);
+	fprintf(out, "%s%s%s: %s\n", indent, k->def ? "" : "#", last_word(k->path),
+		k->def ? k->def : "...");
+}
+
+/* An element of lists, behind a mark that makes all of it a comment. */
+static void help_list(FILE *out)
+{
+	for (int i = 0; i < conf_of_list.n; i++) {
+		fputs("#\n", out);
+		help_key(out, "#   ", &conf_of_list.key[i]);
+	}
+}
+
 void conf_help(FILE *out)
 {
 	const char *group = NULL;
@@ -685,17 +731,10 @@ void conf_help(FILE *out)
 	      "FILE\n",
 	      out);
 	for (int i = 0; i < conf_keys_n; i++) {
-		const struct conf_key *k = &conf_keys[i];
-		char text[512];
 		putc('\n', out);
-		const char *indent = help_group(out, k->path, &group);
-		comment(out, indent, k->help);
-		facts(text, sizeof text, k);
-		comment(out, indent, text);
-		/* What is worked out stands as a comment. */
-		fprintf(out, "%s%s%s: %s\n", indent, k->def ? "" : "#",
-			last_word(k->path), k->def ? k->def : "...");
+		help_key(out, help_group(out, conf_keys[i].path, &group), &conf_keys[i]);
 	}
+	help_list(out);
 }
 
 /* A word as mdoc takes it literally; at the start of a line a dot would be a macro. */
@@ -731,11 +770,11 @@ static void mdoc_text(FILE *out, const char *text)
 	putc('\n', out);
 }
 
-void conf_help_mdoc(FILE *out)
+static void mdoc_table(FILE *out, const struct conf_table *t)
 {
 	fputs(".Bl -tag -width Ds\n", out);
-	for (int i = 0; i < conf_keys_n; i++) {
-		const struct conf_key *k = &conf_keys[i];
+	for (int i = 0; i < t->n; i++) {
+		const struct conf_key *k = &t->key[i];
 		char text[512];
 		fprintf(out, ".It Cm %s\n", k->path);
 		mdoc_text(out, k->help);
@@ -743,6 +782,13 @@ void conf_help_mdoc(FILE *out)
 		append(text, sizeof text, ".");
 		text[0] = (char)toupper((unsigned char)text[0]);
 		mdoc_text(out, text);
+		if (k->type == CONF_LISTS)
+			mdoc_table(out, &conf_of_list);
 	}
 	fputs(".El\n", out);
+}
+
+void conf_help_mdoc(FILE *out)
+{
+	mdoc_table(out, &conf_whole);
 }

@@ -2,7 +2,8 @@
  * (the table and what it tells people), conf_value.c (text to field), conf_complete.c
  * (after the file), conf.c (YAML).
  * Shape    one row per key; parsing, range checks, --help-config, the sample file and
- *          the man page all read it, so a new key is one row
+ *          the man page all read it, so a new key is one row; the keys of an element
+ *          of lists are a table of their own
  * Units    min, max: of the stored value; for texts their length
  * Memory   constant
  * Threads  any */
@@ -21,13 +22,17 @@ enum conf_type {
 	CONF_MS,      /* 1900ms */
 	CONF_TEXT,
 	CONF_CHOICE, /* one of .words */
+	CONF_ACTION, /* of a list: struct conf_action */
 	CONF_IPV4,
 	CONF_IPV6,
+	CONF_NAME,    /* ZONE */
 	CONF_LISTEN,  /* [ADDRESS@PORT, {address:, proxy:}] */
 	CONF_SOURCES, /* [ADDRESS], one of each family */
 	CONF_NETS,    /* [PREFIX] */
 	CONF_NAMES,   /* [ZONE] */
 	CONF_ZONES,   /* [{zone:, servers: [ADDRESS@PORT]}] */
+	CONF_SERVERS, /* [ADDRESS@PORT] */
+	CONF_LISTS,   /* [{name:, url: ...}], keys of conf_of_list */
 };
 
 struct conf_word {
@@ -38,22 +43,30 @@ struct conf_word {
 struct conf_key {
 	const char *path;
 	enum conf_type type;
-	size_t at, size; /* of the field in struct conf */
-	size_t count_at; /* names and zones: of the int that counts them */
+	size_t at, size; /* of the field in struct conf, or struct conf_list */
+	size_t count_at; /* of the int that counts a list's elements */
 	uint64_t min, max;
 	const char *def;	       /* as YAML; NULL: worked out, as def_note says */
 	const char *def_note;	       /* for a person, where def alone does not tell */
 	const struct conf_word *words; /* ended by a NULL text */
+	const char *with;	       /* has a meaning beside that key only */
 	bool restart;		       /* a running sinkholed cannot take a new value */
 	const char *help;
 };
 
+struct conf_table {
+	const struct conf_key *key;
+	int n;
+};
+
 extern const struct conf_key conf_keys[];
 extern const int conf_keys_n;
-enum { CONF_KEYS_MAX = 64 }; /* above conf_keys_n */
+extern const struct conf_table conf_whole, conf_of_list;
+enum { CONF_KEYS_MAX = 64 }; /* above the keys of each table */
 
 /* Its place in the table, or -1. */
-int conf_find(const char *path);
+int conf_find_in(const struct conf_table *t, const char *path);
+int conf_find(const char *path); /* in conf_whole */
 
 /* Text of one scalar to its value in number-like types; ERR_FORMAT (no such value),
  * ERR_RANGE (above 2^64 or not a whole number of the key's unit). Range is not
@@ -64,12 +77,13 @@ void conf_describe(char *out, size_t size, const struct conf_key *k);
 /* "1M to 1T"; empty where there is no range to tell. */
 void conf_range(char *out, size_t size, const struct conf_key *k);
 /* The known key or group that path was probably meant to be, or NULL. */
-const char *conf_nearest(char *out, size_t size, const char *path);
+const char *conf_nearest(char *out, size_t size, const struct conf_table *t,
+			 const char *path);
 
-/* Sets the field of a key that takes a single value. On failure why says what is wrong
- * and what to do, without file, line and key. */
-MUST_CHECK int conf_value(struct conf *c, const struct conf_key *k, const char *text,
-			  char *why, size_t size);
+/* Sets the field of a key that takes a single value; to is the struct that it is in. On
+ * failure why says what is wrong and what to do, without file, line and key. */
+MUST_CHECK int conf_value(void *to, const struct conf_key *k, const char *text, char *why,
+			  size_t size);
 /* "'TEXT' is not right here; give a size such as 256M" */
 void conf_wrong(char *why, size_t size, const struct conf_key *k, const char *text);
 /* Sorts, and drops what lies inside another: conf_nets_cover() counts on both. */
@@ -80,5 +94,8 @@ void conf_nets_settle(struct conf_nets *nets);
  */
 MUST_CHECK int conf_complete(struct conf *c, const int *lines, int *key, char *why,
 			     size_t size);
+/* The same for the last element of lists, *key counting in conf_of_list. */
+MUST_CHECK int conf_list_complete(const struct conf *c, const int *lines, int *key,
+				  char *why, size_t size);
 
 #endif

@@ -6,7 +6,7 @@ enum { SHOWN = 40 }; /* characters of a wrong value that an error repeats */
 
 /* Where a value goes, and where the reason goes when it does not. */
 struct setting {
-	struct conf *conf;
+	void *to; /* the struct that the field is in */
 	const struct conf_key *key;
 	const char *text;
 	char *why;
@@ -39,7 +39,7 @@ static int wrong(const struct setting *s)
 
 static void *field(const struct setting *s)
 {
-	return (char *)s->conf + s->key->at;
+	return (char *)s->to + s->key->at;
 }
 
 /* Fields of number-like types are 1, 2, 4 or 8 bytes; the range was checked. */
@@ -104,8 +104,9 @@ static int set_text(const struct setting *s)
 	size_t len = strlen(s->text);
 	if (len < s->key->min)
 		return refuse(s, ERR_INVAL,
-			      "the value is empty; give a text or leave the "
-			      "key out");
+			      "the value is %s; give a text or leave the "
+			      "key out",
+			      len ? "too short" : "empty");
 	if (len > s->key->max)
 		return refuse(s, ERR_INVAL,
 			      "%zu characters are too many; give at most %llu", len,
@@ -129,10 +130,35 @@ static int set_addr(const struct setting *s)
 	return ERR_OK;
 }
 
-int conf_value(struct conf *c, const struct conf_key *k, const char *text, char *why,
+static int set_name(const struct setting *s)
+{
+	return name_from_str(field(s), s->text) ? wrong(s) : ERR_OK;
+}
+
+/* Lists have a mode for what else an action may be. */
+static int set_action(const struct setting *s)
+{
+	static const char cname[] = "cname=";
+	struct conf_action *a = field(s);
+	int action = rule_action_from_text(s->text);
+	if (!strncmp(s->text, cname, sizeof cname - 1)) {
+		a->action = RULE_CNAME;
+		if (name_from_str(a->garden, s->text + sizeof cname - 1) || !*a->garden)
+			return wrong(s);
+		return ERR_OK;
+	}
+	if (action == RULE_MONITOR || action == RULE_DISABLED)
+		return refuse(s, ERR_INVAL, "that is a mode; give mode: %s", s->text);
+	if (action < 0 || action == RULE_CNAME || action == RULE_LOCAL_DATA)
+		return wrong(s);
+	a->action = action;
+	return ERR_OK;
+}
+
+int conf_value(void *to, const struct conf_key *k, const char *text, char *why,
 	       size_t size)
 {
-	const struct setting s = {c, k, text, why, size};
+	const struct setting s = {to, k, text, why, size};
 	switch (k->type) {
 	case CONF_BOOL:
 		return set_bool(&s);
@@ -143,6 +169,10 @@ int conf_value(struct conf *c, const struct conf_key *k, const char *text, char 
 	case CONF_IPV4:
 	case CONF_IPV6:
 		return set_addr(&s);
+	case CONF_NAME:
+		return set_name(&s);
+	case CONF_ACTION:
+		return set_action(&s);
 	default:
 		return set_number(&s);
 	}

@@ -95,7 +95,55 @@ static const char whole[] =
 	"answers: {minimal: false, max_wait: 0}\n"
 	"serve_stale: {enabled: true, client_timeout: 2s, ttl: 5, max_age: 1d}\n"
 	"cache: {size: 20M, min_ttl: 5, max_ttl: 2h, prefetch: on}\n"
-	"hits: {retention: 8w, max_size: 1073741824}\n";
+	"hits: {retention: 8w, max_size: 1073741824}\n"
+	"lists:\n"
+	"- name: isac\n"
+	"  url: https://lists.example.net/isac.csv\n"
+	"  interval: 15m\n"
+	"  max_size: 2M\n"
+	"  format: csv\n"
+	"  columns: name=domain\n"
+	"  precedence: 10\n"
+	"  mode: monitor\n"
+	"  action: cname=garden.example.net\n"
+	"  lease: 2d\n"
+	"- {name: rpz.9, primary: [192.0.2.53, \"::1@5353\"], zone: rpz.example}\n"
+	"- {name: b, url: \"file:///b\", stale_after: 1d, keep_copy: no}\n";
+
+static void check_lists(const struct conf *c)
+{
+	char text[ADDR_TEXT_MAX], name[DNS_NAME_TEXT_MAX];
+	ck_assert_int_eq(c->lists_n, 3);
+	const struct conf_list *l = conf_list_named(c, "isac");
+	ck_assert_str_eq(l->url, "https://lists.example.net/isac.csv");
+	ck_assert_uint_eq(l->interval_s, 900);
+	ck_assert_uint_eq(l->stale_after_s, 2700);
+	ck_assert_uint_eq(l->max_size_bytes, 2 << 20);
+	ck_assert_int_eq(l->format, FEED_CSV);
+	ck_assert_str_eq(l->columns, "name=domain");
+	ck_assert_int_eq(l->precedence, 10);
+	ck_assert_int_eq(l->mode, BLOCKLIST_MONITOR);
+	ck_assert_int_eq(l->action.action, RULE_CNAME);
+	ck_assert_str_eq(name_to_text(name, l->action.garden), "garden.example.net");
+	ck_assert_int_eq(l->lease_s, 2 * 86400);
+	ck_assert_int_eq(l->ede, -1);
+	ck_assert(l->keep_copy);
+	l = conf_list_named(c, "rpz.9");
+	ck_assert_int_eq(l->primary_n, 2);
+	ck_assert_str_eq(addr_port_to_text(text, &l->primary[0]), "192.0.2.53@53");
+	ck_assert_str_eq(addr_port_to_text(text, &l->primary[1]), "::1@5353");
+	ck_assert_str_eq(name_to_text(name, l->zone), "rpz.example");
+	ck_assert_uint_eq(l->stale_after_s, 0);
+	l = conf_list_named(c, "b");
+	ck_assert_uint_eq(l->stale_after_s, 86400);
+	ck_assert_int_eq(l->precedence, -1);
+	ck_assert_int_eq(l->mode, -1);
+	ck_assert_int_eq(l->action.action, -1);
+	ck_assert_int_eq(l->lease_s, -1);
+	ck_assert_int_eq(l->format, FEED_AUTO);
+	ck_assert(!l->keep_copy);
+	ck_assert_ptr_null(conf_list_named(c, "c"));
+}
 
 static void check_whole(const struct conf *c)
 {
@@ -142,6 +190,7 @@ static void check_whole(const struct conf *c)
 	ck_assert_uint_eq(c->cache.max_ttl_s, 7200);
 	ck_assert_uint_eq(c->hits.retention_s, 56 * 86400);
 	ck_assert_uint_eq(c->hits.max_size_bytes, 1U << 30);
+	check_lists(c);
 }
 
 START_TEST(every_key)
@@ -331,6 +380,42 @@ static const struct {
 	 "while "
 	 "parsing a flow sequence in line 1"},
 	{"\xff\xfe", ERR_OK, ""}, /* an empty UTF-16 file */
+	{"lists: [{url: \"file:///a\"}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].name: the list has no name"},
+	{"lists: [{name: a/b, url: \"file:///a\"}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].name: a list's name has letters"},
+	{"lists: [{name: .a, url: \"file:///a\"}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].name: a list's name has letters"},
+	{"lists:\n- {name: a, url: \"file:///a\"}\n- {name: a, url: \"file:///b\"}\n",
+	 ERR_INVAL, "t.yaml:3: lists[1].name: two lists have this name"},
+	{"lists: [{name: a}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].url: where the list comes from"},
+	{"lists: [{name: a, url: \"file:///a\", primary: [192.0.2.1]}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].primary: a list has a url or a primary"},
+	{"lists: [{name: a, primary: [192.0.2.1]}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].zone: which zone"},
+	{"lists: [{name: a, url: \"ftp://a.example/\"}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].url: a list's URL begins"},
+	{"lists: [{name: a, zone: b, primary: [192.0.2.1], interval: 1h}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].interval: this is for lists with url"},
+	{"lists: [{name: a, url: \"file:///a\", tsig: f}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].tsig: this is for lists with primary"},
+	{"lists: [{name: a, url: \"file:///a\", intervall: 1h}]", ERR_FORMAT,
+	 "t.yaml:1: lists[0].intervall: unknown key; did you mean interval?"},
+	{"lists: [{name: a, name: b}]", ERR_FORMAT,
+	 "t.yaml:1: lists[0].name: given twice"},
+	{"lists: [{name: a, url: \"file:///a\", sha256: 00}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].sha256: the value is too short"},
+	{"lists: [{name: a, url: \"file:///a\", action: monitor}]", ERR_INVAL,
+	 "t.yaml:1: lists[0].action: that is a mode; give mode: monitor"},
+	{"lists: [{name: a, url: \"file:///a\", action: local-data}]", ERR_FORMAT,
+	 "t.yaml:1: lists[0].action: 'local-data' is not right"},
+	{"lists: [{name: a, url: \"file:///a\", action: cname=}]", ERR_FORMAT,
+	 "t.yaml:1: lists[0].action: 'cname=' is not right"},
+	{"lists: [{name: a, url: \"file:///a\", zone: a..b}]", ERR_FORMAT,
+	 "t.yaml:1: lists[0].zone: 'a..b' is not right"},
+	{"lists: [x]", ERR_FORMAT, "t.yaml:1: lists[0]: here stands a single value"},
+	{"lists: {name: a}", ERR_FORMAT, "t.yaml:1: lists: here stands a mapping"},
 	{"user: \xc3\x28\n", ERR_FORMAT, "t.yaml:1: this is not YAML: "},
 	{"workers: \"\\u001b[2J\"\n", ERR_FORMAT,
 	 "t.yaml:1: workers: '?[2J' is not right"},
@@ -468,6 +553,8 @@ START_TEST(help_is_a_file)
 		snprintf(line, sizeof line, "%s:", dot ? dot + 1 : conf_keys[i].path);
 		ck_assert_ptr_nonnull(strstr(text, line));
 	}
+	for (int i = 0; i < conf_of_list.n; i++)
+		ck_assert_ptr_nonnull(strstr(text, conf_of_list.key[i].path));
 	conf_free(c);
 	free(text);
 }
@@ -502,15 +589,22 @@ START_TEST(man_page_is_current)
 }
 END_TEST
 
+static void check_table(const struct conf_table *t, size_t size)
+{
+	for (int i = 0; i < t->n; i++) {
+		const struct conf_key *k = &t->key[i];
+		ck_assert_msg(k->help && (k->def || k->def_note), "%s", k->path);
+		ck_assert_uint_le(k->at + k->size, size);
+		ck_assert(!k->with || conf_find_in(t, k->with) >= 0);
+		for (int j = 0; j < i; j++)
+			ck_assert_str_ne(k->path, t->key[j].path);
+	}
+}
+
 START_TEST(table_is_sound)
 {
-	for (int i = 0; i < conf_keys_n; i++) {
-		const struct conf_key *k = &conf_keys[i];
-		ck_assert_msg(k->help && (k->def || k->def_note), "%s", k->path);
-		ck_assert_uint_le(k->at + k->size, sizeof(struct conf));
-		for (int j = 0; j < i; j++)
-			ck_assert_str_ne(k->path, conf_keys[j].path);
-	}
+	check_table(&conf_whole, sizeof(struct conf));
+	check_table(&conf_of_list, sizeof(struct conf_list));
 }
 END_TEST
 
