@@ -28,9 +28,10 @@ enum {
 	BLOCKLIST_WORD_MAX = 48,    /* category, family */
 	BLOCKLIST_PRECEDENCE = 100, /* of a list that names none */
 	BLOCKLIST_LEASE_S = 30 * 86400,
-	BLOCKLIST_DATA_MAX = 1024, /* local data of one rule: some addresses and texts,
-				    * of which any one type fits into a UDP answer */
-	BLOCKLIST_RR_HEAD = 8,	   /* type, TTL and length before each RDATA */
+	BLOCKLIST_GROWTH_MAX = 50000, /* percent */
+	BLOCKLIST_DATA_MAX = 1024,    /* local data of one rule: some addresses and texts,
+				       * of which any one type fits into a UDP answer */
+	BLOCKLIST_RR_HEAD = 8,	      /* type, TTL and length before each RDATA */
 };
 
 enum blocklist_mode { BLOCKLIST_LIVE = 0, BLOCKLIST_MONITOR = 1, BLOCKLIST_OFF = 2 };
@@ -54,6 +55,9 @@ struct blocklist_list {
 	uint32_t loaded;  /* time of the last good import, or when its source said that
 			   * nothing has changed since */
 	uint64_t names, addresses; /* visible records */
+	uint16_t max_growth; /* percent of its rules that an import may add, and take */
+	uint8_t max_shrink;  /* out, without force; 0 = as the configuration says */
+	bool forced;	     /* its last import had to be forced */
 };
 
 /* The records that a rule of action local-data answers with: type, TTL, length (in wire
@@ -261,7 +265,8 @@ struct blocklist_list_set {
 	const char *public_text;	   /* NULL = keep */
 	int precedence, action, mode, ede; /* -1 = keep, or the default for a new list */
 	int64_t lease_s, serial;	   /* -1 = keep */
-	const uint8_t *garden; /* NULL = keep; action RULE_CNAME must have one */
+	const uint8_t *garden;	    /* NULL = keep; action RULE_CNAME must have one */
+	int max_shrink, max_growth; /* percent, at most BLOCKLIST_GROWTH_MAX; 0 = keep */
 };
 
 /* An import: all items of a list, in any order, then commit or diff. Items are sorted
@@ -282,6 +287,16 @@ typedef int blocklist_diff_fn(void *arg, char how, const struct blocklist_item *
 MUST_CHECK int blocklist_import_diff(struct blocklist_import *im,
 				     struct blocklist_changes *out,
 				     blocklist_diff_fn *each, void *arg);
+/* Other settings than at opening, for what only reading the input tells. */
+MUST_CHECK int blocklist_import_set(struct blocklist_import *im,
+				    const struct blocklist_list_set *set);
+/* Asked by commit when it knows what changes, before any of it is visible. was is the
+ * list as it stands, version 0 when it is new. What it returns but 0 ends the commit,
+ * which then has changed nothing. forced is for the list's row. */
+typedef int blocklist_judge_fn(void *arg, const struct blocklist_list *was,
+			       const struct blocklist_changes *changes);
+void blocklist_import_judge(struct blocklist_import *im, blocklist_judge_fn *judge,
+			    void *arg, bool forced);
 /* *stop (may be NULL) is looked at often; non-zero ends with ERR_STOPPED. */
 MUST_CHECK int blocklist_import_commit(struct blocklist_import *im,
 				       struct blocklist_changes *out,

@@ -7,7 +7,7 @@
 
 /* list set, promote: a list's settings. */
 
-static const struct blocklist_list_set keep = {NULL, -1, -1, -1, -1, -1, -1, NULL};
+static const struct blocklist_list_set keep = {NULL, -1, -1, -1, -1, -1, -1, NULL, 0, 0};
 
 static int bad_value(const char *key, const char *value, const char *takes)
 {

@@ -80,6 +80,12 @@ static int edit_key(struct blocklist_merge *m, struct blocklist_row *row,
 	return err;
 }
 
+static bool lets_through(const struct blocklist_row *row,
+			 const struct blocklist_item *item)
+{
+	return (row->action != RULE_GIVEN ? row->action : item->action) == RULE_PASSTHRU;
+}
+
 static int edit_finish(struct blocklist_merge *m, struct blocklist_row *row,
 		       const struct blocklist_item *item, bool is_name)
 {
@@ -89,11 +95,14 @@ static int edit_finish(struct blocklist_merge *m, struct blocklist_row *row,
 	*count += c->added - c->removed;
 	row->version = m->next;
 	/* A list that is only ever added to has no import that renews its lease: it lasts
-	 * as long as the longest of its entries. */
-	if (item && !row->loaded && row->lease_s) {
+	 * as long as the longest of its entries: for ever, with one that lets through
+	 * and does not end (P5). */
+	if (item && !row->loaded && row->lease_s && (is_new || row->lease)) {
+		bool ends = item->expires || !lets_through(row, item);
 		uint32_t end = item->expires ? item->expires
-					     : blocklist_lease_end(m->now, row->lease_s);
-		again = end > row->lease && blocklist_row_renew(row, end);
+			       : ends	     ? blocklist_lease_end(m->now, row->lease_s)
+					     : 0;
+		again = (!end || end > row->lease) && blocklist_row_renew(row, end);
 	}
 	m->txn.meta.generation += is_new || again || c->added || c->changed || c->removed;
 	int err = blocklist_row_put(&m->txn, row);
@@ -177,9 +186,10 @@ int blocklist_list_change(struct blocklist *bl, const char *list,
 		if (!err && !row.version)
 			err = ERR_NOENT;
 		if (!err) {
+			uint32_t lease_s = row.lease_s;
 			bool change = blocklist_row_set(&row, set);
 			uint32_t from = row.loaded ? row.loaded : blocklist_now();
-			if (set->lease_s >= 0)
+			if (set->lease_s >= 0 || row.lease_s != lease_s)
 				change |= blocklist_row_renew(
 					&row, blocklist_lease_end(from, row.lease_s));
 			t.meta.generation += change;

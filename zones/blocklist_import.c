@@ -19,7 +19,10 @@ struct blocklist_import {
 	bool done;
 	struct blocklist_list_set set;
 	char list[HIT_LIST_MAX], public_text[BLOCKLIST_PUBLIC_MAX];
-	uint64_t limit; /* changed keys in one transaction */
+	uint64_t limit;		   /* changed keys in one transaction */
+	blocklist_judge_fn *judge; /* NULL: nobody has to be asked */
+	void *judge_arg;
+	bool forced;
 };
 
 int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,
@@ -27,29 +30,48 @@ int blocklist_import_open(struct blocklist_import **out, struct blocklist *bl,
 {
 	*out = NULL;
 	int err = blocklist_name_check(list);
-	if (!err)
-		err = blocklist_set_check(set);
 	if (err || !bl->writable)
 		return err ? err : ERR_INVAL;
 	struct blocklist_import *im = calloc(1, sizeof *im);
 	if (!im)
 		return ERR_NOMEM;
 	im->bl = bl;
-	im->set = *set;
+	im->lock = -1;
 	im->limit = BLOCKLIST_TXN_CHANGES;
 	memcpy(im->list, list, strlen(list));
-	if (set->public_text) {
-		memcpy(im->public_text, set->public_text, strlen(set->public_text));
-		im->set.public_text = im->public_text;
-	}
-	im->lock = blocklist_lock(bl, list, OPEN_WAIT_MS);
-	err = im->lock < 0 ? im->lock
-			   : blocklist_sort_open(&im->sort, bl->dir, SORT_MEMORY);
+	err = blocklist_import_set(im, set);
+	if (!err)
+		im->lock = blocklist_lock(bl, list, OPEN_WAIT_MS);
+	if (!err)
+		err = im->lock < 0 ? im->lock
+				   : blocklist_sort_open(&im->sort, bl->dir, SORT_MEMORY);
 	if (err)
 		blocklist_import_close(im);
 	else
 		*out = im;
 	return err;
+}
+
+int blocklist_import_set(struct blocklist_import *im,
+			 const struct blocklist_list_set *set)
+{
+	int err = blocklist_set_check(set);
+	if (err)
+		return err;
+	im->set = *set;
+	if (set->public_text) {
+		strcpy(im->public_text, set->public_text);
+		im->set.public_text = im->public_text;
+	}
+	return ERR_OK;
+}
+
+void blocklist_import_judge(struct blocklist_import *im, blocklist_judge_fn *judge,
+			    void *arg, bool forced)
+{
+	im->judge = judge;
+	im->judge_arg = arg;
+	im->forced = forced;
 }
 
 void blocklist_import_close(struct blocklist_import *im)
@@ -321,11 +343,26 @@ static int commit_start(struct commit *c, bool staged)
 	return err;
 }
 
+static int ask_judge(const struct commit *c)
+{
+	const struct blocklist_import *im = c->im;
+	struct blocklist_changes changes = c->merge.changes;
+	struct blocklist_list was;
+	if (!im->judge)
+		return ERR_OK;
+	blocklist_sort_lost(im->sort, &changes);
+	blocklist_list_from_row(&was, &c->row);
+	return im->judge(im->judge_arg, &was, &changes);
+}
+
 /* The list as it stands after this transaction. */
 static int commit_last(struct commit *c)
 {
 	struct blocklist_merge *m = &c->merge;
 	const struct blocklist_changes *ch = &m->changes;
+	int err = ask_judge(c);
+	if (err)
+		return err;
 	bool set = blocklist_row_set(&c->row, &c->im->set), is_new = !c->row.version;
 	bool again =
 		blocklist_row_renew(&c->row, blocklist_lease_end(m->now, c->row.lease_s));
@@ -333,10 +370,11 @@ static int commit_last(struct commit *c)
 	c->row.names = m->names;
 	c->row.addresses = m->addresses;
 	c->row.loaded = m->now;
+	c->row.forced = c->im->forced;
 	c->row.pending = m->staged && (ch->removed || ch->changed);
 	m->txn.meta.generation +=
 		set || is_new || again || ch->added || ch->changed || ch->removed;
-	int err = blocklist_row_put(&m->txn, &c->row);
+	err = blocklist_row_put(&m->txn, &c->row);
 	return err ? err : blocklist_txn_commit(&m->txn);
 }
 
@@ -418,6 +456,9 @@ int blocklist_import_commit(struct blocklist_import *im, struct blocklist_change
 		 * nevertheless, and the next one does it. */
 		if (c->row.pending && blocklist_sweep(im->bl, im->list, stop) == ERR_OK)
 			c->row.pending = 0;
+	} else if (large && err != ERR_STOPPED) {
+		/* What was refused would take room until the next import. */
+		(void)!blocklist_sweep(im->bl, im->list, stop);
 	}
 	blocklist_room_back(im->bl);
 	blocklist_merge_fini(&c->merge);

@@ -264,6 +264,9 @@ void blocklist_list_from_row(struct blocklist_list *out, const struct blocklist_
 		.loaded = row->loaded,
 		.names = row->names,
 		.addresses = row->addresses,
+		.forced = row->forced,
+		.max_shrink = row->max_shrink,
+		.max_growth = (uint16_t)(row->max_growth[0] << 8 | row->max_growth[1]),
 	};
 	memcpy(out->name, row->name, sizeof out->name);
 	memcpy(out->public_text, row->public_text, sizeof out->public_text);

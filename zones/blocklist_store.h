@@ -109,8 +109,10 @@ struct blocklist_row {
 	uint32_t lease, lease_s, version, serial, loaded;
 	uint16_t id, precedence, ede;
 	uint8_t action, mode;
-	uint8_t pending; /* there may be records that are not visible */
-	uint8_t zero[7];
+	uint8_t pending;		   /* there may be records that are not visible */
+	uint8_t forced;			   /* the last import was */
+	uint8_t max_shrink, max_growth[2]; /* see struct blocklist_list; big endian */
+	uint8_t zero[3];
 	uint32_t check;
 };
 

@@ -363,11 +363,23 @@ int blocklist_set_check(const struct blocklist_list_set *set)
 	    set->action == RULE_LOCAL_DATA ||
 	    (set->action == RULE_CNAME && !set->garden) || set->mode > BLOCKLIST_OFF ||
 	    set->ede > UINT16_MAX || set->lease_s > UINT32_MAX ||
-	    set->serial > UINT32_MAX)
+	    set->serial > UINT32_MAX || set->max_shrink < 0 || set->max_shrink > 100 ||
+	    set->max_growth < 0 || set->max_growth > BLOCKLIST_GROWTH_MAX)
 		return ERR_INVAL;
 	return set->public_text && strlen(set->public_text) >= BLOCKLIST_PUBLIC_MAX
 		       ? ERR_RANGE
 		       : ERR_OK;
+}
+
+/* P5: what blocks ends by itself; what lets through does not, unless it is told to. */
+static void lease_by_action(struct blocklist_row *row,
+			    const struct blocklist_list_set *set, unsigned was)
+{
+	bool frees = row->action == RULE_PASSTHRU;
+	if (!frees && row->lease_s == 0)
+		row->lease_s = BLOCKLIST_LEASE_S;
+	else if (frees && was != RULE_PASSTHRU && set->lease_s < 0)
+		row->lease_s = 0;
 }
 
 bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_set *set)
@@ -394,6 +406,13 @@ bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_se
 		row->lease_s = (uint32_t)set->lease_s;
 	if (set->serial >= 0)
 		row->serial = (uint32_t)set->serial;
+	if (set->max_shrink)
+		row->max_shrink = (uint8_t)set->max_shrink;
+	if (set->max_growth) {
+		row->max_growth[0] = (uint8_t)(set->max_growth >> 8);
+		row->max_growth[1] = (uint8_t)set->max_growth;
+	}
+	lease_by_action(row, set, before.action);
 	return row->precedence != before.precedence || row->action != before.action ||
 	       row->mode != before.mode || row->ede != before.ede ||
 	       memcmp(row->garden, before.garden, sizeof row->garden) != 0 ||

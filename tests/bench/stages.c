@@ -74,7 +74,7 @@ static void name(uint8_t out[DNS_NAME_MAX], const char *text)
 /* A store of some size, so that a look-up has a tree to walk. */
 static void fill_blocklist(struct blocklist *bl)
 {
-	const struct blocklist_list_set set = {NULL, -1, -1, -1, -1, -1, -1, NULL};
+	const struct blocklist_list_set set = {NULL, -1, -1, -1, -1, -1, -1, NULL, 0, 0};
 	struct blocklist_changes changes;
 	struct blocklist_import *im;
 	struct blocklist_item item = {.kind = RULE_SUBTREE, .action = RULE_GIVEN};

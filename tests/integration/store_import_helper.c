@@ -72,7 +72,7 @@ static struct blocklist *store(const char *dir, enum blocklist_open_mode mode)
 
 static struct blocklist_changes import(struct blocklist *bl, uint64_t n, uint64_t seed)
 {
-	const struct blocklist_list_set set = {NULL, -1, -1, -1, -1, -1, -1, NULL};
+	const struct blocklist_list_set set = {NULL, -1, -1, -1, -1, -1, -1, NULL, 0, 0};
 	struct blocklist_import *im;
 	struct blocklist_changes c = {0};
 	struct blocklist_item item;

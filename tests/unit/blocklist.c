@@ -462,14 +462,47 @@ START_TEST(generation_follows_rules)
 }
 END_TEST
 
+/* P5: what lets through does not lapse by itself, and what blocks does. */
+START_TEST(never_block_stays)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_list_set set = lab_keep;
+	struct blocklist_item it = lab_item("good.test", RULE_SUBTREE);
+	uint32_t now = (uint32_t)time(NULL);
+	it.action = RULE_PASSTHRU;
+	ck_assert_int_eq(blocklist_add(bl, "mixed", &it), 0);
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_uint_eq(blocklist_list_named(v, "mixed")->lease, 0);
+	it = lab_item("evil.test", RULE_SUBTREE);
+	it.expires = now + 60; /* ends, and does not end the other */
+	ck_assert_int_eq(blocklist_add(bl, "mixed", &it), 0);
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_uint_eq(blocklist_list_named(v, "mixed")->lease, 0);
+
+	lab_add(bl, "free", "fine.test", RULE_SUBTREE);
+	set.action = RULE_PASSTHRU;
+	ck_assert_int_eq(blocklist_list_change(bl, "free", &set), 0);
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_uint_eq(blocklist_list_named(v, "free")->lease, 0);
+	set.action = RULE_NXDOMAIN;
+	ck_assert_int_eq(blocklist_list_change(bl, "free", &set), 0);
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_uint_ge(blocklist_list_named(v, "free")->lease,
+			  now + BLOCKLIST_LEASE_S);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 START_TEST(lists)
 {
 	struct blocklist *bl = lab_open("s");
 	struct blocklist_view *v = lab_view(bl);
 	char long_name[HIT_LIST_MAX + 1];
 	struct blocklist_item it = lab_item("evil.test", RULE_SUBTREE);
-	struct blocklist_list_set set = {"ask us", 5, RULE_NODATA, BLOCKLIST_MONITOR,
-					 17,	   0, 9,	   NULL};
+	struct blocklist_list_set set = {
+		"ask us", 5, RULE_NODATA, BLOCKLIST_MONITOR, 17, 0, 9, NULL, 30, 300};
 	uint32_t now = (uint32_t)time(NULL);
 	memset(long_name, 'l', sizeof long_name);
 	long_name[HIT_LIST_MAX] = 0;
@@ -502,8 +535,11 @@ START_TEST(lists)
 	ck_assert_int_eq(l->action, RULE_NODATA);
 	ck_assert_int_eq(l->mode, BLOCKLIST_MONITOR);
 	ck_assert_int_eq(l->ede, 17);
-	ck_assert_uint_eq(l->lease, 0); /* never lapses */
+	ck_assert_uint_ge(l->lease, now + BLOCKLIST_LEASE_S); /* P5: it blocks */
 	ck_assert_uint_eq(l->serial, 9);
+	ck_assert_uint_eq(l->max_shrink, 30);
+	ck_assert_uint_eq(l->max_growth, 300);
+	ck_assert(!l->forced);
 	set.mode = 3;
 	ck_assert_int_eq(blocklist_list_change(bl, "b", &set), ERR_INVAL);
 
@@ -782,5 +818,5 @@ END_TEST
 
 UNIT_SUITE("blocklist", names, upper_case, extremes, names_like_the_definition, addresses,
 	   addresses_like_the_definition, best_precedence_is_kept, entries,
-	   generation_follows_rules, lists, bad_items, walks, views_are_snapshots,
-	   other_process_is_seen, two_writers, threads)
+	   generation_follows_rules, never_block_stays, lists, bad_items, walks,
+	   views_are_snapshots, other_process_is_seen, two_writers, threads)

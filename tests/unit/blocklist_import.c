@@ -99,6 +99,51 @@ START_TEST(differences)
 }
 END_TEST
 
+enum { JUDGED_MAX = 256 };
+
+static int refuse(void *arg, const struct blocklist_list *was,
+		  const struct blocklist_changes *c)
+{
+	snprintf(arg, JUDGED_MAX, "%s had %llu v%u, %s", was->name,
+		 (unsigned long long)was->names, was->version, counts(c));
+	return ERR_REFUSED;
+}
+
+/* In one transaction, and when it takes several. */
+START_TEST(a_judge_decides_before_anything_is_seen)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_changes c;
+	char text[JUDGED_MAX];
+	import_all(bl, "l", "a.test b.test c.test");
+	for (uint64_t limit = 1; limit < 100; limit += 50) {
+		struct blocklist_import *im = open_import(bl, "l");
+		put_all(im, "a.test d.test e.test");
+		blocklist_import_limit(im, limit);
+		blocklist_import_judge(im, refuse, text, true);
+		ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL),
+				 ERR_REFUSED);
+		ck_assert_str_eq(text, "l had 3 v1, +2 ~0 -2 =1 2x0");
+		lab_verify(v);
+		ck_assert_str_eq(lab_find(v, "b.test"), "l:s/2");
+		ck_assert_str_eq(lab_find(v, "d.test"), "");
+		ck_assert_int_eq(lab_count(v, 0xffff), 3);
+		blocklist_import_close(im);
+	}
+	ck_assert(!blocklist_list_named(v, "l")->forced);
+	struct blocklist_import *im = open_import(bl, "l");
+	put_all(im, "d.test");
+	blocklist_import_judge(im, NULL, NULL, true);
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	blocklist_import_close(im);
+	lab_verify(v);
+	ck_assert(blocklist_list_named(v, "l")->forced);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 /* Resolvers cache what a lapsed list let through; that must end when its lease is
  * renewed, though no record changes. */
 START_TEST(a_lapsed_lease_that_is_renewed_is_a_change)
@@ -623,6 +668,7 @@ Suite *unit_suite(void)
 	TCase *c = tcase_create("blocklist_import");
 	tcase_set_timeout(c, 60);
 	tcase_add_test(c, differences);
+	tcase_add_test(c, a_judge_decides_before_anything_is_seen);
 	tcase_add_test(c, a_lapsed_lease_that_is_renewed_is_a_change);
 	tcase_add_test(c, an_entry_added_again_is_a_change_after_its_lease);
 	tcase_add_test(c, unchanged_renews_only_the_lease);

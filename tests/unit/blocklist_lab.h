@@ -8,7 +8,8 @@
 #include "tests/unit/unit.h"
 #include "zones/blocklist_store.h"
 
-static const struct blocklist_list_set lab_keep = {NULL, -1, -1, -1, -1, -1, -1, NULL};
+static const struct blocklist_list_set lab_keep = {NULL, -1, -1,   -1, -1,
+						   -1,	 -1, NULL, 0,  0};
 
 static inline struct blocklist *lab_open_at(const char *path)
 {
