@@ -136,7 +136,7 @@ fuzz-replay: $(FUZZ)  ## run the fuzz corpora through their targets
 fuzz:  ## fuzz every parser for FUZZ_SECONDS each (default 60) with libFuzzer
 	@$(MAKE) $(SUB) BUILD=build/fuzz CC=clang-14 LIBFUZZER=-fsanitize=fuzzer \
 		SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-		-fsanitize-coverage-ignorelist=tests/fuzz/uncounted.txt" fuzz-bin
+		-fno-sanitize-coverage=trace-cmp -fsanitize-coverage-ignorelist=tests/fuzz/uncounted.txt" fuzz-bin
 	@tests/fuzz/run.sh build/fuzz
 fuzz-bin: $(FUZZ)
 
