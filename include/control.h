@@ -14,11 +14,17 @@
  *   stats    {"counters": {name: number}}, all of resolver/stats.h
  *   flush    optional "name" and "subtree": forgets cached answers of that name, of all
  *            below it too, or everything; {"removed": number}
- *   explain  "name", optional "client" (an address), "at" (a time, s) and "server" (true:
- *            the name is a name server's): "verdict" (pass, act, passthru), "action",
- *            "opted_out" and "rules", all that match in the order of decision: "rule",
- *            "kind", "trigger", "list", "precedence", "action", "entry", and why it does
- *            not decide, "lost"
+ *   explain  "name" (or an address), optional "client" (an address), "at" (a time, s) and
+ *            "server" (true: it is a name server's): "query", "verdict" (pass, act,
+ *            passthru), "action", "trigger", "list", "ede" and "ede_text" of the answer,
+ *            "local" (a local zone answers before any list), "opted_out", "client"
+ *            (address and lists), and "rules", all that match, in the order of
+ *            decision, then those that could not decide: "decides", "lost" (why it does
+ *            not), "rule", "kind", "trigger", "action", "entry", its list's "list",
+ *            "precedence", "mode" and "garden", "starts", "until" and "first_listed"
+ *            (times since 1970), "data" (as stored, in hex; tools unfold it),
+ *            "confidence", "family", "category", "reason", "reference", "authority",
+ *            "operator"; null is not known
  *   trace    "name", optional "type" (a number, else 1) and "client" (an address: its
  *            rules and rights; else all lists): resolves it now, as for a client over
  *            UDP, but without a hit. Answers within 8 s, one trace at a time:

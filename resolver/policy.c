@@ -13,7 +13,13 @@ static const char lost_starts[] = "it has not begun yet";
 static const char lost_expired[] = "it has expired";
 static const char lost_disabled[] = "its action is disabled";
 static const char lost_monitor[] = "it only monitors";
-static const char lost_order[] = "a rule before it decides";
+static const char lost_class[] = "its list does not apply to this client";
+static const char lost_out[] = "this client opted out";
+static const char lost_moment[] = "a rule about the client decides before";
+static const char lost_precedence[] = "a list of better precedence decides";
+static const char lost_name[] = "a list of the same precedence, first by name, decides";
+static const char lost_trigger[] = "what its list says of another trigger comes first";
+static const char lost_fit[] = "a rule of its list fits better";
 
 /* What a record is compared with: a name, or an address when name is NULL. */
 struct subject {
@@ -382,25 +388,46 @@ int policy_garden(uint8_t out[DNS_NAME_MAX], const struct policy *p,
 /* All that matches, in the order of decision. */
 struct field {
 	const struct policy *p;
+	const struct policy_asked *q;
 	struct policy_reason *out;
-	struct candidate c[BLOCKLIST_MATCHES_MAX];
-	int n, max;
+	struct candidate c[POLICY_REASONS_MAX];
+	int n;
 };
 
-/* What does not count stays behind what does, in the order in which it was found. */
+/* The client is judged with the question, before there is an answer or a server. */
+static bool other_moment(const struct candidate *a, const struct candidate *b)
+{
+	return !a->subject.name && !b->subject.name &&
+	       (a->subject.trigger == RULE_ON_CLIENT) !=
+		       (b->subject.trigger == RULE_ON_CLIENT);
+}
+
+/* What cannot decide stays behind what can. */
 static bool goes_before(const struct field *f, int i, const struct candidate *c,
 			const char *lost)
 {
-	if (lost || f->out[i].lost)
-		return !lost && f->out[i].lost;
+	if (!lost != !f->out[i].lost)
+		return !lost;
+	if (!c->list || !f->c[i].list)
+		return c->list && !f->c[i].list;
+	if (other_moment(c, &f->c[i]))
+		return c->subject.trigger == RULE_ON_CLIENT;
 	return before(c, &f->c[i]);
 }
 
-static void put(struct field *f, const struct subject *s, const struct rule *r)
+/* barred (may be NULL): why no rule of that list can decide. */
+static void put(struct field *f, const struct subject *s, const struct rule *r,
+		const char *barred)
 {
 	uint32_t change = 0;
 	struct candidate c = {.subject = *s};
 	const char *lost = weigh(&c, &change, f->p, r);
+	lost = barred ? barred : lost;
+	if (f->n == POLICY_REASONS_MAX) {
+		if (!goes_before(f, f->n - 1, &c, lost))
+			return;
+		f->n--;
+	}
 	int at = f->n++;
 	for (; at > 0 && goes_before(f, at - 1, &c, lost); at--) {
 		f->c[at] = f->c[at - 1];
@@ -408,64 +435,94 @@ static void put(struct field *f, const struct subject *s, const struct rule *r)
 	}
 	f->c[at] = c;
 	f->out[at] =
-		(struct policy_reason){.rule = *r, .trigger = s->trigger, .lost = lost};
+		(struct policy_reason){.rule = *r,
+				       .trigger = s->trigger,
+				       .action = c.list ? effective_action(f->p, &c)
+							: (enum rule_action)r->action,
+				       .lost = lost};
 }
 
-static int put_name(struct field *f, const struct policy_asked *q)
+static int find(struct rule out[BLOCKLIST_MATCHES_MAX], const struct field *f,
+		const struct subject *s, unsigned class, unsigned use)
 {
-	struct rule rule[BLOCKLIST_MATCHES_MAX];
-	struct subject s = {.trigger = q->server ? RULE_ON_NS_NAME : RULE_ON_QNAME,
-			    .name = q->name};
-	int n = q->server ? blocklist_find_server(f->p->view, rule, f->max, q->class,
-						  q->name)
-			  : blocklist_find_name(f->p->view, rule, f->max, q->class,
-						q->name);
-	for (int i = 0; i < n && f->n < f->max; i++)
-		put(f, &s, &rule[i]);
-	return n < 0 ? n : ERR_OK;
+	struct blocklist_view *v = f->p->view;
+	if (!s->name)
+		return blocklist_find_addr(v, out, BLOCKLIST_MATCHES_MAX, class, use,
+					   &s->addr);
+	return s->trigger == RULE_ON_NS_NAME
+		       ? blocklist_find_server(v, out, BLOCKLIST_MATCHES_MAX, class,
+					       s->name)
+		       : blocklist_find_name(v, out, BLOCKLIST_MATCHES_MAX, class,
+					     s->name);
 }
 
 /* An address that answers and servers have is told of once. */
-static int put_addr(struct field *f, const struct policy_asked *q, unsigned use)
+static enum rule_trigger addr_trigger(unsigned kind)
 {
-	struct rule rule[BLOCKLIST_MATCHES_MAX];
-	const struct addr *a = use == RULE_ADDR_CLIENT ? &q->client : &q->addr;
-	struct subject s = {.addr = addr_unmap(a)};
-	int n = blocklist_find_addr(f->p->view, rule, f->max, q->class, use, &s.addr);
-	for (int i = 0; i < n && f->n < f->max; i++) {
-		unsigned kind = rule[i].kind & use;
-		s.trigger = kind & RULE_ADDR_CLIENT   ? RULE_ON_CLIENT
-			    : kind & RULE_ADDR_ANSWER ? RULE_ON_ANSWER
-						      : RULE_ON_NS_ADDR;
-		put(f, &s, &rule[i]);
-	}
-	return n < 0 ? n : ERR_OK;
+	return kind & RULE_ADDR_CLIENT	 ? RULE_ON_CLIENT
+	       : kind & RULE_ADDR_ANSWER ? RULE_ON_ANSWER
+					 : RULE_ON_NS_ADDR;
 }
 
-int policy_explain(struct policy_reason *out, int max, struct verdict *v,
+/* Those of the client's lists first, so that others do not crowd them out. */
+static int put_all(struct field *f, struct subject *s, unsigned use)
+{
+	struct rule rule[BLOCKLIST_MATCHES_MAX];
+	unsigned class = f->q->class;
+	int n = find(rule, f, s, class, use), others = 0;
+	for (int i = 0; i < n; i++) {
+		s->trigger = use ? addr_trigger(rule[i].kind & use) : s->trigger;
+		put(f, s, &rule[i], NULL);
+	}
+	if (n >= 0 && class != POLICY_ALL)
+		others = find(rule, f, s, POLICY_ALL, use);
+	for (int i = 0; i < others; i++) {
+		s->trigger = use ? addr_trigger(rule[i].kind & use) : s->trigger;
+		if (!blocklist_class_has(f->p->view, class, rule[i].list))
+			put(f, s, &rule[i], class == POLICY_NONE ? lost_out : lost_class);
+	}
+	return n < 0 ? n : others < 0 ? others : ERR_OK;
+}
+
+/* Why the one that wins comes before this one. */
+static const char *outranked(const struct candidate *wins, const struct candidate *c)
+{
+	if (other_moment(wins, c))
+		return lost_moment;
+	if (wins->rule.list == c->rule.list)
+		return wins->subject.trigger == c->subject.trigger ? lost_fit
+								   : lost_trigger;
+	return wins->list->precedence == c->list->precedence ? lost_name
+							     : lost_precedence;
+}
+
+int policy_explain(struct policy_reason out[POLICY_REASONS_MAX], struct verdict *v,
 		   const struct policy *p, const struct policy_asked *q)
 {
-	struct field f = {.p = p, .out = out};
-	int err = ERR_OK;
-	bool decided = false;
-	f.max = max < BLOCKLIST_MATCHES_MAX ? max : BLOCKLIST_MATCHES_MAX;
-	*v = (struct verdict){.kind = VERDICT_PASS};
-	if (q->name)
-		err = put_name(&f, q);
-	if (!err && q->client.family)
-		err = put_addr(&f, q, RULE_ADDR_CLIENT);
+	struct field f = {.p = p, .q = q, .out = out};
+	struct subject name = {.trigger = q->server ? RULE_ON_NS_NAME : RULE_ON_QNAME,
+			       .name = q->name};
+	struct subject client = {.addr = addr_unmap(&q->client)};
+	struct subject addr = {.addr = addr_unmap(&q->addr)};
+	const struct candidate *wins = NULL;
+	int err = q->name ? put_all(&f, &name, 0) : ERR_OK;
+	if (!err && q->client.family && !q->server)
+		err = put_all(&f, &client, RULE_ADDR_CLIENT);
 	if (!err && q->addr.family)
-		err = put_addr(&f, q, RULE_ADDR_ANSWER | RULE_ADDR_SERVER);
+		err = put_all(&f, &addr,
+			      RULE_ADDR_SERVER | (q->server ? 0 : RULE_ADDR_ANSWER));
+	*v = (struct verdict){.kind = VERDICT_PASS};
 	for (int i = 0; i < f.n && !err; i++) {
 		if (out[i].lost)
 			continue;
-		if (f.c[i].monitor)
+		if (wins)
+			out[i].lost = outranked(wins, &f.c[i]);
+		else if (f.c[i].monitor)
 			out[i].lost = lost_monitor;
-		else if (decided)
-			out[i].lost = lost_order;
 		else
-			fill(v, &f.c[i]);
-		decided = decided || !f.c[i].monitor;
+			wins = &f.c[i];
 	}
+	if (wins && !err)
+		fill(v, wins);
 	return err ? err : f.n;
 }

@@ -90,19 +90,23 @@ MUST_CHECK int policy_garden(uint8_t out[DNS_NAME_MAX], const struct policy *p,
 /* What `explain` asks about; any of it may be missing (name NULL, family 0). */
 struct policy_asked {
 	uint8_t class; /* whose lists */
+	bool server;   /* name is a name server's, addr only that */
 	const uint8_t *name;
-	bool server; /* name is a name server's */
 	struct addr client;
 	struct addr addr; /* in an answer, or of a name server */
 };
+enum { POLICY_REASONS_MAX = BLOCKLIST_MATCHES_MAX };
 struct policy_reason {
 	struct rule rule;
 	enum rule_trigger trigger;
-	const char *lost; /* why it does not decide; NULL for the one that does */
+	enum rule_action action; /* if it decided */
+	const char *lost;	 /* why it does not; NULL for the one that does */
 };
-/* All records that match, in the order of decision, and the verdict that comes of it.
+/* All records that match, in the order of decision, then those that could not decide, and
+ * the verdict that comes of it. Of more than there is room for the first are kept.
  * Returns the count, or ERR_*. */
-MUST_CHECK int policy_explain(struct policy_reason *out, int max, struct verdict *v,
-			      const struct policy *p, const struct policy_asked *q);
+MUST_CHECK int policy_explain(struct policy_reason out[POLICY_REASONS_MAX],
+			      struct verdict *v, const struct policy *p,
+			      const struct policy_asked *q);
 
 #endif

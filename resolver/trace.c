@@ -2,6 +2,7 @@
 
 #include <time.h>
 
+#include "include/hex.h"
 #include "resolver/cause.h"
 #include "resolver/client.h"
 #include "resolver/control.h"
@@ -134,13 +135,8 @@ static void on_done(void *arg, const struct question *q, const struct waiter *li
 
 static json_t *hex(const uint8_t *bytes, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
-	char text[2 * DNS_MESSAGE_MAX];
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	return json_stringn(text, 2 * n);
+	char text[2 * DNS_MESSAGE_MAX + 1];
+	return json_string(hex_put(text, bytes, n));
 }
 
 /* Over UDP that answer would not be sent any more. */

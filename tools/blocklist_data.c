@@ -1,5 +1,6 @@
 #include <ldns/ldns.h>
 
+#include "include/hex.h"
 #include "include/wire.h"
 #include "tools/blocklist_tool.h"
 
@@ -35,9 +36,9 @@ static bool zone_text(char *out, size_t size, const struct blocklist_rr *rr)
 static size_t generic_text(char *out, size_t size, const struct blocklist_rr *rr)
 {
 	size_t n = (size_t)snprintf(out, size, "\\# %u%s", rr->len, rr->len ? " " : "");
-	for (size_t i = 0; i < rr->len && n + 2 < size; i++)
-		n += (size_t)snprintf(out + n, size - n, "%02x", rr->rdata[i]);
-	return n;
+	if (n + 2 * rr->len < size)
+		hex_put(out + n, rr->rdata, rr->len);
+	return n + 2 * rr->len;
 }
 
 char *tool_rr_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_rr *rr)

@@ -1,5 +1,6 @@
 #include <ldns/ldns.h>
 
+#include "include/hex.h"
 #include "include/wire.h"
 #include "tools/cli.h"
 #include "tools/ctl_trace.h"
@@ -43,19 +44,6 @@ static void name_rcode(json_t *step)
 		ldns_lookup_by_id(ldns_rcodes, (int)json_integer_value(rcode));
 	if (l)
 		json_object_set_new(step, "rcode", json_string(l->name));
-}
-
-static int digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static size_t unhex(uint8_t *out, size_t room, const char *text)
-{
-	size_t n = 0;
-	for (; n < room && digit(text[0]) >= 0 && digit(text[1]) >= 0; text += 2)
-		out[n++] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
-	return *text ? 0 : n;
 }
 
 /* ---- the message ---- */
@@ -119,7 +107,7 @@ static void unfold_message(json_t *answer)
 {
 	static uint8_t bytes[DNS_MESSAGE_MAX];
 	const char *text = json_string_value(json_object_get(answer, "message"));
-	size_t n = text ? unhex(bytes, sizeof bytes, text) : 0;
+	size_t n = text ? hex_get(bytes, sizeof bytes, text) : 0;
 	json_t *message = n ? read_message(bytes, n) : NULL;
 	if (message)
 		json_object_set_new(answer, "message", message);

@@ -15,6 +15,7 @@
 #include "tools/cli.h"
 #include "tools/ctl_anchors.h"
 #include "tools/ctl_trace.h"
+#include "tools/explain_text.h"
 
 /* ---- the socket ---- */
 
@@ -364,57 +365,19 @@ static int flush_command(const struct cli_command *self, int argc, char **argv)
 	return status == CLI_GO ? print_flushed(&c, answer) : status;
 }
 
-static int print_explained(const struct cli *c, json_t *answer)
-{
-	size_t i;
-	json_t *rule;
-	const char *verdict = "", *action = NULL;
-	json_unpack(answer, "{s:s, s?s}", "verdict", &verdict, "action", &action);
-	bool acts = strcmp(verdict, "pass") != 0;
-	if (c->json) {
-		cli_json(answer);
-		return acts ? CLI_DONE : CLI_NO;
-	}
-	printf("%s: %s%s\n", c->operands[0], acts ? action : "resolved as it is",
-	       json_is_true(json_object_get(answer, "opted_out"))
-		       ? "; this client opted out"
-		       : "");
-	json_array_foreach(json_object_get(answer, "rules"), i, rule)
-	{
-		const char *text = "", *list = "", *does = "", *kind = "", *lost = NULL;
-		json_int_t entry = 0;
-		json_unpack(rule, "{s:s, s:s, s:s, s:s, s:I, s?s}", "rule", &text, "list",
-			    &list, "action", &does, "kind", &kind, "entry", &entry,
-			    "lost", &lost);
-		printf("  %zu. %s (%s) on list %s, entry %lld, action %s: %s\n", i + 1,
-		       text, kind, list, (long long)entry, does, lost ? lost : "decides");
-	}
-	json_decref(answer);
-	return acts ? CLI_DONE : CLI_NO;
-}
-
 static int explain_command(const struct cli_command *self, int argc, char **argv)
 {
-	const char *given = NULL, *client = NULL;
-	int64_t at = 0;
-	bool server = false;
+	const char *given = NULL;
+	struct explain_options o = {0};
 	const struct cli_option options[] = {
-		OPTION_SOCKET,
-		{"client", CLI_TEXT, &client, "ADDRESS", "on behalf of that client", 0,
-		 0},
-		{"at", CLI_EXPIRY, &at, "TIME", "as it will be: 3d, 2026-01-31", 0, 0},
-		{"server", CLI_FLAG, &server, NULL, "as the name of a name server", 0, 0},
-		{.name = NULL}};
+		OPTION_SOCKET, EXPLAIN_OPTIONS(o), {.name = NULL}};
 	struct cli c;
 	json_t *answer;
 	int status = cli_parse(&c, self, options, 1, 1, argc, argv);
 	if (status != CLI_GO)
 		return status;
-	json_t *request = json_pack("{s:s, s:s, s:I, s:b, s:s*}", "command", "explain",
-				    "name", c.operands[0], "at", (json_int_t)at, "server",
-				    server, "client", client);
-	status = ask(&answer, &c, given, request);
-	return status == CLI_GO ? print_explained(&c, answer) : status;
+	status = ask(&answer, &c, given, explain_request(&o, c.operands[0]));
+	return status == CLI_GO ? explain_print(&c, answer) : status;
 }
 
 /* NULL after printing what is wrong. */
@@ -554,7 +517,7 @@ static const struct cli_command commands[] = {
 	{"reload", "", "Reads configuration and trust anchors again", reload_command},
 	{"trace", "NAME [TYPE]", "Resolves a name now and shows each step",
 	 trace_command},
-	{"explain", "NAME", "Why the rules decide as they do about a name",
+	{"explain", "NAME|ADDRESS", "What its rules make of it, and why",
 	 explain_command},
 	{"anchors", "", "DNSSEC trust anchors, and what becomes of them",
 	 anchors_command},

@@ -279,7 +279,8 @@ expect 0 "3 unchanged" client import people
 is "$("$tool" client show 192.0.2.1 --state "$dir/state" | tail -n 1)" "lists that apply: duplicates" "a group's lists"
 expect 0 "group rest, by 192.0.2.128/25, since " client show 192.0.2.129
 expect 0 "all lists but duplicates" client groups
-expect 1 "a.dup" explain a.dup.example.net --client 192.0.2.129
+expect 1 "192.0.2.129 (group rest): resolved as it is; no rule" explain a.dup.example.net --client 192.0.2.129
+expect 1 "its list does not apply to this client" explain a.dup.example.net --client 192.0.2.129
 expect 0 "by list" explain a.dup.example.net --client 192.0.2.1
 refuse 1 "prefixes in group kids" group remove kids
 printf '192.0.2.5/24\n192.0.2.0/25\n' >people
@@ -394,7 +395,7 @@ printf '%s\n' '$ORIGIN rpz.test.' '@ SOA a. b. 1 1 1 1 1' '@ NS localhost.' '24.
 expect 0 "bits are set behind the prefix length" import --list trig --format rpz trig
 expect 0 "sent to a walled garden, by list trig" explain x.trig.example.org
 expect 0 "left without an answer, by list trig" explain x.trig.example.org --client 203.0.113.7
-expect 0 "a rule before it decides" explain x.trig.example.org --client 203.0.113.7
+expect 0 "what its list says of another trigger comes first" explain x.trig.example.org --client 203.0.113.7
 expect 1 "lease has lapsed" explain x.trig.example.org --at 400d
 expect 1 "on no list" explain ns.trig.example.org
 expect 0 "no such name" explain ns.trig.example.org --server

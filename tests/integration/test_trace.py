@@ -72,10 +72,15 @@ def explained(r):
         e = json.loads(r.must("sinkholectl", "explain", "bot.c2.example", "--json"))
         out = r.run("sinkholectl", "explain", "www.delta.example")
         later = r.run("sinkholectl", "explain", "bot.c2.example", "--at", "9000d")
+        mine = json.loads(r.must("sinkholectl", "explain", "bot.c2.example", "--client", "127.0.0.1", "--json"))
+        tool = json.loads(r.must("sinkhole-blocklist", "explain", "bot.c2.example", "--client", "127.0.0.1", "--json"))
+        wrong = r.run("sinkholectl", "explain", "a..b")
     equal((e["verdict"], e["action"], len(e["rules"])), ("act", "address", 1), "verdict")
     rule = e["rules"][0]
     equal((rule["rule"], rule["list"], rule["kind"], rule["lost"]), ("c2.example", "lab", "subtree", None), "rule")
-    equal((out[0], out[1].strip()), (1, "www.delta.example: resolved as it is"), "a clean name")
+    equal((out[0], out[1].strip()), (1, "www.delta.example: resolved as it is; it is on no list"), "a clean name")
+    equal((mine, mine["client"]["lists"]), (tool, "all lists"), "the resolver and the list operators' tool")
+    check(wrong[0] == 2 and "no domain name" in wrong[2], "no name", wrong)
     check(later[0] == 1 and ("expired" in later[1] or "lapsed" in later[1]), "expiry", later)
 
 

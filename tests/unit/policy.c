@@ -332,7 +332,7 @@ END_TEST
 
 START_TEST(explain_agrees_with_the_decision)
 {
-	struct policy_reason r[BLOCKLIST_MATCHES_MAX];
+	struct policy_reason r[POLICY_REASONS_MAX];
 	uint8_t name[DNS_NAME_MAX];
 	struct verdict v;
 	struct policy_asked q = {.name = name};
@@ -348,23 +348,23 @@ START_TEST(explain_agrees_with_the_decision)
 	add("second", "192.0.2.0/24", RULE_ADDR_CLIENT, RULE_PASSTHRU, 0, 0);
 	renew();
 	ck_assert_int_eq(name_from_str(name, "x.bad.example"), 0);
-	int n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &v, &policy, &q);
+	int n = policy_explain(r, &v, &policy, &q);
 	ck_assert_int_eq(n, 4);
 	ck_assert_int_eq(v.action, RULE_NODATA);
 	ck_assert_ptr_nonnull(strstr(r[0].lost, "monitor"));
 	ck_assert_ptr_null(r[1].lost);
 	ck_assert_int_eq(r[1].rule.action, RULE_NODATA);
-	ck_assert_ptr_nonnull(strstr(r[2].lost, "before"));
+	ck_assert_ptr_nonnull(strstr(r[2].lost, "precedence"));
 	ck_assert_ptr_nonnull(strstr(r[3].lost, "expired"));
 	ck_assert_int_eq(addr_from_text(&q.client, "192.0.2.7", 9), 0);
-	n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &v, &policy, &q);
+	n = policy_explain(r, &v, &policy, &q);
 	ck_assert_int_eq(n, 5);
 	ck_assert_int_eq(v.action, RULE_NODATA);
 	ck_assert_int_eq(r[2].trigger, RULE_ON_CLIENT); /* before the name of its list */
 	ck_assert_int_eq(r[3].trigger, RULE_ON_QNAME);
 	q.server = true;
 	q.client.family = 0;
-	n = policy_explain(r, BLOCKLIST_MATCHES_MAX, &v, &policy, &q);
+	n = policy_explain(r, &v, &policy, &q);
 	ck_assert_int_eq(n, 5);
 	ck_assert_int_eq(v.action, RULE_DROP);
 	close_store();
