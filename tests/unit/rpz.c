@@ -252,6 +252,9 @@ static const struct row rows[] = {
 	 "z1 nxdomain ns-name ns.test"},
 	{"T4", "ns.test.rpz-nsdname CNAME .\n", "ns.test", "pass"},
 	{"T4", "32.1.2.0.192.rpz-nsip CNAME .\n", "answer 192.0.2.1", "pass"},
+	{"T5", "x.test 0 CNAME .\n", "x.test", "z1 nxdomain name x.test"},
+	{"T5", "x.test 2147483647 CNAME .\n", "x.test", "z1 nxdomain name x.test"},
+	{"T5", "x.test AAAA 2001:db8::1\n", "x.test", "z1 local-data name x.test"},
 	/* precedence; PR1 is resolve's: listed_cname_target.rpl, walled_garden.rpl */
 	{"PR2", "x.test CNAME .\n|\nx.test CNAME *.\n", "x.test",
 	 "z1 nxdomain name x.test"},
@@ -278,6 +281,13 @@ static const struct row rows[] = {
 	/* never by action */
 	{"PR8", "x.test CNAME rpz-drop.\n|\nx.test CNAME rpz-passthru.\n", "x.test",
 	 "z1 drop name x.test"},
+	/* qname-as-ns: always, but for passthru; ip-as-ns: never for policy zones */
+	{"O2", "ns.test CNAME .\n", "server ns.test 192.0.2.1",
+	 "z1 nxdomain ns-name ns.test"},
+	{"O2", "*.test CNAME .\n", "server ns.test 192.0.2.1",
+	 "z1 nxdomain ns-name test"},
+	{"O2", "ns.test CNAME rpz-passthru.\n", "server ns.test 192.0.2.1", "pass"},
+	{"O2", "32.1.2.0.192.rpz-ip CNAME .\n", "server ns.test 192.0.2.1", "pass"},
 	/* of two records that exclude each other the first */
 	{"Z2", "x.test CNAME .\nx.test CNAME *.\n", "x.test", "z1 nxdomain name x.test"},
 };

@@ -223,6 +223,39 @@ START_TEST(every_action_is_answered_and_logged)
 }
 END_TEST
 
+/* RPZ draft 4: what a question asks for, and how, is no trigger (T5), nor a way around
+ * (G1, G2). */
+START_TEST(types_and_flags_never_matter)
+{
+	static const uint8_t opt[] = {0, 0, DNS_OPT, 4, 208, 0, 0, 0, 0, 0, 0};
+	static const unsigned flags[] = {0, DNS_RD, DNS_RD | DNS_AD, DNS_RD | DNS_CD,
+					 DNS_AD | DNS_CD};
+	uint8_t msg[512], out[DNS_UDP_MAX];
+	open_serve();
+	list("l", "bad.example", RULE_NXDOMAIN);
+	for (unsigned type = 1; type <= 300; type++) {
+		size_t len = 0,
+		       n = question(msg, "x.bad.example", type,
+				    flags[type % (sizeof flags / sizeof *flags)]);
+		if (type != DNS_ANY && dns_type_is_meta(type))
+			continue;
+		wire_set16(msg + 10, type & 1);
+		memcpy(msg + n, opt, sizeof opt);
+		msg[n + 7] = type & 2 ? DNS_EDNS_DO >> 8 : 0;
+		n += type & 1 ? sizeof opt : 0;
+		ck_assert_int_eq(serve_question(serve, &client_udp, msg, n, out, &len),
+				 SERVE_ANSWER);
+		ck_assert_msg((out[3] & DNS_RCODE_MASK) == DNS_NXDOMAIN, "type %u: %u",
+			      type, out[3]);
+		ck_assert_msg(!(out[3] & DNS_AD) && wire_get16(out + 6) == 0 &&
+				      wire_get16(out + 8) == 1,
+			      "type %u", type);
+	}
+	ck_assert_uint_eq(stats.n[STATS_TASK], 0);
+	close_serve();
+}
+END_TEST
+
 /* RFC 8482: no look-up, which would fail here; what is listed keeps its answer. */
 START_TEST(any_is_not_looked_up)
 {
@@ -785,13 +818,13 @@ START_TEST(rules_about_clients)
 }
 END_TEST
 
-UNIT_SUITE("serve", every_action_is_answered_and_logged, any_is_not_looked_up,
-	   local_data_is_answered_and_logged, no_room_in_the_log_no_answer,
-	   who_may_ask_and_who_opted_out, strangers_get_no_more_than_they_sent,
-	   opt_out_in_ipv6_dress, local_zones_and_rules_that_override_them,
-	   local_zones_and_zones_given, cached_names_are_judged_anew,
-	   popular_names_are_looked_up_again, no_view_is_servfail,
-	   monitor_is_logged_and_goes_on,
+UNIT_SUITE("serve", every_action_is_answered_and_logged, types_and_flags_never_matter,
+	   any_is_not_looked_up, local_data_is_answered_and_logged,
+	   no_room_in_the_log_no_answer, who_may_ask_and_who_opted_out,
+	   strangers_get_no_more_than_they_sent, opt_out_in_ipv6_dress,
+	   local_zones_and_rules_that_override_them, local_zones_and_zones_given,
+	   cached_names_are_judged_anew, popular_names_are_looked_up_again,
+	   no_view_is_servfail, monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
 	   groups, who_changes_groups_while_waiting, tcp_only_behind_an_alias,
