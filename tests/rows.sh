@@ -25,5 +25,5 @@ for row in $draft; do
 	printf '%s\n' "$tested" "$differs" | grep -qw "$row" ||
 		{ echo "RPZ draft: $row has no test, and README.md does not say that it differs" >&2; bad=1; }
 done
-[ $bad = 0 ] && echo "rows: $(echo "$names" | wc -l) tests named, all there; $(echo $draft | wc -w) rows of the RPZ draft"
+[ $bad = 0 ] && echo "rows: $(echo "$names" | wc -l) tests named, all there; $(echo "$draft" | wc -w) rows of the RPZ draft"
 exit $bad

@@ -231,9 +231,11 @@ START_TEST(types_and_flags_never_matter)
 	static const unsigned flags[] = {0, DNS_RD, DNS_RD | DNS_AD, DNS_RD | DNS_CD,
 					 DNS_AD | DNS_CD};
 	uint8_t msg[512], out[DNS_UDP_MAX];
+	struct hit h;
+	unsigned asked = 0;
 	open_serve();
 	list("l", "bad.example", RULE_NXDOMAIN);
-	for (unsigned type = 1; type <= 300; type++) {
+	for (unsigned type = 1; type <= DNS_CAA; type++) {
 		size_t len = 0,
 		       n = question(msg, "x.bad.example", type,
 				    flags[type % (sizeof flags / sizeof *flags)]);
@@ -241,15 +243,18 @@ START_TEST(types_and_flags_never_matter)
 			continue;
 		wire_set16(msg + 10, type & 1);
 		memcpy(msg + n, opt, sizeof opt);
-		msg[n + 7] = type & 2 ? DNS_EDNS_DO >> 8 : 0;
+		msg[n + 7] = (uint8_t)(type & 2 ? DNS_EDNS_DO >> 8 : 0);
 		n += type & 1 ? sizeof opt : 0;
-		ck_assert_int_eq(serve_question(serve, &client_udp, msg, n, out, &len),
-				 SERVE_ANSWER);
+		ck_assert_msg(serve_question(serve, &client_udp, msg, n, out, &len) ==
+				      SERVE_ANSWER,
+			      "type %u", type);
 		ck_assert_msg((out[3] & DNS_RCODE_MASK) == DNS_NXDOMAIN, "type %u: %u",
 			      type, out[3]);
 		ck_assert_msg(!(out[3] & DNS_AD) && wire_get16(out + 6) == 0 &&
 				      wire_get16(out + 8) == 1,
 			      "type %u", type);
+		ck_assert_uint_eq(hits(&h), ++asked);
+		ck_assert_uint_eq(h.qtype, type);
 	}
 	ck_assert_uint_eq(stats.n[STATS_TASK], 0);
 	close_serve();
@@ -279,8 +284,12 @@ END_TEST
 /* RPZ draft 3.6; the list's own action, or its mode, goes before a rule's. */
 START_TEST(local_data_is_answered_and_logged)
 {
-	static const struct blocklist_list_set nodata = {NULL, -1, RULE_NODATA, -1,
-							 -1,   -1, -1,		NULL};
+	static const struct blocklist_list_set nodata = {.precedence = -1,
+							 .action = RULE_NODATA,
+							 .mode = -1,
+							 .ede = -1,
+							 .lease_s = -1,
+							 .serial = -1};
 	static const struct blocklist_rr a = {DNS_A, 4, 30,
 					      (const uint8_t *)"\300\0\2\7"};
 	static const struct blocklist_rr txt = {DNS_TXT, 2, 30, (const uint8_t *)"\1x"};
