@@ -19,7 +19,8 @@
 enum {
 	GAP_MS = 100, /* between two rounds of a zone, however often NOTIFY comes */
 	STACK_BYTES = 1 << 20,
-	CONNECTION_US = 200000, /* a primary sends its notification at once */
+	CONNECTION_MS =
+		200, /* a primary sends its notification at once; the others wait */
 	BACKLOG = 16,
 };
 
@@ -196,29 +197,34 @@ static void take_datagram(struct follow *f, int fd)
 		(void)!sendto(fd, msg, len, MSG_DONTWAIT, (struct sockaddr *)&ss, ss_len);
 }
 
+static bool read_connection(const struct stream *s, uint8_t *msg, size_t *len)
+{
+	int64_t until = cli_now_ms() + CONNECTION_MS;
+	if (stream_move(s, msg, 2, false, until))
+		return false;
+	*len = wire_get16(msg);
+	return *len >= DNS_HEADER_LEN && !stream_move(s, msg + 2, *len, false, until);
+}
+
 /* Knot notifies over TCP. Nobody but a primary is listened to, and it not for long. */
 static void take_connection(struct follow *f, int listen_fd)
 {
-	const struct timeval wait = {.tv_usec = CONNECTION_US};
 	uint8_t msg[2 + 65535];
 	struct sockaddr_storage ss;
 	socklen_t ss_len = sizeof ss;
-	int fd = accept4(listen_fd, (struct sockaddr *)&ss, &ss_len, SOCK_CLOEXEC);
-	if (fd < 0)
+	size_t len;
+	struct stream s = {accept4(listen_fd, (struct sockaddr *)&ss, &ss_len,
+				   SOCK_CLOEXEC | SOCK_NONBLOCK),
+			   f->poll[0].fd};
+	if (s.fd < 0)
 		return;
 	struct addr from = sender(&ss);
-	bool known = find(f, NULL, &from, NULL) &&
-		     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == 0;
-	if (known && recv(fd, msg, 2, MSG_WAITALL) == 2) {
-		size_t len = wire_get16(msg);
-		ssize_t n = recv(fd, msg + 2, len, MSG_WAITALL);
-		if (n == (ssize_t)len && n >= DNS_HEADER_LEN &&
-		    take_notify(f, &from, msg + 2, &len, sizeof msg - 2)) {
-			wire_set16(msg, (unsigned)len);
-			(void)!send(fd, msg, len + 2, MSG_NOSIGNAL | MSG_DONTWAIT);
-		}
+	if (find(f, NULL, &from, NULL) && read_connection(&s, msg, &len) &&
+	    take_notify(f, &from, msg + 2, &len, sizeof msg - 2)) {
+		wire_set16(msg, (unsigned)len);
+		(void)!send(s.fd, msg, len + 2, MSG_NOSIGNAL);
 	}
-	close(fd);
+	close(s.fd);
 }
 
 static int listen_on(const struct addr *a, int type, int *fd)

@@ -12,6 +12,8 @@
 #define SINKHOLED_TOOLS_TRANSFER_H
 
 #include "include/addr.h"
+#include "resolver/wire_guard.h"
+#include "tools/stream.h"
 #include "tools/tsig.h"
 
 enum {
@@ -31,12 +33,13 @@ static inline bool soa_newer(uint32_t a, uint32_t b)
 }
 
 struct transfer {
-	int fd, stop_fd;
+	struct stream stream;
 	const uint8_t *zone;
 	struct tsig tsig; /* key NULL: unsigned */
+	/* of the question at hand */
 	uint16_t id, qtype;
-	uint64_t bytes;
-	int64_t end_ms; /* of the whole transfer */
+	uint64_t bytes; /* of its answer */
+	int64_t start_ms;
 	char why[160];
 	size_t len;
 	uint8_t msg[65536];
@@ -66,5 +69,18 @@ MUST_CHECK int transfer_soa(struct transfer *t, struct soa *out);
 MUST_CHECK int transfer_zone(struct transfer *t, struct transfer_zone *out,
 			     const char *dir, bool incremental, uint32_t serial);
 void transfer_zone_fini(struct transfer_zone *z);
+
+/* ---- for transfer_zone.c ---- */
+
+/* Says why; returns err. */
+int transfer_fail(struct transfer *t, int err, const char *why);
+/* serial is for IXFR: the one that is there. */
+MUST_CHECK int transfer_ask(struct transfer *t, uint16_t qtype, uint32_t serial);
+/* The next message of the answer, its signature checked and off. */
+MUST_CHECK int transfer_receive(struct transfer *t);
+/* Its header and question; those behind the first need no question. */
+MUST_CHECK int transfer_read(struct transfer *t, struct wire_walk *w, bool first);
+bool transfer_is_soa(const struct transfer *t, const struct wire_rr *rr);
+void transfer_read_soa(struct soa *out, const struct wire_rr *rr);
 
 #endif

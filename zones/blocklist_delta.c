@@ -9,8 +9,10 @@
 
 enum {
 	DELTA_WAIT_MS = 5000, /* an import of a large list takes longer, an edit less */
-	/* Records looked at below a name until one is found that is no marker. */
+	/* Keys looked at below a name: until one is found that is no marker, or to mark
+	 * them. All of a large list are an import's work. */
 	BELOW_MAX = 4096,
+	LIST_LEN = 3, /* of a key's beginning, which names the list */
 };
 
 struct blocklist_delta {
@@ -116,34 +118,47 @@ static int put_kind(struct blocklist_delta *d, struct place *p, int kind,
 
 /* ---- what stands around a name ---- */
 
-/* Whether the list has a rule (no marker) for names of that sort at key or, but with self
- * false only there, below it: 0, 1 or ERR_*. */
-static int has_rule(struct blocklist_delta *d, const struct place *p, bool ns, bool self)
+/* Keys of the list at and below a place, in order. */
+struct below {
+	size_t len; /* of the least key that may come next; 0: the place's own */
+	int n;
+	bool rule; /* the one at hand has a rule (no marker) for names of that sort */
+	uint8_t bytes[BLOCKLIST_KEY_MAX + 4];
+};
+
+static bool has_rule(const struct blocklist_want *want, bool ns)
 {
-	MDB_val k = p->key, v;
-	MDB_cursor *c = d->merge.txn.entries;
-	int rc = mdb_cursor_get(c, &k, &v, MDB_SET_RANGE);
-	for (int i = 0; !rc; i++) {
-		struct blocklist_want want;
-		if (k.mv_size < p->key.mv_size ||
-		    memcmp(k.mv_data, p->key_bytes, p->key.mv_size) != 0)
-			return 0;
-		if (i == BELOW_MAX)
-			return ERR_RANGE;
-		int err = blocklist_want_visible(&want, &k, &v, d->merge.version, -1);
-		if (err)
-			return err;
-		for (int j = 0; j < want.n; j++) {
-			struct blocklist_record r;
-			memcpy(&r, want.bytes[j], sizeof r);
-			if (!rule_kind_is_marker(r.kind) &&
-			    rule_kind_is_ns(r.kind) == ns &&
-			    (self || k.mv_size > p->key.mv_size))
-				return 1;
-		}
-		rc = mdb_cursor_get(c, &k, &v, MDB_NEXT);
+	for (int i = 0; i < want->n; i++) {
+		struct blocklist_record r;
+		memcpy(&r, want->bytes[i], sizeof r);
+		if (!rule_kind_is_marker(r.kind) && rule_kind_is_ns(r.kind) == ns)
+			return true;
 	}
-	return rc == MDB_NOTFOUND ? 0 : blocklist_error(rc);
+	return false;
+}
+
+/* 1: there is one, 0: there are no more. The tree may change between two calls. */
+static int below_next(struct blocklist_delta *d, struct below *b, const struct place *p,
+		      bool ns)
+{
+	struct blocklist_want want;
+	MDB_val v, k = b->len ? (MDB_val){b->len, b->bytes} : p->key;
+	int rc = mdb_cursor_get(d->merge.txn.entries, &k, &v, MDB_SET_RANGE);
+	if (rc)
+		return rc == MDB_NOTFOUND ? 0 : blocklist_error(rc);
+	if (k.mv_size < p->key.mv_size ||
+	    memcmp(k.mv_data, p->key_bytes, p->key.mv_size) != 0)
+		return 0;
+	if (k.mv_size >= sizeof b->bytes)
+		return ERR_DAMAGED;
+	if (b->n++ == BELOW_MAX)
+		return ERR_RANGE;
+	memcpy(b->bytes, k.mv_data, k.mv_size);
+	b->bytes[k.mv_size] = 0;
+	b->len = k.mv_size + 1;
+	int err = blocklist_want_visible(&want, &k, &v, d->merge.version, -1);
+	b->rule = !err && has_rule(&want, ns);
+	return err ? err : 1;
 }
 
 static int marker_of(bool ns)
@@ -180,17 +195,37 @@ static int mark(struct blocklist_delta *d, const uint8_t *name, bool ns)
 	return err;
 }
 
+/* A wildcard has come to p: marks what stands below it. */
+static int mark_below(struct blocklist_delta *d, const struct place *p, bool ns)
+{
+	struct below b = {.len = 0};
+	int more;
+	while ((more = below_next(d, &b, p, ns)) > 0) {
+		struct blocklist_key key;
+		int err = !b.rule ? ERR_OK
+				  : blocklist_key_decode(&key, b.bytes + LIST_LEN,
+							 b.len - 1 - LIST_LEN);
+		if (!err && b.rule)
+			err = mark(d, key.name, ns);
+		if (err)
+			return err;
+	}
+	return more;
+}
+
 /* Takes away the markers that a rule at name, now gone, was the last to need. */
 static int unmark(struct blocklist_delta *d, const uint8_t *name, bool ns)
 {
 	struct place p;
 	for (; *name; name = name_parent(name)) {
 		struct blocklist_key key = {.name = {0}};
+		struct below b = {.len = 0};
 		name_copy(key.name, name);
-		int err = look(d, &p, &key);
-		int has = err ? err : has_rule(d, &p, ns, true);
-		if (has)
-			return has < 0 ? has : ERR_OK;
+		int err = look(d, &p, &key), more = 0;
+		while (!err && (more = below_next(d, &b, &p, ns)) > 0 && !b.rule)
+			;
+		if (err || more)
+			return err ? err : more < 0 ? more : ERR_OK;
 		if (blocklist_want_kind(&p.want, marker_of(ns)))
 			err = put_kind(d, &p, marker_of(ns), NULL);
 		if (err)
@@ -214,20 +249,20 @@ static int add(struct blocklist_delta *d, struct place *p,
 		memcpy(entry, was, h.len);
 		if (blocklist_entry_join(entry, newer) == BLOCKLIST_CUT)
 			return ERR_RANGE;
-	} else if (name && rule_kind_is_wildcard(item->kind)) {
-		int has = has_rule(d, p, ns, false);
-		if (has)
-			return has < 0 ? has : ERR_RANGE;
 	}
 	int err = put_kind(d, p, item->kind, entry);
+	if (!err && name && !was && rule_kind_is_wildcard(item->kind))
+		err = mark_below(d, p, ns);
 	return err || !name ? err : mark(d, item->key.name, ns);
 }
 
-/* What stays of local data without some of its records. */
-static void data_without(struct blocklist_data *out, const struct blocklist_data *all,
+/* What stays of local data without some of its records; false: not all of these are
+ * there. */
+static bool data_without(struct blocklist_data *out, const struct blocklist_data *all,
 			 const struct blocklist_data *gone)
 {
 	struct blocklist_rr rr, other;
+	size_t lost = 0;
 	out->len = 0;
 	for (size_t at = 0; blocklist_data_next(all, &at, &rr);) {
 		bool stays = true;
@@ -236,7 +271,10 @@ static void data_without(struct blocklist_data *out, const struct blocklist_data
 				memcmp(rr.rdata, other.rdata, rr.len) != 0;
 		if (stays) /* there was room for all of them */
 			(void)!blocklist_data_add(out, &rr);
+		else
+			lost += (size_t)BLOCKLIST_RR_HEAD + rr.len;
 	}
+	return lost == gone->len;
 }
 
 static int take_out(struct blocklist_delta *d, struct place *p,
@@ -245,15 +283,16 @@ static int take_out(struct blocklist_delta *d, struct place *p,
 	const uint8_t *was = blocklist_want_kind(&p->want, item->kind);
 	uint8_t entry[BLOCKLIST_ENTRY_MAX];
 	struct blocklist_item stands;
-	if (!was)
-		return ERR_OK;
+	if (!was) /* the list is not what its source takes it for */
+		return ERR_RANGE;
 	blocklist_entry_decode(&stands, was);
 	stands.key = item->key;
-	if (stands.action != item->action) /* hidden by what stands: an import's case */
-		return ERR_OK;
+	if (stands.action != item->action)
+		return ERR_RANGE;
 	if (stands.action == RULE_LOCAL_DATA) {
 		struct blocklist_data all = stands.entry.data;
-		data_without(&stands.entry.data, &all, &item->entry.data);
+		if (!data_without(&stands.entry.data, &all, &item->entry.data))
+			return ERR_RANGE;
 		if (stands.entry.data.len) {
 			blocklist_entry_encode(entry, &stands);
 			return put_kind(d, p, item->kind, entry);

@@ -63,6 +63,7 @@ def knot(args, folder):
 
 # ---- primaries that a test plays itself, without TSIG ----
 
+NOTIFY = struct.pack("!6H", 7, 0x2400, 1, 0, 0, 0) + name_wire(ZONE) + struct.pack("!HH", 6, 1)
 NAMES = ["n%d.example.org" % i for i in range(10)]
 
 
@@ -163,15 +164,14 @@ def silent(args, folder):
             began = time.monotonic()
         check(time.monotonic() - began < 2, "slow to end")
     state = {"serial": 1, "names": NAMES}
-    notify = struct.pack("!6H", 7, 0x2400, 1, 0, 0, 0) + name_wire(ZONE) + struct.pack("!HH", 6, 1)
     with Puppet(honest(state)) as p:
         f = Follower(args, folder, "notify", [p.port], secret=None)
         with f:
             until("a first transfer", 5, lambda: f.list().get("serial") == 1, f.said)
             asked = len(p.asked)
-            for source, wire, answered in (("127.0.0.9", notify, False), ("127.0.0.1", notify.replace(b"rpz", b"abc"), False),
-                                           ("127.0.0.1", notify[:-1], False), ("127.0.0.1", os.urandom(64), False),
-                                           ("127.0.0.1", notify, True)):
+            for source, wire, answered in (("127.0.0.9", NOTIFY, False), ("127.0.0.1", NOTIFY.replace(b"rpz", b"abc"), False),
+                                           ("127.0.0.1", NOTIFY[:-1], False), ("127.0.0.1", os.urandom(64), False),
+                                           ("127.0.0.1", NOTIFY, True)):
                 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
                     s.bind((source, 0))
                     s.settimeout(2 if answered else .2)
@@ -183,6 +183,30 @@ def silent(args, folder):
                 if not answered:
                     equal(len(p.asked), asked, "questions")
             until("a question after NOTIFY", 5, lambda: len(p.asked) > asked, f.said)
+
+
+@test("NOTIFY over TCP a byte at a time keeps no other one waiting")
+def dripping(args, folder):
+    state = {"serial": 1, "names": NAMES}
+    with Puppet(honest(state)) as p, contextlib.ExitStack() as stack:
+        f = stack.enter_context(Follower(args, folder, "dripping", [p.port], secret=None))
+        until("a first transfer", 5, lambda: f.list().get("serial") == 1, f.said)
+        drips = [stack.enter_context(socket.create_connection(("127.0.0.1", f.listen))) for _ in range(3)]
+        asked, over = len(p.asked), time.monotonic() + 5
+        for s in drips:
+            s.sendall(struct.pack("!H", len(NOTIFY)))
+        with socket.create_connection(("127.0.0.1", f.listen)) as s:
+            s.sendall(struct.pack("!H", len(NOTIFY)) + NOTIFY)
+            s.settimeout(.05)
+            answer = b""
+            while not answer:
+                check(time.monotonic() < over, "no answer to NOTIFY")
+                for d in drips:
+                    with contextlib.suppress(OSError):
+                        d.send(b"x")
+                with contextlib.suppress(socket.timeout):
+                    answer = s.recv(512)
+        until("a question after NOTIFY", 5, lambda: len(p.asked) > asked, f.said)
 
 
 @test("a wrong key, and no key, take nothing; a key file that all can read is refused")
