@@ -1,8 +1,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "include/utf8.h"
+#include "tools/blocklist_hits.h"
 #include "tools/blocklist_tool.h"
 
 /* list set, promote: a list's settings. */
@@ -137,43 +139,122 @@ int tool_list_set(const struct cli *c)
 
 /* ---- promote ---- */
 
+enum { PROMOTE_SPAN_S = 30 * 86400, PROMOTE_ENTRIES = 10 };
+
+/* What the list matched while it only watched, as JSON; NULL after saying why not. */
+static json_t *watched(const struct cli *c, const struct blocklist_list *l, int64_t since)
+{
+	struct blocklist_hits h;
+	json_t *entries = NULL, *out = NULL;
+	uint64_t hits = 0;
+	size_t clients = 0;
+	int status = blocklist_hits_open(&h, c, l->name, RULE_MONITOR, since);
+	if (status != CLI_GO)
+		return NULL;
+	if (blocklist_hits_total(&h, &hits, &clients) == CLI_GO)
+		entries = blocklist_hits_entries(&h, PROMOTE_ENTRIES);
+	if (entries)
+		out = json_pack("{s:s s:I s:I s:b s:I s:I s:o}", "list", l->name, "names",
+				(json_int_t)l->names, "addresses",
+				(json_int_t)l->addresses, "log", h.there, "hits",
+				(json_int_t)hits, "clients", (json_int_t)clients,
+				"entries", entries);
+	blocklist_hits_close(&h);
+	return out;
+}
+
+static void print_entries(const json_t *entries)
+{
+	static const struct cli_column columns[] = {
+		{"hits", true}, {"clients", true}, {"entry", false}, {0}};
+	struct cli_table *table = cli_table_open(columns, false);
+	char hits[24], clients[24];
+	json_t *e;
+	size_t i;
+	json_array_foreach(entries, i, e)
+	{
+		const char *entry = json_string_value(json_object_get(e, "entry"));
+		snprintf(hits, sizeof hits, "%lld",
+			 json_integer_value(json_object_get(e, "hits")));
+		snprintf(clients, sizeof clients, "%lld",
+			 json_integer_value(json_object_get(e, "clients")));
+		if (table)
+			cli_table_row(table, (const char *const[]){hits, clients, entry});
+	}
+	if (table)
+		cli_table_close(table);
+}
+
+static void print_watched(json_t *seen)
+{
+	long long names, addresses, hits, clients;
+	int log;
+	json_t *entries;
+	json_unpack(seen, "{s:I s:I s:b s:I s:I s:o}", "names", &names, "addresses",
+		    &addresses, "log", &log, "hits", &hits, "clients", &clients,
+		    "entries", &entries);
+	if (!log)
+		printf("there is no hit log here that could be read, so nothing is known "
+		       "of what it matched\n");
+	else
+		printf("%lld questions of %lld clients matched while it watched\n", hits,
+		       clients);
+	print_entries(entries);
+	printf("%lld names and %lld addresses will be acted on\n", names, addresses);
+}
+
+/* CLI_GO with what it matched in *seen, when it only watches. */
+static int promotable(json_t **seen, const struct cli *c, int64_t since)
+{
+	struct tool t;
+	const char *name = c->operands[0];
+	int status = tool_open(&t, c, BLOCKLIST_READ);
+	if (status != CLI_GO)
+		return status;
+	const struct blocklist_list *l = blocklist_list_named(t.view, name);
+	if (!l)
+		status = tool_fail(&t, name, ERR_NOENT);
+	else if (l->mode != BLOCKLIST_MONITOR)
+		status = cli_no("list %s does not only watch: it is %s already", name,
+				blocklist_mode_text(l->mode));
+	else if (!(*seen = watched(c, l, since)))
+		status = CLI_FAULT;
+	tool_close(&t);
+	return status;
+}
+
 int tool_promote(const struct cli_command *self, int argc, char **argv)
 {
 	struct blocklist_list_set set = keep;
 	const char *reason = NULL;
+	bool dry_run = false;
+	int64_t since = (int64_t)time(NULL) - PROMOTE_SPAN_S;
+	json_t *seen = NULL;
 	struct cli c;
-	struct tool t;
 	const struct cli_option options[] = {
 		{"reason", CLI_TEXT, &reason, "TEXT", "recorded with the change", 0, 0},
+		{"since", CLI_PAST, &since, "TIME",
+		 "report hits from then on; default 30d (ago)", 0, 0},
+		{"dry-run", CLI_FLAG, &dry_run, NULL, "report only, change nothing", 0,
+		 0},
 		{0},
 	};
 	int status = cli_parse(&c, self, options, 1, 1, argc, argv);
 	set.mode = BLOCKLIST_LIVE;
-	if (status == CLI_GO)
+	if (status == CLI_GO && !dry_run)
 		status = tool_need_reason(reason, "promote");
 	if (status == CLI_GO)
-		status = tool_open(&t, &c, BLOCKLIST_READ);
-	if (status != CLI_GO)
-		return status;
-	const struct blocklist_list *l = blocklist_list_named(t.view, c.operands[0]);
-	json_int_t names = l ? (json_int_t)l->names : 0;
-	json_int_t addresses = l ? (json_int_t)l->addresses : 0;
-	if (!l)
-		status = tool_fail(&t, c.operands[0], ERR_NOENT);
-	else if (l->mode != BLOCKLIST_MONITOR)
-		status = cli_no("list %s does not only watch: it is %s already",
-				c.operands[0],
-				l->mode == BLOCKLIST_OFF ? "disabled" : "live");
-	tool_close(&t);
+		status = promotable(&seen, &c, since);
 	if (status != CLI_GO)
 		return status;
 	if (!c.json)
-		printf("%lld names and %lld addresses will be acted on; \"sinkhole-hits "
-		       "top "
-		       "names --list %s --action monitor\" shows what they matched while "
-		       "it watched\n",
-		       (long long)names, (long long)addresses, c.operands[0]);
-	return change(&c, c.operands[0], &set, "promote",
-		      json_pack("{ss ss sI sI}", "list", c.operands[0], "reason", reason,
-				"names", names, "addresses", addresses));
+		print_watched(seen);
+	else if (dry_run)
+		cli_json(json_incref(seen));
+	if (dry_run) {
+		json_decref(seen);
+		return CLI_DONE;
+	}
+	json_object_set_new(seen, "reason", cli_json_text(reason));
+	return change(&c, c.operands[0], &set, "promote", seen);
 }

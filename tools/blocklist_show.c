@@ -3,6 +3,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tools/blocklist_hits.h"
 #include "tools/blocklist_tool.h"
 
 /* list, lists, stats: what there is. */
@@ -94,24 +95,54 @@ int tool_list(const struct cli_command *self, int argc, char **argv)
 
 /* ---- lists ---- */
 
-static void list_row(struct cli_table *table, const struct blocklist_list *l)
+/* "5m", "3h", "12d": since then; "" for never. */
+static char *age_text(char out[CLI_SIZE_TEXT_MAX], uint32_t then, uint32_t now)
 {
-	char precedence[8], names[24], addresses[24], serial[16];
-	char loaded[CLI_TIME_TEXT_MAX], lease[CLI_TIME_TEXT_MAX];
-	snprintf(precedence, sizeof precedence, "%u", l->precedence);
-	snprintf(names, sizeof names, "%llu", (unsigned long long)l->names);
-	snprintf(addresses, sizeof addresses, "%llu", (unsigned long long)l->addresses);
-	snprintf(serial, sizeof serial, "%u", l->serial);
-	tool_time(loaded, l->loaded);
-	tool_time(lease, l->lease);
+	uint32_t s = now > then ? now - then : 0;
+	*out = 0;
+	if (then)
+		snprintf(out, CLI_SIZE_TEXT_MAX, "%u%c",
+			 s < 3600    ? s / 60
+			 : s < 86400 ? s / 3600
+				     : s / 86400,
+			 s < 3600    ? 'm'
+			 : s < 86400 ? 'h'
+				     : 'd');
+	return out;
+}
+
+static char *number_text(char out[24], uint64_t n)
+{
+	snprintf(out, 24, "%llu", (unsigned long long)n);
+	return out;
+}
+
+static void list_row(struct cli_table *table, const struct blocklist_list *l,
+		     const struct blocklist_hits *hits, uint32_t now)
+{
+	char precedence[24], names[24], addresses[24], serial[24], hit[24];
+	char loaded[CLI_TIME_TEXT_MAX], lease[CLI_TIME_TEXT_MAX], age[CLI_SIZE_TEXT_MAX];
 	/* Whatever its mode: it matches nothing. */
-	bool lapsed = l->lease && l->lease <= (uint32_t)time(NULL);
-	const char *mode = lapsed ? "lapsed" : blocklist_mode_text(l->mode);
-	cli_table_row(table,
-		      (const char *const[]){l->name, precedence, mode,
-					    rule_action_text((enum rule_action)l->action),
-					    names, addresses, loaded, lease,
-					    l->serial ? serial : "", l->public_text});
+	bool lapsed = l->lease && l->lease <= now;
+	cli_table_row(
+		table,
+		(const char *const[]){
+			l->name, number_text(precedence, l->precedence),
+			lapsed ? "lapsed" : blocklist_mode_text(l->mode),
+			rule_action_text((enum rule_action)l->action),
+			number_text(names, l->names),
+			number_text(addresses, l->addresses),
+			hits->there ? number_text(hit, blocklist_hits_of(hits, l->name))
+				    : "",
+			tool_time(loaded, l->loaded), age_text(age, l->loaded, now),
+			tool_time(lease, l->lease),
+			l->serial ? number_text(serial, l->serial) : "", l->public_text});
+}
+
+/* From the full hour on, whose hits are added up already. */
+static int64_t day_ago(int64_t now)
+{
+	return (now - 86400) / 3600 * 3600;
 }
 
 int tool_lists(const struct cli_command *self, int argc, char **argv)
@@ -122,26 +153,34 @@ int tool_lists(const struct cli_command *self, int argc, char **argv)
 						    {"action", false},
 						    {"names", true},
 						    {"addresses", true},
+						    {"hits_24h", true},
 						    {"imported", false},
+						    {"age", false},
 						    {"until", false},
 						    {"serial", true},
 						    {"public", false},
 						    {0}};
+	struct blocklist_hits hits;
 	struct cli c;
 	struct tool t;
+	time_t now = time(NULL);
 	int status = cli_parse(&c, self, NULL, 0, 0, argc, argv);
 	if (status == CLI_GO)
 		status = tool_open(&t, &c, BLOCKLIST_READ);
 	if (status != CLI_GO)
 		return status;
+	/* Lists are shown without hits rather than not at all; why has been told. */
+	if (blocklist_hits_open(&hits, &c, NULL, -1, day_ago(now)) != CLI_GO)
+		hits.there = false;
 	struct cli_table *table = cli_table_open(columns, c.json);
 	for (unsigned id = 0; table && id < BLOCKLIST_LISTS_MAX; id++) {
 		const struct blocklist_list *l = blocklist_list(t.view, (uint16_t)id);
 		if (l)
-			list_row(table, l);
+			list_row(table, l, &hits, (uint32_t)now);
 	}
 	if (table)
 		cli_table_close(table);
+	blocklist_hits_close(&hits);
 	tool_close(&t);
 	return table ? CLI_DONE : cli_fail("out of memory");
 }

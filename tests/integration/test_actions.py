@@ -251,6 +251,25 @@ def monitor(r):
     r.remove("c2.example", "--list", "watch")
 
 
+@test("promote: what a list matched while it watched, without clients; then it acts; lists tell hits")
+def promote(r):
+    r.import_text("www.epsilon.example\nquiet.epsilon.example\n", "trial", "--action", "monitor")
+    for client in ("127.0.0.1", "127.0.0.2", "127.0.0.2"):
+        r.ask("www.epsilon.example", client=client)
+    r.wait_hits(lambda h: sum(x["count"] for x in h if x["list"] == "trial") >= 3)
+    report = json.loads(r.must("sinkhole-blocklist", "promote", "trial", "--dry-run", "--json"))
+    equal((report["names"], report["log"], report["hits"], report["clients"]), (2, True, 3, 2), "what it would have blocked")
+    equal(report["entries"], [{"entry": "www.epsilon.example", "hits": 3, "clients": 2}], "by entry")
+    lists = {x["list"]: x for x in map(json.loads, r.must("sinkhole-blocklist", "lists", "--json").splitlines())}
+    equal((lists["trial"]["mode"], lists["trial"]["hits_24h"], lists["trial"]["age"]), ("monitor", 3, "0m"), "lists")
+    check(r.ask("www.epsilon.example", client="127.0.0.1").ede == [], "a dry run changes nothing")
+    r.wait_hits(lambda h: sum(x["count"] for x in h if x["list"] == "trial") >= 4)
+    out = r.must("sinkhole-blocklist", "promote", "trial", "--reason", "watched long enough")
+    check("4 questions of 2 clients" in out and "127.0.0" not in out, "the report", out)
+    equal(r.ask("www.epsilon.example").data("A"), [SINK4], "it acts")
+    r.remove("www.epsilon.example", "--list", "trial")
+
+
 @test("addresses in answers: A and AAAA, fresh and cached")
 def answer_address(r):
     r.ask("bad-address6.alpha.example", "AAAA")
