@@ -13,11 +13,12 @@ localstatedir ?= /var
 mandir ?= $(prefix)/share/man
 
 PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
-PACKAGES = ldns libuv lmdb yaml-0.1 jansson libcrypto libidn2 yajl
+PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c
 DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
-	libjansson-dev libssl-dev libidn2-dev libyajl-dev
+	libjansson-dev libssl-dev libidn2-dev libyajl-dev libfstrm-dev \
+	libprotobuf-c-dev protobuf-c-compiler
 DEBS_CHECK = nsd bind9 knot dnsperf unbound bind9-dnsutils bind9-utils nftables python3 python3-dnspython \
-	python3-cryptography procps iproute2 util-linux \
+	python3-cryptography fstrm-bin dnstap-ldns procps iproute2 util-linux \
 	clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck mandoc valgrind
 
 WARN = -Wall -Wextra -Wshadow -Wvla -Wundef -Wformat=2 -Wstrict-prototypes \
@@ -28,7 +29,7 @@ OPT = $(if $(SAN),-O1 -fno-omit-frame-pointer $(SAN),-O2 $(HARDEN))
 PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -g $(filter-out $(if $(SAN),-Wconversion),$(WARN)) \
-	$(OPT) $(WERROR) -I. $(PKG_CFLAGS) -pthread $(CFLAGS)
+	$(OPT) $(WERROR) -I. -I$(BUILD)/gen $(PKG_CFLAGS) -pthread $(CFLAGS)
 ALL_LDFLAGS = $(if $(SAN),$(SAN),-pie -Wl,-z,relro,-z,now) -pthread $(LDFLAGS)
 
 LIB_SRC = $(filter-out resolver/main.c,$(wildcard zones/*.c resolver/*.c))
@@ -39,6 +40,7 @@ HELPER_SRC = $(wildcard tests/integration/*.c tests/bench/*.c)
 SCENARIO_SRC = $(wildcard tests/scenarios/*.c)
 ALL_SRC = $(LIB_SRC) resolver/main.c $(wildcard tools/*.c) $(wildcard tests/*/*.c)
 
+PROTO = $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(wildcard tools/*.proto))
 LIB = $(BUILD)/libsinkholed.a
 TOOL_LIB = $(BUILD)/libtools.a
 BIN = $(PROGRAMS:%=$(BUILD)/%)
@@ -64,11 +66,21 @@ $(BUILD)/obj/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	@echo '  CC   $<'
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+# What protoc-c writes is not ours to warn about.
+$(PROTO): $(BUILD)/gen/%.pb-c.c: %.proto Makefile
+	@mkdir -p $(@D)
+	@echo '  PB   $<'
+	$(Q)protoc-c --c_out=$(BUILD)/gen $<
+$(PROTO:.c=.o): WARN =
+$(PROTO:.c=.o): %.o: %.c
+	@echo '  CC   $<'
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+$(call obj,tools/hits_dnstap.c tests/unit/hits_dnstap.c): | $(PROTO)
 $(LIB): $(call obj,$(LIB_SRC))
 	@rm -f $@
 	@echo '  AR   $@'
 	$(Q)ar rcs $@ $^
-$(TOOL_LIB): $(call obj,$(TOOL_SRC))
+$(TOOL_LIB): $(call obj,$(TOOL_SRC)) $(PROTO:.c=.o)
 	@rm -f $@
 	@echo '  AR   $@'
 	$(Q)ar rcs $@ $^

@@ -15,7 +15,7 @@ for page in tools/*.[158]; do
 done
 if [ "${1:-}" = --tidy ]; then
 	# -std and include paths as the Makefile has them
-	flags="-std=c11 -D_GNU_SOURCE -I. $(pkg-config --cflags ldns libuv lmdb yaml-0.1 jansson libcrypto libidn2 yajl)"
+	flags="-std=c11 -D_GNU_SOURCE -I. -Ibuild/release/gen $(pkg-config --cflags ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c)"
 	git ls-files 'zones/*.c' 'resolver/*.c' 'tools/*.c' |
 		xargs -P 2 -n 4 sh -c 'f=$1; shift; clang-tidy-14 --quiet --warnings-as-errors="*" "$@" -- $f 2>/dev/null' - "$flags" || bad=1
 fi

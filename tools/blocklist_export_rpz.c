@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tools/blocklist_export.h"
+#include "tools/rpz_owner.h"
 
 /* A response policy zone. A name in a zone ends the wildcards above it, our subtree rules
  * do not end: so each name of the zone, also the empty ones between, gets what it
@@ -233,59 +234,23 @@ static int name_rule(struct export *x, const struct export_rule *r)
 	return ERR_OK;
 }
 
-/* ---- addresses: RPZ draft 4.1.1 ---- */
-
-static void ipv6_owner(char *out, size_t size, const struct prefix *p)
-{
-	unsigned word[8], zeros_at = 8, zeros = 1, run = 0;
-	size_t n = (size_t)snprintf(out, size, "%u", p->bits);
-	for (unsigned i = 0; i < 8; i++) { /* from the last word on */
-		const uint8_t *b = p->addr.bytes + 2 * (7 - i);
-		word[i] = b[0] * 256U + b[1];
-		run = word[i] ? 0 : run + 1;
-		if (run > 1 && run >= zeros) /* of equal ones the last here */
-			zeros = run, zeros_at = i + 1 - run;
-	}
-	for (unsigned i = 0; i < 8 && n < size; i++) {
-		if (i == zeros_at) {
-			n += (size_t)snprintf(out + n, size - n, ".zz");
-			i += zeros - 1;
-		} else {
-			n += (size_t)snprintf(out + n, size - n, ".%x", word[i]);
-		}
-	}
-}
+/* ---- addresses ---- */
 
 static int address_rule(struct export *x, const struct export_rule *r)
 {
-	static const struct {
-		uint8_t use;
-		const char *trigger;
-	} triggers[] = {
-		{RULE_ADDR_CLIENT, "rpz-client-ip"},
-		{RULE_ADDR_ANSWER, "rpz-ip"},
-		{RULE_ADDR_SERVER, "rpz-nsip"},
-	};
+	static const uint8_t uses[] = {RULE_ADDR_CLIENT, RULE_ADDR_ANSWER,
+				       RULE_ADDR_SERVER};
 	const struct prefix *p = &r->key->prefix;
-	const uint8_t *b = p->addr.bytes;
-	char net[64], owner[96];
+	char owner[RPZ_OWNER_MAX];
 	struct answer a = answer_of(r);
 	close_node(x);
 	if (p->bits == 0) { /* there is no such trigger */
 		x->lost[EXPORT_LONG]++;
 		return ERR_OK;
 	}
-	if (p->addr.family == 4)
-		snprintf(net, sizeof net, "%u.%u.%u.%u.%u", p->bits, b[3], b[2], b[1],
-			 b[0]);
-	else
-		ipv6_owner(net, sizeof net, p);
-	for (size_t i = 0; i < sizeof triggers / sizeof *triggers; i++) {
-		if (!(r->rule->kind & triggers[i].use))
-			continue;
-		snprintf(owner, sizeof owner, "%s.%s", net, triggers[i].trigger);
-		put_records(owner, &a);
-	}
+	for (size_t i = 0; i < sizeof uses; i++)
+		if (r->rule->kind & uses[i])
+			put_records(rpz_owner(owner, p, uses[i]), &a);
 	return ERR_OK;
 }
 

@@ -25,10 +25,12 @@ static int tsv_row(struct hits_out *o, const struct hit_row *row,
 	return ERR_OK;
 }
 
-static void tsv_end(struct hits_out *o)
+static int tsv_end(struct hits_out *o)
 {
 	if (o->table)
 		cli_table_close(o->table);
+	o->table = NULL;
+	return ERR_OK;
 }
 
 /* ---- json: every field of the record ---- */
@@ -60,21 +62,22 @@ static int json_row(struct hits_out *o, const struct hit_row *row,
 static int shadowserver_begin(struct hits_out *o)
 {
 	if (!o->goes_on)
-		puts("\"timestamp\",\"protocol\",\"src_ip\",\"src_port\",\"src_asn\","
-		     "\"src_geo\",\"src_region\",\"src_city\",\"src_hostname\","
-		     "\"src_naics\",\"src_sector\",\"device_vendor\",\"device_type\","
-		     "\"device_model\",\"infection\",\"family\",\"tag\","
-		     "\"query_type\",\"query\",\"count\"");
+		fputs("\"timestamp\",\"protocol\",\"src_ip\",\"src_port\",\"src_asn\","
+		      "\"src_geo\",\"src_region\",\"src_city\",\"src_hostname\","
+		      "\"src_naics\",\"src_sector\",\"device_vendor\",\"device_type\","
+		      "\"device_model\",\"infection\",\"family\",\"tag\","
+		      "\"query_type\",\"query\",\"count\"\n",
+		      o->to);
 	return ERR_OK;
 }
 
 /* RFC 4180. What a spreadsheet would take for a formula gets an apostrophe. */
-static void csv(const char *text)
+static void csv(struct hits_out *o, const char *text)
 {
-	printf(",\"%s", *text && strchr("=+-@", *text) ? "'" : "");
+	fprintf(o->to, ",\"%s", *text && strchr("=+-@", *text) ? "'" : "");
 	for (; *text; text++)
-		printf(*text == '"' ? "\"\"" : "%c", *text);
-	putchar('"');
+		fprintf(o->to, *text == '"' ? "\"\"" : "%c", *text);
+	putc('"', o->to);
 }
 
 static int shadowserver_row(struct hits_out *o, const struct hit_row *row,
@@ -82,82 +85,84 @@ static int shadowserver_row(struct hits_out *o, const struct hit_row *row,
 {
 	const struct hit *h = &row->hit;
 	char number[16] = "";
-	printf("\"%.10s %.8s\"", t->time, t->time + 11);
-	csv(h->transport == HIT_UDP ? "udp" : "tcp");
-	csv(t->client);
+	fprintf(o->to, "\"%.10s %.8s\"", t->time, t->time + 11);
+	csv(o, h->transport == HIT_UDP ? "udp" : "tcp");
+	csv(o, t->client);
 	if (h->client.port)
 		snprintf(number, sizeof number, "%u", h->client.port);
-	csv(number);
+	csv(o, number);
 	for (int i = 0; i < 10; i++) /* src_asn to device_model: not known here */
-		csv("");
-	csv(*t->family ? t->family : t->category);
-	csv(t->family);
-	csv(o->privacy->remark);
-	csv(t->type);
-	csv(t->qname);
+		csv(o, "");
+	csv(o, *t->family ? t->family : t->category);
+	csv(o, t->family);
+	csv(o, o->privacy->remark);
+	csv(o, t->type);
+	csv(o, t->qname);
 	snprintf(number, sizeof number, "%u", h->count);
-	csv(number);
-	putchar('\n');
+	csv(o, number);
+	putc('\n', o->to);
 	return ERR_OK;
 }
 
 /* ---- cef ---- */
 
-static void cef(const char *key, const char *text)
+static void cef(struct hits_out *o, const char *key, const char *text)
 {
 	if (!*text)
 		return;
-	printf(" %s=", key);
+	fprintf(o->to, " %s=", key);
 	for (; *text; text++)
-		printf(strchr("\\=", *text) ? "\\%c" : "%c", *text);
+		fprintf(o->to, strchr("\\=", *text) ? "\\%c" : "%c", *text);
 }
 
 /* src and dst take IPv4 only. */
-static void cef_address(const char *key, const char *key6, const char *label,
-			const struct addr *a, const char *text)
+static void cef_address(struct hits_out *o, const char *key, const char *key6,
+			const char *label, const struct addr *a, const char *text)
 {
-	cef(a->family == 4 ? key : key6, text);
+	cef(o, a->family == 4 ? key : key6, text);
 	if (a->family == 6)
-		printf(" %sLabel=%s", key6, label);
+		fprintf(o->to, " %sLabel=%s", key6, label);
 }
 
-static void cef_port(const char *key, uint16_t port)
+static void cef_port(struct hits_out *o, const char *key, uint16_t port)
 {
 	if (port)
-		printf(" %s=%u", key, port);
+		fprintf(o->to, " %s=%u", key, port);
 }
 
 static int cef_row(struct hits_out *o, const struct hit_row *row,
 		   const struct hits_texts *t)
 {
 	const struct hit *h = &row->hit;
-	printf("CEF:0|sinkholed|sinkholed|" SINKHOLED_VERSION
-	       "|sinkhole-%s|Listed name asked for|3|rt=%llu",
-	       rule_action_text(h->action), (unsigned long long)h->time_us / 1000);
-	cef_address("src", "c6a2", "Source IPv6 Address", &h->client, t->client);
-	cef_port("spt", h->client.port);
-	cef_address("dst", "c6a3", "Destination IPv6 Address", &h->listener, t->listener);
-	cef_port("dpt", h->listener.port);
-	cef("proto", h->transport == HIT_UDP ? "UDP" : "TCP");
-	cef("app", "DNS");
-	cef("dhost", t->qname);
-	cef("act", rule_action_text(h->action));
-	cef("cat", t->category);
-	printf(" cnt=%u", h->count);
-	cef("dvchost", t->node);
-	cef("externalId", t->uid);
-	cef("cs1", t->list);
-	cef("cs1Label", "list");
-	cef("cs2", t->rule);
-	cef("cs2Label", "rule");
-	cef("cs3", t->family);
+	fprintf(o->to,
+		"CEF:0|sinkholed|sinkholed|" SINKHOLED_VERSION
+		"|sinkhole-%s|Listed name asked for|3|rt=%llu",
+		rule_action_text(h->action), (unsigned long long)h->time_us / 1000);
+	cef_address(o, "src", "c6a2", "Source IPv6 Address", &h->client, t->client);
+	cef_port(o, "spt", h->client.port);
+	cef_address(o, "dst", "c6a3", "Destination IPv6 Address", &h->listener,
+		    t->listener);
+	cef_port(o, "dpt", h->listener.port);
+	cef(o, "proto", h->transport == HIT_UDP ? "UDP" : "TCP");
+	cef(o, "app", "DNS");
+	cef(o, "dhost", t->qname);
+	cef(o, "act", rule_action_text(h->action));
+	cef(o, "cat", t->category);
+	fprintf(o->to, " cnt=%u", h->count);
+	cef(o, "dvchost", t->node);
+	cef(o, "externalId", t->uid);
+	cef(o, "cs1", t->list);
+	cef(o, "cs1Label", "list");
+	cef(o, "cs2", t->rule);
+	cef(o, "cs2Label", "rule");
+	cef(o, "cs3", t->family);
 	if (*t->family)
-		cef("cs3Label", "family");
-	cef("cs4", t->type);
-	cef("cs4Label", "query type");
-	cef("cs5", o->privacy->remark);
-	cef("cs5Label", "remark");
-	printf(" cn1=%llu cn1Label=entry\n", (unsigned long long)h->entry);
+		cef(o, "cs3Label", "family");
+	cef(o, "cs4", t->type);
+	cef(o, "cs4Label", "query type");
+	cef(o, "cs5", o->privacy->remark);
+	cef(o, "cs5Label", "remark");
+	fprintf(o->to, " cn1=%llu cn1Label=entry\n", (unsigned long long)h->entry);
 	return ERR_OK;
 }
 
@@ -185,31 +190,31 @@ static int misp_row(struct hits_out *o, const struct hit_row *row,
 
 /* ---- the table ---- */
 
-static int nothing_first(struct hits_out *o)
+static int nothing(struct hits_out *o)
 {
 	(void)o;
 	return ERR_OK;
 }
 
-static void nothing_last(struct hits_out *o)
-{
-	(void)o;
-}
-
 static const struct hits_format formats[] = {
-	{"tsv", false, tsv_begin, tsv_row, tsv_end},
-	{"json", false, nothing_first, json_row, nothing_last},
-	{"ocsf", false, nothing_first, hits_format_ocsf, nothing_last},
-	{"ecs", false, nothing_first, hits_format_ecs, nothing_last},
-	{"shadowserver", false, shadowserver_begin, shadowserver_row, nothing_last},
-	{"cef", false, nothing_first, cef_row, nothing_last},
-	{"misp", false, nothing_first, misp_row, nothing_last},
+	{"tsv", HITS_TABLE, tsv_begin, tsv_row, tsv_end},
+	{"json", HITS_LINES, nothing, json_row, nothing},
+	{"ocsf", HITS_LINES, nothing, hits_format_ocsf, nothing},
+	{"ecs", HITS_LINES, nothing, hits_format_ecs, nothing},
+	{"shadowserver", HITS_TABLE, shadowserver_begin, shadowserver_row, nothing},
+	{"cef", HITS_LINES, nothing, cef_row, nothing},
+	{"misp", HITS_LINES, nothing, misp_row, nothing},
 };
 
 const struct hits_format *hits_format_find(const char *name)
 {
+	static const struct hits_format *const others[] = {&hits_format_stix,
+							   &hits_format_dnstap};
 	for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
 		if (strcmp(formats[i].name, name) == 0)
 			return &formats[i];
-	return strcmp(name, hits_format_stix.name) == 0 ? &hits_format_stix : NULL;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(others[i]->name, name) == 0)
+			return others[i];
+	return NULL;
 }

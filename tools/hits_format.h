@@ -5,10 +5,12 @@
  * Threads  one
  * Errors   ERR_*; those of writing are the stream's
  * Source   OCSF 1.3 DNS Activity (4003); Elastic Common Schema 8.11; Shadowserver's
- *          Sinkhole DNS report; ArcSight CEF 26; STIX 2.1; MISP's /sightings/add */
+ *          Sinkhole DNS report; ArcSight CEF 26; STIX 2.1; MISP's /sightings/add;
+ *          dnstap in Frame Streams */
 #ifndef SINKHOLED_TOOLS_HITS_FORMAT_H
 #define SINKHOLED_TOOLS_HITS_FORMAT_H
 
+#include "tools/hits_link.h"
 #include "tools/hits_privacy.h"
 #include "tools/json_line.h"
 
@@ -38,28 +40,40 @@ void hits_record_json(struct json_line *j, const struct hit_row *row,
 		      const struct hits_texts *t);
 
 struct hits_stix;
+struct fstrm_writer;
 
 struct hits_out {
 	const struct hits_format *format;
 	const struct hits_privacy *privacy;
-	bool goes_on; /* behind what an earlier run wrote: no heading */
+	FILE *to;		/* where text goes; json's is the same */
+	struct hits_link *link; /* NULL: standard output */
+	bool goes_on;		/* behind what an earlier run wrote: no heading */
 	struct json_line json;
 	struct cli_table *table;
 	struct hits_stix *stix;
+	struct fstrm_writer *frames;
+};
+
+enum hits_shape {
+	HITS_LINES,    /* a line each: can be messages of syslog */
+	HITS_TABLE,    /* lines below a heading */
+	HITS_DOCUMENT, /* has an end, which --follow has not */
+	HITS_FRAMES,   /* Frame Streams: can go to a collector */
 };
 
 struct hits_format {
 	const char *name;
-	bool whole; /* has an end, which --follow has not */
+	enum hits_shape shape;
 	int (*begin)(struct hits_out *o);
 	int (*row)(struct hits_out *o, const struct hit_row *row,
 		   const struct hits_texts *t);
-	void (*end)(struct hits_out *o);
+	/* Also after a begin or a row that failed. */
+	int (*end)(struct hits_out *o);
 };
 
 /* NULL: there is none of that name. */
 const struct hits_format *hits_format_find(const char *name);
-extern const struct hits_format hits_format_stix;
+extern const struct hits_format hits_format_stix, hits_format_dnstap;
 /* The event formats of log collectors: one JSON object a line. */
 int hits_format_ocsf(struct hits_out *o, const struct hit_row *row,
 		     const struct hits_texts *t);

@@ -92,14 +92,16 @@ static int stix_begin(struct hits_out *o)
 	return identity(o, s->producer, "sinkholed");
 }
 
-static void stix_end(struct hits_out *o)
+static int stix_end(struct hits_out *o)
 {
 	if (!o->stix)
-		return;
+		return ERR_OK;
 	json_line_close(&o->json, ']');
 	json_line_end(&o->json);
 	hit_words_fini(&o->stix->seen);
 	free(o->stix);
+	o->stix = NULL;
+	return ERR_OK;
 }
 
 /* A name or address; its id is made of the canonical JSON of its value. */
@@ -233,5 +235,5 @@ static int stix_row(struct hits_out *o, const struct hit_row *row,
 	return sighting(o, h, t, seen, node);
 }
 
-const struct hits_format hits_format_stix = {"stix", true, stix_begin, stix_row,
+const struct hits_format hits_format_stix = {"stix", HITS_DOCUMENT, stix_begin, stix_row,
 					     stix_end};

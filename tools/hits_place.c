@@ -37,8 +37,7 @@ static int read_line(struct hits *h, const char *line)
 		return ERR_FORMAT;
 	for (int i = 0; i < h->folders_n; i++)
 		if (strcmp(h->dir[i], line + n) == 0) {
-			h->folder[i].passed = at;
-			hit_read_after(h->folder[i].reader, at);
+			hits_rows_after(h, i, at);
 			return ERR_OK;
 		}
 	return ERR_NOENT;

@@ -258,26 +258,48 @@ static int cannot_open(const char *dir, int err)
 	return cli_fail_file(dir, "read", err);
 }
 
+static int open_folder(struct hits *h, int i)
+{
+	struct hit_read_conf conf = {
+		.dir = h->dir[i],
+		.since_us = h->since_us,
+		.until_us = h->until_us,
+		.trouble = on_trouble,
+		.trouble_arg = h,
+		.client = h->filter.client.addr.family ? &h->filter.client : NULL,
+		.pick = hits_pick,
+		.pick_arg = &h->filter,
+	};
+	int err = hit_read_open(&h->folder[i].reader, &conf);
+	return err ? cannot_open(h->dir[i], err) : CLI_GO;
+}
+
 int hits_rows_open(struct hits *h, const char *what)
 {
 	int status = begin(h);
-	for (int i = 0; status == CLI_GO && i < h->folders_n; i++) {
-		struct hit_read_conf conf = {
-			.dir = h->dir[i],
-			.since_us = h->since_us,
-			.until_us = h->until_us,
-			.trouble = on_trouble,
-			.trouble_arg = h,
-			.client = h->filter.client.addr.family ? &h->filter.client : NULL,
-			.pick = hits_pick,
-			.pick_arg = &h->filter,
-		};
-		int err = hit_read_open(&h->folder[i].reader, &conf);
-		if (err)
-			status = cannot_open(h->dir[i], err);
-	}
+	for (int i = 0; status == CLI_GO && i < h->folders_n; i++)
+		status = open_folder(h, i);
 	cli_progress_start(&h->progress, what ? what : "");
 	h->progress.on = h->progress.on && what;
+	return status;
+}
+
+void hits_rows_after(struct hits *h, int folder, struct hit_cursor at)
+{
+	h->folder[folder].passed = at;
+	hit_read_after(h->folder[folder].reader, at);
+}
+
+int hits_rows_again(struct hits *h, const struct hit_cursor *after)
+{
+	int status = CLI_GO;
+	for (int i = 0; status == CLI_GO && i < h->folders_n; i++) {
+		hit_read_close(h->folder[i].reader);
+		h->folder[i] = (struct hits_folder){0};
+		status = open_folder(h, i);
+		if (status == CLI_GO)
+			hits_rows_after(h, i, after[i]);
+	}
 	return status;
 }
 

@@ -21,7 +21,7 @@ enum {
 	HITS_TIME_TEXT_MAX = 32, /* 2026-01-02T03:04:05.123456Z */
 	HITS_TYPE_TEXT_MAX = 16,
 	HITS_NUMBER_TEXT_MAX = 24,
-	HITS_OPTIONS_MAX = 24,
+	HITS_OPTIONS_MAX = 32,
 	HITS_FOLLOW_EVERY_MS = 200,
 };
 
@@ -62,6 +62,10 @@ MUST_CHECK int hits_parse(struct hits *h, const struct cli_command *self,
 /* Reads the filter's texts and opens the log for rows; what (may be NULL) names the
  * progress bar. */
 MUST_CHECK int hits_rows_open(struct hits *h, const char *what);
+/* Before the first row of that folder: only rows after that one come. */
+void hits_rows_after(struct hits *h, int folder, struct hit_cursor at);
+/* Reads again: in each folder what is after that row, segment 0 = everything. */
+MUST_CHECK int hits_rows_again(struct hits *h, const struct hit_cursor *after);
 /* The next wanted row, by time when there are several folders: 1; 0 at the end and after
  * Ctrl-C. *status is set when it fails. */
 int hits_next(struct hits *h, struct hit_row *row, int *status);

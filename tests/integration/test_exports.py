@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
 """What leaves through sinkhole-hits export: in whose shape, and under which name."""
-import contextlib
 import csv
 import io
 import ipaddress
@@ -14,63 +13,7 @@ import uuid
 
 import harness
 from harness import check, equal, test
-
-END = 1767322800  # 2026-01-02T03:00:00Z
-HITS = 2000
-
-
-class Log:
-    """A made hit log, a key, and the tool on both."""
-
-    def __init__(self, args, folder):
-        self.build, self.folder = args.build, folder
-        self.key = os.path.join(folder, "export.key")
-        subprocess.run([os.path.join(args.build, "bench/hits_make"), folder, str(HITS), "2", "50", "20", str(END)],
-                       check=True, stdout=subprocess.DEVNULL)
-        self.run("key", "new", "--key", self.key)
-        self.shown = [json.loads(x) for x in self.run("export", "--json", "--purpose", "test", "--case", "1", *self.hits).splitlines()]
-
-    @property
-    def hits(self):
-        return "--hits", os.path.join(self.folder, "hits")
-
-    def ask(self, *argv):
-        p = subprocess.run([os.path.join(self.build, "sinkhole-hits"), *argv], capture_output=True, text=True, timeout=60)
-        return p.returncode, p.stdout, p.stderr
-
-    def run(self, *argv):
-        status, out, said = self.ask(*argv)
-        check(status == 0, "sinkhole-hits %s" % " ".join(argv), status, said)
-        return out
-
-    def export(self, name, *more):
-        return self.run("export", "--format", name, "--key", self.key, *self.hits, *more)
-
-    def lines(self, name, *more):
-        return [json.loads(x) for x in self.export(name, *more).splitlines()]
-
-
-@contextlib.contextmanager
-def setup(args, folder):
-    yield Log(args, folder)
-
-
-def uid(h):
-    return "%s-%d-%d" % (h["boot"], h["worker"], h["sequence"])
-
-
-def has(record, **wanted):
-    """Every path (a__b) is there and of that type, or has that value."""
-    for path, want in wanted.items():
-        value = record
-        for part in path.split("__"):
-            check(isinstance(value, dict) and part in value, "no %s" % path, record)
-            value = value[part]
-        if isinstance(want, type):
-            check(isinstance(value, want) and not (want is int and isinstance(value, bool)), "%s is no %s" % (path, want), record)
-        else:
-            equal(value, want, path)
-
+from made_log import END, has, setup, uid
 
 @test("no format shows a client's address or port without purpose and case; each says dns-only")
 def pseudonyms(log):
@@ -219,7 +162,7 @@ def place(log):
     equal(len(log.lines("json", "--place", one, "--list", "list-1")), sum(h["list"] == "list-1" for h in log.shown), "filtered")
     equal(open(one).read(), open(at).read(), "what was passed over is behind it, too")
     other = os.path.join(log.folder, "other")
-    subprocess.run([os.path.join(log.build, "bench/hits_make"), other, "300", "2", "50", "20", str(END - 3000)], check=True, stdout=subprocess.DEVNULL)
+    log.make(other, 300, END - 3000)
     both = "export", "--json", "--key", log.key, "--hits", log.hits[1] + "," + os.path.join(other, "hits")
     whole = [uid(json.loads(x)) for x in log.run(*both).splitlines()]
     parts = [uid(json.loads(x)) for n in (1, 2, 500, 3, 10000) for x in log.run(*both, "--place", at + ".both", "--limit", str(n)).splitlines()]
