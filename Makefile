@@ -160,7 +160,7 @@ tsan:  ## the same under TSan
 sanitized: everything
 	@tests/check.sh --sanitized $(BUILD)
 
-bench: $(BIN) $(HELPERS)  ## measure beside Debian's unbound
+bench: $(BIN) $(HELPERS)  ## measure beside other resolvers (half an hour)
 	@python3 -B tests/bench/run.py $(BUILD)
 	@python3 -B tests/bench/packets.py $(BUILD) || [ $$? = 77 ]
 

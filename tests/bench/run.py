@@ -1,131 +1,220 @@
 #!/usr/bin/env python3
-"""run.py BUILD [SECONDS]: questions per second of sinkholed beside Debian's unbound, in turns in the same run: for
-listed names (a blocklist of 100,000; unbound: the same as an RPZ zone) and for cached names. Each server has one
-worker on processor 0, dnsperf runs on processor 1. Three rounds, the median counts; read it as +-10 %."""
+"""run.py BUILD [options]: sinkholed beside the other resolvers and the bare kernel, in one run. Each server has one thread on
+processor 0, the generator runs on processor 1; the figures are medians over rounds in turns. README.md says how to read them.
+
+What is not installed is named and left out. --names 10000000 is for those that can hold ten million (pdns-recursor, bind9)."""
+import argparse
+import json
 import os
+import random
 import statistics
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "integration"))
+import report  # noqa: E402
 from dnsmsg import Message, query, udp  # noqa: E402
-from harness import SINK4, Resolver, check, workspace  # noqa: E402
-from lab import Lab, die_with_parent, find, port_free, wait_for  # noqa: E402
+from harness import SINK4, check, workspace  # noqa: E402
+from lab import Lab, find, wait_for  # noqa: E402
+from peers import CLEAN_ZONE, PEERS, START_S, Echo, Site  # noqa: E402
 
-LISTED, CACHED, ROUNDS = 100000, 1000, 3
-
-UNBOUND = """server:
-	interface: {address}@{port}
-	do-daemonize: no
-	username: ""
-	chroot: ""
-	directory: "{dir}"
-	pidfile: ""
-	use-syslog: no
-	logfile: "{dir}/unbound.log"
-	num-threads: 1
-	access-control: 127.0.0.0/8 allow
-	do-not-query-localhost: no
-	module-config: "respip iterator"
-	minimal-responses: yes
-	so-reuseport: no
-	msg-cache-size: 64m
-	rrset-cache-size: 128m
-	local-zone: "delta.example." nodefault
-stub-zone:
-	name: "delta.example"
-	stub-addr: {server}
-rpz:
-	name: "list.invalid"
-	zonefile: "{dir}/list.zone"
-remote-control:
-	control-enable: no
-"""
+CLEAN4 = "192.0.2.42"
+QUESTIONS, CACHED = 20000, 1000
+COLD_QPS = 400  # below the share of recursion that one client gets
+LATENCY_QPS, REPLACE_QPS = 20000, 20000
+SERVER_CPU, CLIENT_CPU = "0", "1"
+UNBOUND_MAX = 2000000  # names; more needs over 8 GiB in unbound and knot-resolver
 
 
-def write_files(folder):
-    with open(os.path.join(folder, "names.list"), "w") as f:
-        f.writelines("n%d.bench.example\n" % i for i in range(LISTED))
-    with open(os.path.join(folder, "list.zone"), "w") as f:
-        f.write("$TTL 30\n@ SOA localhost. root.localhost. 1 3600 600 86400 30\n@ NS localhost.\n")
-        for i in range(LISTED):
-            f.write("n%d.bench.example A %s\n*.n%d.bench.example A %s\n" % (i, SINK4, i, SINK4))
-    with open(os.path.join(folder, "listed.q"), "w") as f:
-        f.writelines("www.n%d.bench.example A\n" % (i * 37 % LISTED) for i in range(20000))
-    with open(os.path.join(folder, "cached.q"), "w") as f:
-        f.writelines("m%d.bench.delta.example A\n" % i for i in range(CACHED))
+# ---- what is asked ----
+
+def write_zone(path, names, serial=1):
+    with open(path, "w") as f:
+        f.write("$TTL 30\n@ SOA localhost. root.localhost. %d 3600 600 86400 30\n@ NS localhost.\n" % serial)
+        f.writelines("n%d.bench.example A %s\n*.n%d.bench.example A %s\n" % (i, SINK4, i, SINK4) for i in range(names))
 
 
-def dnsperf(server, questions, seconds):
-    out = subprocess.run(["taskset", "-c", "1", "dnsperf", "-s", server[0], "-p", str(server[1]), "-d", questions, "-l", str(seconds),
-                          "-c", "16", "-T", "1", "-q", "256", "-O", "suppress=timeout"], stdout=subprocess.PIPE,
-                         stderr=subprocess.STDOUT, text=True).stdout
-    rate = [x for x in out.splitlines() if "Queries per second" in x]
-    lost = [x for x in out.splitlines() if "Queries lost" in x]
-    check(rate, "dnsperf said: " + out)
-    return float(rate[0].split(":")[1]), lost[0].split("(")[1].rstrip(")%") if lost else "0"
+def write_questions(folder, names, seconds):
+    pick = random.Random(1)
+    listed = [pick.randrange(names) for _ in range(QUESTIONS)]
+    lines = {
+        "listed": ["n%d.bench.example %s" % (i, SINK4) for i in listed],
+        "deep": ["a.b.c.d.e.n%d.bench.example %s" % (i, SINK4) for i in listed],
+        "cached": ["m%d.bench.%s %s" % (i, CLEAN_ZONE, CLEAN4) for i in range(CACHED)],
+        "cold": ["x%d.bench.%s %s" % (i, CLEAN_ZONE, CLEAN4) for i in range(int(COLD_QPS * seconds) + 1)],
+    }
+    lines["mix"] = [lines["listed"][i % QUESTIONS] if i % 100 == 0 else lines["cached"][i % CACHED] for i in range(QUESTIONS)]
+    for kind, text in lines.items():
+        open(os.path.join(folder, kind + ".q"), "w").write("\n".join(text) + "\n")
+        open(os.path.join(folder, kind + ".echo"), "w").writelines(x.split()[0] + " -\n" for x in text)
+        open(os.path.join(folder, kind + ".dnsperf"), "w").writelines(x.split()[0] + " A\n" for x in text)
 
 
-def warm(server):
+# ---- one measurement ----
+
+class Bench:
+    def __init__(self, options, site):
+        self.o, self.site = options, site
+        self.rows = {}  # (case, server) -> [figures of a round]
+
+    def ask(self, peer, kind, seconds, rate=None):
+        questions = os.path.join(self.site.folder, kind + (".echo" if isinstance(peer, Echo) else ".q"))
+        before = peer.cpu_ns()
+        out = subprocess.run(["taskset", "-c", CLIENT_CPU, os.path.join(self.site.build, "bench", "ask"), peer.at(), questions,
+                              str(seconds)] + ([str(rate)] if rate else []), stdout=subprocess.PIPE, text=True)
+        check(out.returncode in (0, 1), "ask", out)
+        row = json.loads(out.stdout)
+        row["cpu_us"] = (peer.cpu_ns() - before) / 1000 / max(row["answered"], 1)
+        return row
+
+    def put(self, case, peer, row):
+        self.rows.setdefault((case, peer.name), []).append(row)
+        say("  %-14s %-32s %6.2f us CPU, %7.0f q/s, p50 %d us, %d lost, %d wrong" % (
+            case, peer.name, row["cpu_us"], row["qps"], row["p50_us"], row["lost"], row["wrong"]))
+
+    def rounds(self, peers, kinds, suffix=""):
+        for turn in range(self.o.rounds):
+            say("round %d of %d%s" % (turn + 1, self.o.rounds, suffix))
+            for kind in kinds:
+                for peer in peers:
+                    if not (isinstance(peer, Echo) and kind not in ("listed", "deep")):
+                        self.put(kind + suffix, peer, self.ask(peer, kind, self.o.seconds))
+
+    def latencies(self, peers):
+        for _ in range(self.o.rounds):
+            for peer in peers:
+                self.put("latency", peer, self.ask(peer, "mix", self.o.seconds, LATENCY_QPS))
+
+    def cold(self, peers):
+        for peer in peers:
+            self.put("cold", peer, self.ask(peer, "cold", self.o.seconds, COLD_QPS))
+
+    def dnsperf(self, peers):
+        if not find("dnsperf"):
+            return say("dnsperf is not installed: apt-get install dnsperf")
+        for peer in peers:
+            for kind in ("listed", "cached"):
+                out = subprocess.run(["taskset", "-c", CLIENT_CPU, "dnsperf", "-s", peer.address, "-p", str(peer.port), "-d",
+                                      os.path.join(self.site.folder, kind + ".dnsperf"), "-l", str(self.o.seconds), "-c", "8", "-T", "1",
+                                      "-q", "200", "-O", "suppress=timeout"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
+                rate = [x for x in out.splitlines() if "Queries per second" in x]
+                check(rate, "dnsperf said: " + out)
+                self.rows.setdefault(("dnsperf " + kind, peer.name), []).append({"qps": float(rate[0].split(":")[1])})
+
+    def memory(self, peers):
+        for peer in peers:
+            row = {"rss_mib": peer.anon_mib(), "start_s": peer.load_s}
+            if peer.ours:
+                row["import_s"] = peer.import_s
+            self.rows[("load", peer.name)] = [row]
+            say("  load           %-32s %s" % (peer.name, row))
+
+    def replace(self, peer):
+        """The whole list anew, with one name more, while questions come: longest gap, lost ones, until it counts."""
+        if not self.o.replace:
+            return
+        seconds, got = max(self.o.seconds, 2 * peer.load_s + 3), {}
+        quiet = self.ask(peer, "mix", self.o.seconds, REPLACE_QPS)
+        write_zone(self.site.zone, self.o.names + 1, serial=2)
+        thread = threading.Thread(target=lambda: got.update(self.ask(peer, "mix", seconds, REPLACE_QPS)))
+        thread.start()
+        time.sleep(1)
+        begin = time.monotonic()
+        able = peer.reload() and wait_for(lambda: peer.blocks_name("n%d.bench.example" % self.o.names), START_S)
+        took = time.monotonic() - begin
+        thread.join()
+        write_zone(self.site.zone, self.o.names)
+        if able:
+            row = {"took_s": took, "gap_ms": got["gap_ms"], "quiet_gap_ms": quiet["gap_ms"], "lost": got["lost"],
+                   "quiet_lost": quiet["lost"], "wrong": got["wrong"]}
+            self.rows[("replace", peer.name)] = [row]
+            say("  replace        %-32s %s" % (peer.name, row))
+
+    def figures(self):
+        """{case: {server: {figure: median}}}"""
+        out = {}
+        for (case, name), rows in self.rows.items():
+            keys = rows[0].keys()
+            out.setdefault(case, {})[name] = {k: statistics.median(r[k] for r in rows) for k in keys}
+        return out
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def warm(peer):
     for i in range(CACHED):
-        m = udp(server, query("m%d.bench.delta.example" % i), 3)
-        check(m is not None and Message(m).data("A") == ["192.0.2.42"], "warming up", m and Message(m))
-    m = udp(server, query("www.n7.bench.example"), 3)
-    check(m is not None and Message(m).data("A") == [SINK4], "a listed name", m and Message(m))
+        m = udp(peer.server(), query("m%d.bench.%s" % (i, CLEAN_ZONE)), 3)
+        check(m is not None and Message(m).data("A") == [CLEAN4], "warming up " + peer.name, m and Message(m))
 
 
-def memory(pid):
-    fields = dict(x.split(":", 1) for x in open("/proc/%d/status" % pid).read().splitlines())
-    return int(fields["RssAnon"].split()[0]) // 1024
+def measure(o, site):
+    say("%d names" % o.names)
+    site.names, site.zone = o.names, os.path.join(site.folder, "list.zone")
+    write_zone(site.zone, o.names)
+    write_questions(site.folder, o.names, o.seconds)
+    bench = Bench(o, site)
+    kinds = [k for k in PEERS if wanted(o, k)]
+    for log in (False, True):
+        peers = [k(site, log) for k in kinds if not log or k.logs or k is Echo]
+        try:
+            for p in peers:
+                say("starting %s%s" % (p.name, " with its log" if log else ""))
+                p.start()
+            servers = [p for p in peers if not isinstance(p, Echo)]
+            if log:
+                bench.rounds([p for p in peers if not p.packet_cache or p.logs], ("listed",), ", log on")
+                continue
+            bench.memory(servers)
+            for p in servers:
+                warm(p)
+            bench.rounds(peers, ("listed", "deep", "cached", "mix"))
+            bench.latencies(servers)
+            bench.cold(servers)
+            bench.dnsperf(servers)
+            for p in servers:
+                bench.replace(p)
+        finally:
+            for p in peers:
+                p.stop()
+    return bench.figures()
+
+
+def wanted(o, kind):
+    if o.only and not any(w in kind.name for w in o.only):
+        return False
+    if o.names > UNBOUND_MAX and kind.name in ("unbound", "knot-resolver"):
+        say("%s is left out: it cannot hold %d names in 8 GiB" % (kind.name, o.names))
+        return False
+    why = kind.missing()
+    if why:
+        say("left out: " + why)
+    return not why
 
 
 def main():
-    build, seconds = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 5
-    for program in ("dnsperf", "unbound", "taskset"):
-        if not find(program):
-            print("skipped: %s is not installed (make deps)" % program)
-            return
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("build")
+    p.add_argument("--names", type=int, default=1000000)
+    p.add_argument("--seconds", type=float, default=3)
+    p.add_argument("--rounds", type=int, default=5)
+    p.add_argument("--only", nargs="*", help="parts of names of servers")
+    p.add_argument("--replace", action=argparse.BooleanOptionalAction, default=True, help="replace the list under load")
+    p.add_argument("--out", help="folder for the table, the JSON and the plot", default=None)
+    o = p.parse_args()
     if os.cpu_count() < 2:
         print("skipped: one processor cannot hold server and client")
         return
     with workspace() as folder:
-        write_files(folder)
         lab = Lab(os.path.join(folder, "lab"))
-        lab.up()
-        ours = Resolver(build, os.path.join(folder, "sinkholed"), lab, workers=1)
-        ours.must("sinkhole-blocklist", "import", "--list", "bench", os.path.join(folder, "names.list"))
-        ours.start(("taskset", "-c", "0"))
-        server = (lab.host(101), ours.port)
-        check(port_free(*server), "port in use", server)
-        conf = os.path.join(folder, "unbound.conf")
-        open(conf, "w").write(UNBOUND.format(address=server[0], port=server[1], dir=folder, server="%s@%d" % (lab.host(42), lab.port)))
-        unbound = subprocess.Popen(["taskset", "-c", "0", find("unbound"), "-d", "-c", conf], preexec_fn=die_with_parent,
-                                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-        servers = {"sinkholed": ours.server(), "unbound": server}
-        pids = {"sinkholed": ours.process.pid, "unbound": unbound.pid}
-        check(wait_for(lambda: udp(server, query("www.n7.bench.example"), 0.3), 60), "unbound does not answer")
-        rates = {(k, who): [] for k in ("listed", "cached") for who in servers}
-        for who in servers:
-            warm(servers[who])
-        for _ in range(ROUNDS):
-            for kind in ("listed", "cached"):
-                for who in servers:
-                    rates[kind, who].append(dnsperf(servers[who], os.path.join(folder, kind + ".q"), seconds))
-                    time.sleep(0.3)
-        version = subprocess.run([find("unbound"), "-V"], stdout=subprocess.PIPE, text=True).stdout.split("\n")[0]
-        print("%d names listed, %d cached, %d x %d s, one worker each (%s)" % (LISTED, CACHED, ROUNDS, seconds, version))
-        print("%-8s %14s %14s %8s   %s" % ("", "sinkholed q/s", "unbound q/s", "ratio", "lost: sinkholed, unbound"))
-        for kind in ("listed", "cached"):
-            mine, theirs = (statistics.median(x[0] for x in rates[kind, who]) for who in servers)
-            lost = ["%s %%" % max(x[1] for x in rates[kind, who]) for who in servers]
-            print("%-8s %14.0f %14.0f %8.2f   %s" % (kind, mine, theirs, mine / theirs, ", ".join(lost)))
-        print("%-8s %14d %14d" % ("RSS MiB", *(memory(pids[who]) for who in servers)), "  (anonymous memory)")
-        unbound.terminate()
-        unbound.wait()
-        ours.stop()
-        lab.down()
+        with lab.standing():
+            site = Site(os.path.abspath(o.build), folder, lab, SERVER_CPU)
+            figures = measure(o, site)
+    report.show(figures, o, o.out or os.path.join(o.build, "bench-results"))
 
 
 if __name__ == "__main__":
