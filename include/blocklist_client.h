@@ -20,7 +20,7 @@ enum {
 	BLOCKLIST_CLASS_ALL = 0,  /* every list */
 	BLOCKLIST_CLASS_NONE = 1, /* opted out: no list */
 	BLOCKLIST_CLASS_GROUPS = 2,
-	BLOCKLIST_CLASSES = 127,     /* the answer cache has seven bits for them */
+	BLOCKLIST_CLASSES = 127,     /* each has answers of its own in the cache */
 	BLOCKLIST_GROUPS_MAX = 1024, /* groups with the same lists share a class */
 	BLOCKLIST_NO_GROUP = 0xffff,
 	/* In one import, which is one transaction: pages that are half full have room for

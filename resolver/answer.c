@@ -255,39 +255,56 @@ static size_t finish(struct writer *a, const struct query *q, unsigned rcode, in
 }
 
 /* A DNAME may make several names of a chain: it is told once. */
-static bool is_repeated(const struct reply *reply, int at)
+static bool is_repeated(const struct rrset *const *set, int at)
 {
-	const struct rrset *s = reply->answer[at];
-	for (int i = 0; s->type == DNS_DNAME && i < at; i++)
-		if (reply->answer[i]->type == DNS_DNAME &&
-		    name_equal(reply->answer[i]->owner, s->owner))
+	for (int i = 0; set[at]->type == DNS_DNAME && i < at; i++)
+		if (set[i]->type == DNS_DNAME &&
+		    name_equal(set[i]->owner, set[at]->owner))
 			return true;
 	return false;
 }
 
+static size_t weight(const struct rrset *s, struct answer_form form)
+{
+	return s->data_len + (form.dnssec ? s->sigs_len : 0);
+}
+
+/* What of the reply is told; returns how many. What a DNAME makes of qname is one answer.
+ */
+static int choose(const struct rrset *set[], const struct reply *reply,
+		  const uint8_t *qname, struct answer_form form)
+{
+	int n = reply->answer_n;
+	memcpy(set, reply->answer, (size_t)n * sizeof *set);
+	if (!form.one || n == 0 || !name_equal(set[0]->owner, qname))
+		return n;
+	for (int i = 1; i < n; i++)
+		if (weight(set[i], form) < weight(set[0], form))
+			set[0] = set[i];
+	return 1;
+}
+
 int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *ttl_at,
 		const uint8_t *qname, uint16_t qtype, const struct reply *reply,
-		bool dnssec)
+		struct answer_form form)
 {
 	void (*put)(struct writer *, int, const uint8_t *, unsigned,
-		    const struct rrset *) = dnssec ? put_signed : put_rrset;
+		    const struct rrset *) = form.dnssec ? put_signed : put_rrset;
 	const struct rrset *set[REPLY_ANSWER_MAX + 1];
-	int n = reply->answer_n;
+	int n = choose(set, reply, qname, form);
 	struct writer a;
 	start(&a, buf, room, 0, DNS_QR | DNS_RA | (reply->rcode & DNS_RCODE_MASK));
 	a.ttl_at = ttl_at;
 	put_question(&a, qname, qtype, DNS_IN);
-	for (int i = 0; i < n; i++) {
-		set[i] = reply->answer[i];
-		if (!is_repeated(reply, i))
+	for (int i = 0; i < n; i++)
+		if (!is_repeated(set, i))
 			put(&a, 1, set[i]->owner, set[i]->type, set[i]);
-	}
 	if (reply->negative) {
 		set[n++] = reply->negative;
 		if (reply->negative->soa_owner)
 			put(&a, 2, reply->negative->soa_owner, DNS_SOA, reply->negative);
 	}
-	if (dnssec)
+	if (form.dnssec)
 		put_proofs(&a, set, n);
 	put_counts(&a);
 	*out = (struct answer_body){
@@ -410,17 +427,6 @@ size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 	else
 		put_action(&a, q, how);
 	return finish(&a, q, rcode, how->ede, how->text);
-}
-
-size_t answer_any(uint8_t *out, size_t room, const struct query *q)
-{
-	/* RFC 8482 4.2: CPU and an empty OS. */
-	static const uint8_t hinfo[] = "\x07RFC8482";
-	struct writer a;
-	start(&a, out, room, q->id, answer_flags(q, DNS_NOERROR));
-	put_question(&a, q->qname_raw, q->qtype, q->qclass);
-	put_record(&a, 1, q->qname_raw, DNS_HINFO, ANSWER_ANY_TTL_S, hinfo, sizeof hinfo);
-	return finish(&a, q, DNS_NOERROR, DNS_EDE_NONE, NULL);
 }
 
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,

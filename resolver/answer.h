@@ -24,9 +24,20 @@ enum {
 	ANSWER_EDE_TEXT_MAX = 160,   /* keeps a sinkhole answer far below 512 bytes */
 	ANSWER_DATA_TTL_MAX_S = 60,  /* of local data, whatever its feed says: a wrong
 				      * rule must not outlive its removal in clients */
-	ANSWER_ANY_TTL_S = 3600, /* of what stands for an answer to ANY: long, so that it
-				  * is not asked again; RFC 8482 4.2 */
 };
+
+/* As what one reply is written. */
+struct answer_form {
+	bool dnssec; /* with signatures and proofs, for DO */
+	bool one;    /* of the RRsets that a name has, the smallest */
+};
+
+/* ANY draws no more over UDP, where its sender may be forged, than any other type; TCP
+ * gets all there is: RFC 8482 4.1, 4.4. */
+static inline struct answer_form answer_form(const struct query *q, bool udp)
+{
+	return (struct answer_form){q->dnssec_ok, udp && q->qtype == DNS_ANY};
+}
 
 /* A whole answer without OPT, ID and the client's flags. */
 struct answer_body {
@@ -51,11 +62,10 @@ struct answer_policy {
 };
 
 /* Writes the answer for a finished reply (VERDICT_PASS or _PASSTHRU) into buf. ttl_at has
- * room for ANSWER_TTLS_MAX. dnssec: with signatures and proofs, for DO. ERR_RANGE: it is
- * longer than buf. */
+ * room for ANSWER_TTLS_MAX. ERR_RANGE: it is longer than buf. */
 MUST_CHECK int answer_body(struct answer_body *out, uint8_t *buf, size_t room,
 			   uint16_t *ttl_at, const uint8_t *qname, uint16_t qtype,
-			   const struct reply *reply, bool dnssec);
+			   const struct reply *reply, struct answer_form form);
 
 /* Copies a body into out as the answer to q, TTLs lowered by age_s. room: q->room over
  * UDP, DNS_MESSAGE_MAX over TCP. Returns the length. */
@@ -70,9 +80,6 @@ size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned r
 /* The sinkhole answer. Returns the length. */
 size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
 		      const struct answer_policy *how);
-
-/* What ANY is answered with whatever the name has: no look-up, no amplification. */
-size_t answer_any(uint8_t *out, size_t room, const struct query *q);
 
 /* A local zone's answer: the record, or the zone's SOA (RFC 6303 3). */
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,

@@ -29,11 +29,10 @@ struct slot {
 struct entry {
 	struct answer_memory memory;
 	uint32_t stored, expires;
-	uint16_t qtype, len, ttl_n, name_len;
+	uint16_t qtype, len, ttl_n, name_len, variant;
 	int16_t ede;
-	uint8_t variant;
 	bool told_due, secure;
-	uint8_t pad[3];
+	uint8_t pad[2];
 	/* then: uint16_t ttl_at[ttl_n]; the wire, whose question holds the name */
 };
 
@@ -84,17 +83,17 @@ void answer_cache_flush(struct answer_cache *c)
 	c->head = 0;
 }
 
-/* Of the answers to one question: whose policy, and whether it has signatures. */
-static uint8_t variant_of(uint8_t class, bool dnssec)
+/* Of the answers to one question: whose policy, and in which form. */
+static uint16_t variant_of(uint8_t class, struct answer_form form)
 {
-	return (uint8_t)(class << 1 | dnssec);
+	return (uint16_t)(class << 2 | form.one << 1 | form.dnssec);
 }
 
 static uint64_t hash(const struct answer_cache *c, const uint8_t *qname, size_t len,
 		     unsigned qtype, unsigned variant)
 {
 	uint64_t h = hash_bytes(&c->key, qname, len);
-	return h ^ (qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)variant << 56);
+	return h ^ (qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)variant << 48);
 }
 
 static struct slot *set_of(const struct answer_cache *c, uint64_t h)
@@ -137,9 +136,10 @@ static struct answer_age age_of(struct entry *e, uint32_t now_s)
 
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
-		      uint16_t qtype, uint8_t class, bool dnssec, const struct policy *p)
+		      uint16_t qtype, uint8_t class, struct answer_form form,
+		      const struct policy *p)
 {
-	uint8_t variant = variant_of(class, dnssec);
+	uint16_t variant = variant_of(class, form);
 	uint64_t h = hash(c, qname, qname_len, qtype, variant);
 	struct slot *s = set_of(c, h);
 	const struct blocklist_stamp stamp = policy_stamp(p, class);
@@ -189,10 +189,11 @@ static struct slot *choose(const struct answer_cache *c, uint64_t h, const uint8
 }
 
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
-		      const uint8_t *qname, uint16_t qtype, uint8_t class, bool dnssec,
-		      const struct answer_memory *memory, uint32_t ttl_s, uint32_t now_s)
+		      const uint8_t *qname, uint16_t qtype, uint8_t class,
+		      struct answer_form form, const struct answer_memory *memory,
+		      uint32_t ttl_s, uint32_t now_s)
 {
-	uint8_t variant = variant_of(class, dnssec);
+	uint16_t variant = variant_of(class, form);
 	size_t name = name_len(qname), ttl_len = body->ttl_n * sizeof *body->ttl_at;
 	size_t n = sizeof(struct entry) + ttl_len + body->len;
 	uint64_t pos, h = hash(c, qname, name, qtype, variant);

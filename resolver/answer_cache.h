@@ -28,16 +28,18 @@ struct answer_cache;
 MUST_CHECK int answer_cache_open(struct answer_cache **out, size_t bytes);
 void answer_cache_close(struct answer_cache *c);
 
-/* The answer to (qname, qtype, class), with signatures or without, unexpired and with its
- * verdict still holding under p; age->age_s is what to lower TTLs by. */
+/* The answer to (qname, qtype, class) in that form, unexpired and with its verdict still
+ * holding under p; age->age_s is what to lower TTLs by. */
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
-		      uint16_t qtype, uint8_t class, bool dnssec, const struct policy *p);
+		      uint16_t qtype, uint8_t class, struct answer_form form,
+		      const struct policy *p);
 
 /* Stores a body for ttl_s seconds. */
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
-		      const uint8_t *qname, uint16_t qtype, uint8_t class, bool dnssec,
-		      const struct answer_memory *memory, uint32_t ttl_s, uint32_t now_s);
+		      const uint8_t *qname, uint16_t qtype, uint8_t class,
+		      struct answer_form form, const struct answer_memory *memory,
+		      uint32_t ttl_s, uint32_t now_s);
 
 /* Forgets everything. */
 void answer_cache_flush(struct answer_cache *c);

@@ -79,26 +79,6 @@ static bool has_type(const struct iter_reply *out, uint16_t type)
 	return false;
 }
 
-/* All RRsets of the name, for ANY; what does not fit the table is left out, RFC 8482. */
-static int read_any(struct iter_reply *out, const struct iter_message *m)
-{
-	uint64_t hash = iter_message_hash(m->asked->name);
-	struct rrset *s;
-	for (int i = 0; i < m->n && out->answer_n < REPLY_ANSWER_MAX; i++) {
-		const struct iter_record *r = &m->record[i];
-		if (r->section != WIRE_ANSWER || r->type == DNS_RRSIG ||
-		    has_type(out, r->type) ||
-		    !iter_message_is_owner(m, r, m->asked->name, hash))
-			continue;
-		int err = iter_message_rrset(&s, m, WIRE_ANSWER, r->type, m->asked->name);
-		err = err ? err : add_answer(out, m, s);
-		if (err)
-			return err;
-	}
-	out->class = out->answer_n ? ITER_ANSWER : ITER_NODATA;
-	return ERR_OK;
-}
-
 /* The DNAME above name, as far as the asked zone may speak; *out is NULL when there is
  * none. */
 static int take_dname(struct rrset **out, const struct iter_message *m,
@@ -114,6 +94,32 @@ static int take_dname(struct rrset **out, const struct iter_message *m,
 		if (name_below(name, owner) && name_within(owner, m->asked->from.zone))
 			return iter_message_rrset(out, m, WIRE_ANSWER, DNS_DNAME, owner);
 	}
+	return ERR_OK;
+}
+
+/* All RRsets of the name, for ANY; what does not fit the table is left out, RFC 8482.
+ * Below a DNAME there is nothing but what that makes. */
+static int read_any(struct iter_reply *out, const struct iter_message *m)
+{
+	const uint8_t *name = m->asked->name;
+	uint64_t hash = iter_message_hash(name);
+	struct rrset *s;
+	int err = take_dname(&s, m, name);
+	if (err || s) {
+		out->class = ITER_CNAME;
+		return err ? err : s->rr_n == 1 ? add_answer(out, m, s) : ERR_FORMAT;
+	}
+	for (int i = 0; i < m->n && out->answer_n < REPLY_ANSWER_MAX; i++) {
+		const struct iter_record *r = &m->record[i];
+		if (r->section != WIRE_ANSWER || r->type == DNS_RRSIG ||
+		    has_type(out, r->type) || !iter_message_is_owner(m, r, name, hash))
+			continue;
+		err = iter_message_rrset(&s, m, WIRE_ANSWER, r->type, name);
+		err = err ? err : add_answer(out, m, s);
+		if (err)
+			return err;
+	}
+	out->class = out->answer_n ? ITER_ANSWER : ITER_NODATA;
 	return ERR_OK;
 }
 
@@ -142,15 +148,14 @@ static bool follow(const struct iter_asked *a, uint8_t name[DNS_NAME_MAX],
 	return a->type != DNS_CNAME && name_within(name, a->from.zone);
 }
 
-/* Follows the chain as far as the asked zone may speak. name is left at its end; class
- * becomes ITER_ANSWER, ITER_CNAME (the zone may not speak of name) or ITER_NODATA
- * (nothing is there). */
+/* Follows the chain from name as far as the asked zone may speak. name is left at its
+ * end; class becomes ITER_ANSWER, ITER_CNAME (the zone may not speak of name) or
+ * ITER_NODATA (nothing is there). */
 static int read_chain(struct iter_reply *out, const struct iter_message *m,
 		      uint8_t name[DNS_NAME_MAX])
 {
 	const struct iter_asked *a = m->asked;
 	struct rrset *s;
-	name_copy(name, a->name);
 	out->class = ITER_NODATA;
 	for (int links = 0; links <= REPLY_CHAIN_MAX; links++) {
 		int err = take_next(&s, m, name);
@@ -410,12 +415,8 @@ static int classify(struct iter_reply *out, const struct iter_message *m)
 		out->class = ITER_ERROR;
 		return ERR_OK;
 	}
-	if (m->asked->type == DNS_ANY) {
-		name_copy(name, m->asked->name);
-		err = read_any(out, m);
-	} else {
-		err = read_chain(out, m, name);
-	}
+	name_copy(name, m->asked->name);
+	err = m->asked->type == DNS_ANY ? read_any(out, m) : read_chain(out, m, name);
 	/* RFC 6672 3.1: only as the end of a chain is YXDOMAIN worth anything. */
 	if (!err && m->rcode == DNS_YXDOMAIN && out->class != ITER_CNAME)
 		out->class = ITER_ERROR;

@@ -46,10 +46,12 @@ static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 	const struct resolve_env *env = c->io.env;
 	const uint8_t *name = r->name[r->links];
 	int got = get(c, out, r->q.qtype, now_s);
-	if (got != RRSET_CACHE_MISS || r->q.qtype == DNS_ANY)
+	if (got != RRSET_CACHE_MISS)
 		return got;
+	/* Of an alias, too, ANY wants all that is beside it. */
 	got = get(c, out, DNS_CNAME, now_s);
-	if (got < 0 || (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA))
+	if (got < 0 ||
+	    (got == RRSET_CACHE_HIT && out->kind == RRSET_DATA && r->q.qtype != DNS_ANY))
 		return got;
 	got = rrset_cache_get_above(env->cache, out, r->arena, name,
 				    known_from(env, name, r->q.qtype), now_s);

@@ -14,6 +14,11 @@ struct call {
 	size_t room, len;
 };
 
+static struct answer_form form_for(const struct asker *from, const struct query *q)
+{
+	return answer_form(q, from->transport == HIT_UDP);
+}
+
 static size_t room_for(const struct asker *from, const struct query *q)
 {
 	return from->transport == HIT_UDP ? q->room : DNS_MESSAGE_MAX;
@@ -186,7 +191,7 @@ static bool known(struct call *c, uint8_t class, enum serve_result *result)
 	struct answer_body body;
 	struct answer_age age;
 	if (!answer_cache_get(c->s->answers, &body, &age, q->qname, q->qname_len,
-			      q->qtype, class, q->dnssec_ok, &c->s->policy))
+			      q->qtype, class, form_for(c->from, q), &c->s->policy))
 		return false;
 	*result = from_cache(c, &body, &age, class);
 	return true;
@@ -236,8 +241,6 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	subject.passthru |= v.kind == VERDICT_ACT;
 	if (by_client && !subject.passthru && known(c, class, &result))
 		return result;
-	if (q->qtype == DNS_ANY)
-		return answered(c, answer_any(c->out, c->room, q));
 	return from_task(c, &subject);
 }
 
@@ -300,16 +303,16 @@ static uint32_t reply_ttl(const struct reply *r)
 }
 
 static void remember(struct serve *s, const struct question *q, const struct reply *reply,
-		     const struct answer_body *body, bool dnssec)
+		     const struct answer_body *body, struct answer_form form)
 {
 	const struct answer_memory memory = {policy_stamp(&s->policy, q->subject.class),
 					     reply->change};
 	if (reply->cacheable && !q->subject.passthru)
 		answer_cache_put(s->answers, body, q->qname, q->qtype, q->subject.class,
-				 dnssec, &memory, reply_ttl(reply), s->policy.now_s);
+				 form, &memory, reply_ttl(reply), s->policy.now_s);
 }
 
-/* What is told to everybody who asked one question with or without DO. */
+/* What is told to everybody who is to have one question's answer in one form. */
 struct finished {
 	const struct question *q;
 	const struct reply *reply;
@@ -410,16 +413,22 @@ static bool monitored_behind(const struct serve *s, const struct question *q,
 	       at_once.rule.entry != reply->monitor.rule.entry;
 }
 
-static bool anybody(const struct waiter *list, bool dnssec)
+static bool wants(const struct waiter *w, struct answer_form form)
+{
+	const struct answer_form f = form_for(&w->from, &w->query);
+	return f.dnssec == form.dnssec && f.one == form.one;
+}
+
+static bool anybody(const struct waiter *list, struct answer_form form)
 {
 	for (; list; list = list->next)
-		if (list->query.dnssec_ok == dnssec)
+		if (wants(list, form))
 			return true;
 	return false;
 }
 
 static void tell(struct serve *s, const struct question *q, const struct waiter *list,
-		 const struct reply *reply, bool dnssec)
+		 const struct reply *reply, struct answer_form form)
 {
 	struct answer_body body = {0};
 	static const struct reply too_long = {
@@ -429,17 +438,17 @@ static void tell(struct serve *s, const struct question *q, const struct waiter 
 	};
 	if (reply->verdict.kind != VERDICT_ACT) {
 		if (answer_body(&body, s->body, sizeof s->body, s->ttl_at, q->qname,
-				q->qtype, reply, dnssec)) {
+				q->qtype, reply, form)) {
 			reply = &too_long;
 			if (answer_body(&body, s->body, sizeof s->body, s->ttl_at,
-					q->qname, q->qtype, reply, false))
+					q->qname, q->qtype, reply, form))
 				return;
 		}
-		remember(s, q, reply, &body, dnssec);
+		remember(s, q, reply, &body, form);
 	}
 	const struct finished f = {q, reply, &body, monitored_behind(s, q, reply)};
 	for (const struct waiter *w = list; w; w = w->next)
-		if (w->query.dnssec_ok == dnssec)
+		if (wants(w, form))
 			deliver(s, w, &f);
 }
 
@@ -447,7 +456,10 @@ void serve_done(void *arg, const struct question *q, const struct waiter *list,
 		const struct reply *reply)
 {
 	/* Nobody waits for what was looked up anew: anybody may ask. */
-	for (int dnssec = false; dnssec <= true; dnssec++)
-		if (!list || anybody(list, dnssec))
-			tell(arg, q, list, reply, dnssec);
+	for (int one = false; one <= (q->qtype == DNS_ANY); one++)
+		for (int dnssec = false; dnssec <= true; dnssec++) {
+			const struct answer_form form = {dnssec, one};
+			if (!list || anybody(list, form))
+				tell(arg, q, list, reply, form);
+		}
 }

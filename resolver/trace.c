@@ -123,7 +123,7 @@ static void on_done(void *arg, const struct question *q, const struct waiter *li
 	else if (reply->verdict.kind == VERDICT_ACT)
 		say_verdict(t, &reply->verdict, reply);
 	else if (answer_body(&body, t->body, sizeof t->body, t->ttl_at, q->qname,
-			     q->qtype, reply, t->query.dnssec_ok))
+			     q->qtype, reply, answer_form(&t->query, true)))
 		say_error(t, DNS_SERVFAIL, DNS_EDE_INVALID_DATA,
 			  "the answer is longer than a message can be");
 	else
@@ -279,9 +279,6 @@ static void ask(struct trace *t, uint8_t class)
 	if (v.kind == VERDICT_ACT && !garden) {
 		trace_steps_policy(&t->steps, q->qname, &v);
 		say_verdict(t, &v, NULL);
-	} else if (q->qtype == DNS_ANY && !garden) {
-		trace_steps_policy(&t->steps, q->qname, &v);
-		answered(t, answer_any(t->message, sizeof t->message, q));
 	} else if (task_ask(t->tasks, q, &subject, &t->from, &waiter) == TASK_FULL) {
 		say_error(t, DNS_SERVFAIL, DNS_EDE_OTHER, "no memory");
 	}

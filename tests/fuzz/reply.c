@@ -171,6 +171,7 @@ static void write_answer(const struct reply *r, const struct question *question)
 	static uint16_t ttl_at[ANSWER_TTLS_MAX];
 	struct query q = {.qtype = question->qtype,
 			  .qclass = DNS_IN,
+			  .dnssec_ok = question->qtype != DNS_A,
 			  .qname_len = (uint8_t)name_len(question->qname),
 			  .qname_raw = question->qname,
 			  .edns = true,
@@ -178,7 +179,7 @@ static void write_answer(const struct reply *r, const struct question *question)
 	struct answer_body body;
 	name_copy(q.qname, question->qname);
 	if (answer_body(&body, body_bytes, sizeof body_bytes, ttl_at, q.qname, q.qtype, r,
-			question->qtype != DNS_A))
+			answer_form(&q, true)))
 		return;
 	size_t len = answer_finish(out, q.room, &q, &body, 1, r->ede_text);
 	must(len <= q.room && guard_message(out, len, GUARD_RECORDS_UDP) == ERR_OK);

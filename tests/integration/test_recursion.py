@@ -14,7 +14,8 @@ www.alpha.example A NOERROR www.alpha.example A 192.0.2.11
 www.alpha.example AAAA NOERROR www.alpha.example AAAA 2001:db8::11
 www.alpha.example TXT NOERROR www.alpha.example TXT an ordinary name
 www.alpha.example MX NOERROR
-www.alpha.example ANY NOERROR www.alpha.example TYPE13 075246433834383200
+v4only.alpha.example ANY NOERROR v4only.alpha.example A 192.0.2.17
+nothing.alpha.example ANY NXDOMAIN
 alpha.example A NOERROR alpha.example A 192.0.2.10
 alpha.example MX NOERROR alpha.example MX 10 mail.alpha.example; alpha.example MX 20 mail.beta.example
 multi.alpha.example A NOERROR multi.alpha.example A 192.0.2.13; multi.alpha.example A 192.0.2.14; multi.alpha.example A 192.0.2.15
@@ -112,6 +113,14 @@ def negative(r):
         soa = [x for x in m.authority if x.type == 6]
         check(len(soa) == 1 and soa[0].name == owner, "SOA of " + owner, m)
         check(0 < soa[0].ttl <= most, "TTL of the SOA", soa[0].ttl)
+
+
+@test("ANY: one RRset over UDP (RFC 8482 4.1), as much as the zone's server gives over TCP")
+def any_type(r):
+    for over, most in (("udp", 1), ("tcp", 3), ("udp", 1), ("tcp", 3)):
+        m = r.ask("www.alpha.example", "ANY", over=over)
+        types = {x.type for x in m.answer}
+        check(m.rcode == "NOERROR" and types and types <= {1, 28, 16} and len(types) <= most, over, m)
 
 
 @test("the case of the question comes back, and both cases are one name")

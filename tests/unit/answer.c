@@ -6,6 +6,7 @@
 enum { SERIAL = 42 };
 
 static struct conf conf;
+static const struct answer_form plain;
 
 static void setup(void)
 {
@@ -106,27 +107,15 @@ START_TEST(policy_answers_by_action_and_type)
 }
 END_TEST
 
-/* RFC 8482; the string "RFC8482", then an empty one. */
-START_TEST(any_is_minimal)
-{
-	uint8_t msg[512], out[512];
-	struct query q = ask(msg, "www.example.com", DNS_ANY, true);
-	size_t n = answer_any(out, q.room, &q);
-	ck_assert_str_eq(show(out, n), "8190 | A www.example.com 13 3600 9 | X . 41 0 0");
-	ck_assert_mem_eq(out + n - DNS_OPT_LEN - 9, "\x07RFC8482\0", 9);
-	ck_assert_mem_eq(out + DNS_HEADER_LEN, q.qname_raw, q.qname_len);
-}
-END_TEST
-
 /* RFC 5001, before the Extended DNS Error; it counts for what fits. */
 START_TEST(nsid_is_told)
 {
 	uint8_t msg[512], out[512];
 	struct query q = ask(msg, "www.example.com", DNS_A, true);
-	const size_t plain = answer_error(out, q.room, &q, DNS_SERVFAIL, 22, "why");
+	const size_t bare = answer_error(out, q.room, &q, DNS_SERVFAIL, 22, "why");
 	q.nsid = "ns7";
 	size_t n = answer_error(out, q.room, &q, DNS_SERVFAIL, 22, "why");
-	ck_assert_uint_eq(n, plain + 7);
+	ck_assert_uint_eq(n, bare + 7);
 	ck_assert_str_eq(show(out, n), "8192 | X . 41 0 16");
 	ck_assert_mem_eq(out + n - 16, "\0\3\0\3ns7\0\x0f\0\5\0\x16why", 16);
 	struct answer_body body;
@@ -134,7 +123,7 @@ START_TEST(nsid_is_told)
 	uint16_t ttl_at[ANSWER_TTLS_MAX];
 	const struct reply reply = {.ede = DNS_EDE_NONE};
 	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, q.qname, DNS_A,
-				     &reply, false),
+				     &reply, plain),
 			 0);
 	n = answer_finish(out, body.len + DNS_OPT_LEN + 7, &q, &body, 0, NULL);
 	ck_assert_str_eq(show(out, n), "8190 | X . 41 0 7");
@@ -287,7 +276,7 @@ START_TEST(body_is_finished_for_each_client)
 	struct rrset s = rrset_of(owner, "www.example.com", DNS_A, 40, 4, data);
 	struct reply r = {.answer = {&s}, .answer_n = 1, .ede = DNS_EDE_NONE};
 	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, false),
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, plain),
 		0);
 	ck_assert_uint_eq(body.ttl_n, 40);
 	struct query q = ask(msg, "www.example.com", DNS_A, true);
@@ -327,7 +316,7 @@ START_TEST(secure_is_told_to_who_asks)
 			  .ede = DNS_EDE_NONE,
 			  .security = SECURITY_SECURE};
 	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, false),
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, plain),
 		0);
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct query q = ask(msg, "www.example.com", DNS_A, false);
@@ -337,6 +326,62 @@ START_TEST(secure_is_told_to_who_asks)
 		memcpy(got, show(out, n), 4);
 		ck_assert_str_eq(got, cases[i].want);
 	}
+}
+END_TEST
+
+/* RFC 8482 4.1: over UDP the smallest RRset, with its signatures for DO; all over TCP. */
+START_TEST(any_is_small_over_udp)
+{
+	static const struct {
+		bool udp, edns;
+		const char *want;
+	} cases[] = {
+		{true, true, "8190 | A www.example.com 28 300 16 | X . 41 0 0"},
+		{true, false, "8190 | A www.example.com 1 300 4"},
+		{false, true,
+		 "8190 | A www.example.com 256 300 9 | A www.example.com 256 300 9 | "
+		 "A www.example.com 28 300 16 | A www.example.com 1 300 4 | "
+		 "A www.example.com 46 300 40 | X . 41 0 0"},
+	};
+	uint8_t msg[512], wire[512], out[DNS_UDP_MAX], owner[DNS_NAME_MAX], data[3][64];
+	uint16_t ttl_at[ANSWER_TTLS_MAX];
+	struct answer_body body;
+	setup();
+	struct rrset uri = rrset_of(owner, "www.example.com", 256, 2, 9, data[0]);
+	struct rrset aaaa = rrset_of(owner, "www.example.com", DNS_AAAA, 1, 16, data[1]);
+	struct rrset a = rrset_of(owner, "www.example.com", DNS_A, 1, 4, data[2]);
+	a.sigs = (const uint8_t[42]){0, 40};
+	a.sigs_len = 42;
+	struct reply r = {
+		.answer = {&uri, &aaaa, &a}, .answer_n = 3, .ede = DNS_EDE_NONE};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct query q = ask(msg, "www.example.com", DNS_ANY, cases[i].edns);
+		ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner,
+					     DNS_ANY, &r, answer_form(&q, cases[i].udp)),
+				 0);
+		size_t n = answer_finish(out, DNS_UDP_MAX, &q, &body, 0, NULL);
+		ck_assert_str_eq(show(out, n), cases[i].want);
+	}
+}
+END_TEST
+
+/* It makes the only record there is below it. */
+START_TEST(any_below_dname_is_whole)
+{
+	uint8_t msg[512], wire[512], out[DNS_UDP_MAX], owner[2][DNS_NAME_MAX],
+		data[2][DNS_NAME_MAX + 2];
+	uint16_t ttl_at[ANSWER_TTLS_MAX];
+	struct answer_body body;
+	struct rrset dname = cname_of(owner[0], "x", ".", data[0]);
+	struct rrset made = cname_of(owner[1], "www.x", "www", data[1]);
+	dname.type = DNS_DNAME;
+	struct reply r = {.answer = {&dname, &made}, .answer_n = 2, .ede = DNS_EDE_NONE};
+	struct query q = ask(msg, "www.x", DNS_ANY, false);
+	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, made.owner,
+				     DNS_ANY, &r, answer_form(&q, true)),
+			 0);
+	size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
+	ck_assert_str_eq(show(out, n), "8190 | A x 39 60 1 | A www.x 5 60 5");
 }
 END_TEST
 
@@ -355,7 +400,7 @@ START_TEST(dname_is_told_once)
 			  .answer_n = 4,
 			  .ede = DNS_EDE_NONE};
 	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, first.owner, DNS_A,
-				     &r, false),
+				     &r, plain),
 			 0);
 	struct query q = ask(msg, "www.x.x", DNS_A, false);
 	size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
@@ -373,11 +418,11 @@ START_TEST(body_too_long_or_too_many)
 	struct rrset s = rrset_of(owner, "www.example.com", DNS_TXT, 300, 256, data);
 	struct reply r = {.answer = {&s}, .answer_n = 1};
 	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_TXT, &r, false),
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_TXT, &r, plain),
 		ERR_RANGE);
 	s = rrset_of(owner, "www.example.com", DNS_A, ANSWER_TTLS_MAX + 1, 4, data);
 	ck_assert_int_eq(
-		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, false),
+		answer_body(&body, wire, sizeof wire, ttl_at, owner, DNS_A, &r, plain),
 		0);
 	ck_assert(!body.countable);
 }
@@ -413,7 +458,7 @@ START_TEST(compression_is_bounded)
 	for (int i = 0; i < 10; i++) {
 		double start_ms = unit_cpu_ms();
 		ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner,
-					     DNS_MX, &r, false),
+					     DNS_MX, &r, plain),
 				 0);
 		double took_ms = unit_cpu_ms() - start_ms;
 		best_ms = took_ms < best_ms ? took_ms : best_ms;
@@ -441,9 +486,9 @@ START_TEST(errors_echo_what_was_read)
 }
 END_TEST
 
-UNIT_SUITE("answer", policy_answers_by_action_and_type, any_is_minimal, nsid_is_told,
-	   local_data_by_type, local_data_too_long_for_udp,
-	   policy_answer_fits_without_edns, chain_before_a_listed_target,
-	   body_is_finished_for_each_client, secure_is_told_to_who_asks,
-	   dname_is_told_once, body_too_long_or_too_many, compression_is_bounded,
-	   errors_echo_what_was_read)
+UNIT_SUITE("answer", policy_answers_by_action_and_type, any_is_small_over_udp,
+	   any_below_dname_is_whole, nsid_is_told, local_data_by_type,
+	   local_data_too_long_for_udp, policy_answer_fits_without_edns,
+	   chain_before_a_listed_target, body_is_finished_for_each_client,
+	   secure_is_told_to_who_asks, dname_is_told_once, body_too_long_or_too_many,
+	   compression_is_bounded, errors_echo_what_was_read)

@@ -5,6 +5,7 @@
 enum { CACHE_BYTES = 256 * 1024, NOW = 1000000, STALE_GENERATION = 8 };
 
 static struct policy policy = {.stamp = {.epoch = 5, .generation = 7}, .now_s = NOW};
+static const struct answer_form plain;
 static const struct answer_memory memory = {.stamp = {5, 7}};
 
 /* An answer body of len bytes whose question is name and whose one TTL stands at the end.
@@ -33,7 +34,7 @@ static void put(struct answer_cache *c, const char *name, uint16_t len, uint8_t 
 	uint8_t wire[8192], qname[DNS_NAME_MAX];
 	uint16_t ttl_at[1];
 	struct answer_body b = body_of(wire, ttl_at, name, len, qname);
-	answer_cache_put(c, &b, qname, DNS_A, class, false, &memory, 60, policy.now_s);
+	answer_cache_put(c, &b, qname, DNS_A, class, plain, &memory, 60, policy.now_s);
 }
 
 static bool get(struct answer_cache *c, const char *name, uint16_t type, uint8_t class,
@@ -41,7 +42,7 @@ static bool get(struct answer_cache *c, const char *name, uint16_t type, uint8_t
 {
 	uint8_t qname[DNS_NAME_MAX];
 	ck_assert_int_eq(name_from_str(qname, name), 0);
-	return answer_cache_get(c, out, age, qname, name_len(qname), type, class, false,
+	return answer_cache_get(c, out, age, qname, name_len(qname), type, class, plain,
 				&policy);
 }
 
@@ -119,10 +120,10 @@ START_TEST(forgets_with_its_verdict)
 		struct answer_age age;
 		struct answer_body b = body_of(wire, ttl_at, "a.example", 100, qname);
 		struct answer_memory m = {{5, 7}, cases[i].change};
-		answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, false, &m, 60, NOW);
+		answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, plain, &m, 60, NOW);
 		struct policy p = {.stamp = cases[i].stamp, .now_s = cases[i].now};
 		ck_assert_msg(answer_cache_get(c, &b, &age, qname, name_len(qname), DNS_A,
-					       POLICY_ALL, false, &p) == cases[i].found,
+					       POLICY_ALL, plain, &p) == cases[i].found,
 			      "case %zu", i);
 		answer_cache_close(c);
 	}
@@ -139,9 +140,9 @@ START_TEST(refuses_what_cannot_age)
 	put(c, "large.example", ANSWER_CACHE_ENTRY_MAX, POLICY_ALL);
 	ck_assert(!get(c, "large.example", DNS_A, POLICY_ALL, &b, &age));
 	b = body_of(wire, ttl_at, "b.example", 100, qname);
-	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, false, &memory, 0, NOW);
+	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, plain, &memory, 0, NOW);
 	b.countable = false;
-	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, false, &memory, 60, NOW);
+	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, plain, &memory, 60, NOW);
 	ck_assert(!get(c, "b.example", DNS_A, POLICY_ALL, &b, &age));
 	answer_cache_close(c);
 }
