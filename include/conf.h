@@ -52,7 +52,7 @@ struct conf_nets {
 struct conf_list {
 	char name[HIT_LIST_MAX]; /* letters, digits, "._-": good as a file's name */
 	char url[CONF_PATH_MAX]; /* http, https or file; "" = transferred */
-	uint32_t interval_s;
+	uint32_t interval_s, timeout_s;
 	uint64_t max_size_bytes;
 	char sha256[CONF_SHA256_LEN + 1], sha256_url[CONF_PATH_MAX];
 	char headers[CONF_PATH_MAX], proxy[CONF_PATH_MAX], ca[CONF_PATH_MAX];
@@ -65,7 +65,7 @@ struct conf_list {
 	int primary_n;
 	char tsig[CONF_PATH_MAX];
 	uint32_t stale_after_s; /* 0 = no limit */
-	int precedence, mode, ede;
+	int precedence, mode, ede, max_shrink, max_growth;
 	int64_t lease_s;
 	struct conf_action {
 		int action; /* enum rule_action */

@@ -29,7 +29,7 @@ static const struct conf_word modes[] = {
 	{NULL, 0},
 };
 
-#define STORES "what the store has, see sinkhole-blocklist list set"
+#define STORES "what the store has (list set)"
 
 static const struct conf_key keys[] = {
 	{
@@ -49,7 +49,8 @@ static const struct conf_key keys[] = {
 		.max = ROOM(url),
 		.def_note = "this or primary must be given",
 		.help = "Where sinkhole-blocklist update fetches the list: https://, "
-			"http:// or file://.",
+			"http:// or file://. A redirect never leads from https to http "
+			"or to a file.",
 	},
 	{
 		.path = "interval",
@@ -59,7 +60,9 @@ static const struct conf_key keys[] = {
 		.max = 30 * DAY,
 		.def = "1h",
 		.with = "url",
-		.help = "How often to fetch it; after failures less often.",
+		.help = "How often to fetch it, and up to a tenth longer. After a "
+			"failure the next try is in 5 minutes, then twice as late each "
+			"time, up to the interval or an hour.",
 	},
 	{
 		.path = "max_size",
@@ -70,6 +73,16 @@ static const struct conf_key keys[] = {
 		.def = "256M",
 		.with = "url",
 		.help = "A larger file is refused, unpacked where it comes compressed.",
+	},
+	{
+		.path = "timeout",
+		.type = CONF_SECONDS,
+		FIELD(timeout_s),
+		.min = 1,
+		.max = 6 * HOUR,
+		.def = "10m",
+		.with = "url",
+		.help = "Time for one fetch, redirects and all.",
 	},
 	{
 		.path = "sha256",
@@ -256,6 +269,25 @@ static const struct conf_key keys[] = {
 		.max = UINT16_MAX,
 		.def_note = STORES,
 		.help = "Code of the Extended DNS Error in its answers (RFC 8914).",
+	},
+	{
+		.path = "max_shrink",
+		.type = CONF_NUMBER,
+		FIELD(max_shrink),
+		.min = 1,
+		.max = 100,
+		.def_note = STORES,
+		.help = "Percent of its rules that an import may take out, without "
+			"--force.",
+	},
+	{
+		.path = "max_growth",
+		.type = CONF_NUMBER,
+		FIELD(max_growth),
+		.min = 1,
+		.max = BLOCKLIST_GROWTH_MAX,
+		.def_note = STORES,
+		.help = "Percent of its rules that an import may add.",
 	},
 	{
 		.path = "public",

@@ -7,6 +7,7 @@
 #include "include/control.h"
 #include "tools/blocklist_seen.h"
 #include "tools/blocklist_tool.h"
+#include "tools/list_conf.h"
 
 /* import, check and diff: one reading of the input, three things to do with it. */
 
@@ -41,6 +42,9 @@ struct job {
 	struct feed_options feed;
 	struct blocklist_list_set set;
 	uint8_t garden[DNS_NAME_MAX]; /* of set */
+	struct conf *conf;
+	const struct conf_list *known; /* the list as the configuration has it, or NULL */
+	char zone[DNS_NAME_TEXT_MAX];  /* of it */
 	/* what is going on */
 	struct tool tool;
 	struct blocklist_import *im; /* NULL in check */
@@ -378,8 +382,42 @@ static int read_force(struct job *j)
 	return CLI_GO;
 }
 
+/* How to read a list that the configuration knows, where no option says otherwise. */
+static int ask_conf(struct job *j)
+{
+	int status = cli_conf(&j->conf, &j->cli);
+	if (status == CLI_GO && j->list)
+		j->known = conf_list_named(j->conf, j->list);
+	const struct conf_list *l = j->known;
+	if (!l)
+		return status;
+	if (!j->format)
+		j->format = feed_format_text(l->format);
+	if (!j->columns && *l->columns)
+		j->columns = l->columns;
+	if (!j->origin && *l->zone)
+		j->origin = name_to_text(j->zone, l->zone);
+	if (!j->family && *l->family)
+		j->family = l->family;
+	j->exact |= l->exact;
+	j->ports |= l->ports;
+	return CLI_GO;
+}
+
+/* The configuration's settings stand above the store's, and above options. */
+static int settings_of_conf(struct job *j)
+{
+	int status = list_conf_allows(j->known, &j->set);
+	if (status == CLI_GO && j->known)
+		list_conf_set(&j->set, j->known);
+	return status;
+}
+
 static int check_options(struct job *j, bool need_list)
 {
+	int status = ask_conf(j);
+	if (status != CLI_GO)
+		return status;
 	int format = feed_format_from_text(j->format ? j->format : "auto");
 	uint8_t origin[DNS_NAME_MAX];
 	if (format < 0)
@@ -408,7 +446,7 @@ static int check_options(struct job *j, bool need_list)
 	};
 	if (j->columns && j->feed.format == FEED_AUTO)
 		j->feed.format = FEED_CSV;
-	int status = read_force(j);
+	status = read_force(j);
 	if (status == CLI_GO)
 		status = tool_list_action(&j->set, j->garden, j->action);
 	j->set.public_text = j->public_text;
@@ -416,7 +454,7 @@ static int check_options(struct job *j, bool need_list)
 	j->set.ede = -1;
 	j->set.lease_s = j->lease_s;
 	j->set.serial = -1;
-	return status;
+	return status == CLI_GO ? settings_of_conf(j) : status;
 }
 
 #define PARSE_OPTIONS                                                                   \
@@ -483,6 +521,7 @@ static int job_end(struct job *j, int status)
 	cli_progress_end(&j->progress);
 	blocklist_import_close(j->im);
 	tool_close(&j->tool);
+	conf_free(j->conf);
 	seen_fini(&j->seen);
 	free(j);
 	return status;

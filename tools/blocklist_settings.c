@@ -5,11 +5,9 @@
 
 #include "include/utf8.h"
 #include "tools/blocklist_hits.h"
-#include "tools/blocklist_tool.h"
+#include "tools/list_conf.h"
 
 /* list set, promote: a list's settings. */
-
-static const struct blocklist_list_set keep = {NULL, -1, -1, -1, -1, -1, -1, NULL, 0, 0};
 
 static int bad_value(const char *key, const char *value, const char *takes)
 {
@@ -86,12 +84,26 @@ static int set_one(struct blocklist_list_set *set, uint8_t garden[DNS_NAME_MAX],
 		text);
 }
 
+static int allowed(const struct cli *c, const char *list,
+		   const struct blocklist_list_set *set)
+{
+	struct conf *conf;
+	int status = cli_conf(&conf, c);
+	if (status != CLI_GO)
+		return status;
+	status = list_conf_allows(conf_list_named(conf, list), set);
+	conf_free(conf);
+	return status;
+}
+
 /* Opens, changes, records, says what was done. */
 static int change(const struct cli *c, const char *list,
 		  const struct blocklist_list_set *set, const char *command, json_t *what)
 {
 	struct tool t;
-	int status = tool_open(&t, c, BLOCKLIST_WRITE);
+	int status = allowed(c, list, set);
+	if (status == CLI_GO)
+		status = tool_open(&t, c, BLOCKLIST_WRITE);
 	if (status != CLI_GO) {
 		json_decref(what);
 		return status;
@@ -115,7 +127,7 @@ static int change(const struct cli *c, const char *list,
 
 int tool_list_set(const struct cli *c)
 {
-	struct blocklist_list_set set = keep;
+	struct blocklist_list_set set = list_conf_nothing;
 	uint8_t garden[DNS_NAME_MAX];
 	char clean[BLOCKLIST_PUBLIC_MAX + 8];
 	json_t *texts = json_array();
@@ -225,7 +237,7 @@ static int promotable(json_t **seen, const struct cli *c, int64_t since)
 
 int tool_promote(const struct cli_command *self, int argc, char **argv)
 {
-	struct blocklist_list_set set = keep;
+	struct blocklist_list_set set = list_conf_nothing;
 	const char *reason = NULL;
 	bool dry_run = false;
 	int64_t since = (int64_t)time(NULL) - PROMOTE_SPAN_S;
