@@ -6,8 +6,9 @@
 #include "include/utf8.h"
 #include "resolver/cause.h"
 #include "resolver/client.h"
+#include "resolver/iter.h"
 
-struct question {
+struct explained {
 	struct policy p;
 	struct policy_asked asked;
 	uint8_t name[DNS_NAME_MAX];
@@ -21,7 +22,7 @@ struct question {
 /* ---- the question ---- */
 
 /* A name, an address, or "192.0.2.1/32", as other commands write an address. */
-static int read_what(struct question *q, const char *text, char error[CONTROL_ERROR_MAX])
+static int read_what(struct explained *q, const char *text, char error[CONTROL_ERROR_MAX])
 {
 	struct prefix p = {0};
 	size_t len = text ? strlen(text) : 0;
@@ -49,7 +50,7 @@ static int read_what(struct question *q, const char *text, char error[CONTROL_ER
 	return ERR_OK;
 }
 
-static int read_client(struct question *q, const char *text,
+static int read_client(struct explained *q, const char *text,
 		       char error[CONTROL_ERROR_MAX])
 {
 	if (!text)
@@ -63,7 +64,7 @@ static int read_client(struct question *q, const char *text,
 	return client_class(&q->asked.class, q->p.view, &q->from);
 }
 
-static int read_question(struct question *q, const json_t *request,
+static int read_question(struct explained *q, const json_t *request,
 			 char error[CONTROL_ERROR_MAX])
 {
 	const char *client = json_string_value(json_object_get(request, "client"));
@@ -77,7 +78,7 @@ static int read_question(struct question *q, const json_t *request,
 /* ---- one rule ---- */
 
 /* A rule knows how many labels or bits of what it matched are its own. */
-static void rule_key(struct blocklist_key *key, const struct question *q,
+static void rule_key(struct blocklist_key *key, const struct explained *q,
 		     const struct policy_reason *r)
 {
 	const uint8_t *name = q->asked.name;
@@ -136,7 +137,7 @@ static void put_entry(json_t *out, const struct blocklist_entry *e, bool list_le
 	json_object_set_new(out, "operator", told(e->operator_name));
 }
 
-static json_t *reason_json(const struct question *q, const struct policy_reason *r)
+static json_t *reason_json(const struct explained *q, const struct policy_reason *r)
 {
 	const struct blocklist_list *l = blocklist_list(q->p.view, r->rule.list);
 	char text[BLOCKLIST_RULE_TEXT_MAX];
@@ -163,16 +164,16 @@ static json_t *reason_json(const struct question *q, const struct policy_reason 
 /* ---- the whole ---- */
 
 /* Local zones answer first, but for a rule at or below their apex. */
-static bool is_local(const struct question *q, const struct conf *conf)
+static bool is_local(const struct explained *q, const struct conf *conf)
 {
 	struct local_answer a;
-	if (!q->asked.name || q->asked.server || !conf->recursion.local_zones ||
-	    local_find(&a, q->name, DNS_A) == LOCAL_NONE)
+	if (!q->asked.name || q->asked.server ||
+	    iter_local(&a, conf, q->name, DNS_A) == LOCAL_NONE)
 		return false;
 	return !cause_overrides(&q->verdict, &a);
 }
 
-static void put_verdict(json_t *out, const struct question *q)
+static void put_verdict(json_t *out, const struct explained *q)
 {
 	static const char *const kinds[] = {"pass", "act", "passthru"};
 	const struct verdict *v = &q->verdict;
@@ -198,7 +199,7 @@ static void put_verdict(json_t *out, const struct question *q)
 	json_object_set_new(out, "ede_text", ede ? told(text) : json_null());
 }
 
-static void put_client(json_t *out, const struct question *q)
+static void put_client(json_t *out, const struct explained *q)
 {
 	char addr[ADDR_TEXT_MAX], lists[CLIENT_TEXT_MAX];
 	json_object_set_new(out, "opted_out",
@@ -215,10 +216,10 @@ int explain(json_t *answer, const json_t *request, struct blocklist_view *view,
 	    const struct conf *conf, char error[CONTROL_ERROR_MAX])
 {
 	json_int_t at = json_integer_value(json_object_get(request, "at"));
-	struct question q = {.p = {.view = view,
-				   .stamp = blocklist_view_stamp(view),
-				   .now_s = (uint32_t)(at ? at : time(NULL)),
-				   .default_action = conf->sinkhole.action}};
+	struct explained q = {.p = {.view = view,
+				    .stamp = blocklist_view_stamp(view),
+				    .now_s = (uint32_t)(at ? at : time(NULL)),
+				    .default_action = conf->sinkhole.action}};
 	snprintf(error, CONTROL_ERROR_MAX, "the blocklist cannot be read");
 	int err = read_question(&q, request, error);
 	if (err)

@@ -16,6 +16,7 @@
 
 #include "resolver/iter_reply.h"
 #include "resolver/resolve.h"
+#include "zones/local.h"
 
 enum {
 	ITER_SUBS_MAX = 3,	   /* address look-ups under way */
@@ -116,6 +117,10 @@ struct iter {
 /* The deepest stub or forward zone that name lies in, or the root: what is known of names
  * above it does not count. */
 const uint8_t *iter_given_zone(const struct conf *conf, const uint8_t *name);
+/* What local zones answer: nobody is asked. A stub or forward zone within one is an
+ * operator's wish. */
+enum local_kind iter_local(struct local_answer *out, const struct conf *conf,
+			   const uint8_t *name, uint16_t type);
 /* Asks a question of our own: STEP_SUB with a share of the budget. Its id, or 0 when
  * there is too little left. */
 uint32_t iter_ask_own(struct iter_io *io, const uint8_t *name, uint16_t type);

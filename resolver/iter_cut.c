@@ -29,6 +29,16 @@ const uint8_t *iter_given_zone(const struct conf *conf, const uint8_t *name)
 	return z ? z->zone : root;
 }
 
+enum local_kind iter_local(struct local_answer *out, const struct conf *conf,
+			   const uint8_t *name, uint16_t type)
+{
+	enum local_kind kind =
+		conf->recursion.local_zones ? local_find(out, name, type) : LOCAL_NONE;
+	if (kind != LOCAL_NONE && name_within(iter_given_zone(conf, name), out->zone))
+		return LOCAL_NONE;
+	return kind;
+}
+
 static int given_cut(struct iter *it, struct iter_io *io, const struct conf_zone *z)
 {
 	const uint8_t *zone = arena_copy(io->arena, z->zone, name_len(z->zone));

@@ -5,18 +5,20 @@
  * draft 6). Its answer goes behind the alias. */
 
 /* False when there is no room. */
-static bool add_alias(struct call *c, const uint8_t *name, const uint8_t *target)
+static bool add(struct call *c, const uint8_t *owner, uint16_t type, const uint8_t *rdata,
+		size_t len)
 {
 	struct resolve *r = c->r;
 	struct rrset *s = arena_zero(r->arena, sizeof *s);
-	size_t len = name_len(target);
 	uint8_t *data = arena_get(r->arena, 2 + len);
-	if (!s || !data)
+	if (!s || !data || r->reply.answer_n == REPLY_ANSWER_MAX)
+		return false;
+	s->owner = arena_copy(r->arena, owner, name_len(owner));
+	if (!s->owner)
 		return false;
 	wire_set16(data, (unsigned)len);
-	memcpy(data + 2, target, len);
-	s->owner = name;
-	s->type = DNS_CNAME;
+	memcpy(data + 2, rdata, len);
+	s->type = type;
 	s->ttl = c->io.env->conf->sinkhole.ttl_s;
 	s->rr_n = 1;
 	s->data = data;
@@ -25,10 +27,21 @@ static bool add_alias(struct call *c, const uint8_t *name, const uint8_t *target
 	return true;
 }
 
-/* All that is left may be used for it. */
+/* All that is left may be used for it; "localhost" and the like nobody is asked about. */
 static void ask(struct call *c, const uint8_t *target)
 {
 	struct resolve *r = c->r;
+	struct local_answer local;
+	enum local_kind kind = iter_local(&local, c->io.env->conf, target, r->q.qtype);
+	if (kind != LOCAL_NONE) {
+		r->reply.rcode = kind == LOCAL_NXDOMAIN ? DNS_NXDOMAIN : DNS_NOERROR;
+		if (kind == LOCAL_RECORD &&
+		    !add(c, target, local.type, local.rdata, local.rdata_len))
+			(void)resolve_no_room(c);
+		else
+			resolve_end(c);
+		return;
+	}
 	struct step *s = &c->io.out->step[c->io.out->n++];
 	*s = (struct step){.kind = STEP_SUB, .id = ++r->last_id, .share = r->budget};
 	r->budget.sends = r->budget.bytes = 0;
@@ -51,7 +64,8 @@ void resolve_garden_enter(struct call *c, const uint8_t *name)
 	} else if (err) {
 		resolve_end_failed(c, DNS_EDE_NOT_READY, "the blocklist cannot be read");
 		return;
-	} else if (!name_equal(target, name) && !add_alias(c, name, target)) {
+	} else if (!name_equal(target, name) &&
+		   !add(c, name, DNS_CNAME, target, name_len(target))) {
 		(void)resolve_no_room(c);
 		return;
 	}

@@ -214,13 +214,7 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	enum serve_result result;
 	struct verdict v, monitor = {0};
 	struct local_answer local;
-	enum local_kind kind = LOCAL_NONE;
-	if (s->conf->recursion.local_zones)
-		kind = local_find(&local, q->qname, q->qtype);
-	/* A stub or forward zone there is an operator's wish, too. */
-	if (kind != LOCAL_NONE &&
-	    name_within(iter_given_zone(s->conf, q->qname), local.zone))
-		kind = LOCAL_NONE;
+	enum local_kind kind = iter_local(&local, s->conf, q->qname, q->qtype);
 	/* The entry remembers that it passed: no look-up while that holds, but for rules
 	 * about clients. */
 	bool by_client = blocklist_has_client_rules(s->policy.view);

@@ -6,6 +6,7 @@
 #include "resolver/cause.h"
 #include "resolver/client.h"
 #include "resolver/control.h"
+#include "resolver/iter.h"
 #include "resolver/random.h"
 #include "resolver/task.h"
 #include "resolver/trace_steps.h"
@@ -256,10 +257,8 @@ static void ask(struct trace *t, uint8_t class)
 	struct policy_subject subject = {.class = class, .client = t->from.client};
 	struct verdict v, monitor = {0};
 	struct local_answer local;
-	enum local_kind kind = LOCAL_NONE;
+	enum local_kind kind = iter_local(&local, t->shared->conf, q->qname, q->qtype);
 	const struct waiter *waiter;
-	if (t->shared->conf->recursion.local_zones)
-		kind = local_find(&local, q->qname, q->qtype);
 	if (policy_name(&v, &monitor, &t->policy, &subject, q->qname)) {
 		say_error(t, DNS_SERVFAIL, DNS_EDE_NOT_READY,
 			  "the blocklist cannot be read");
