@@ -37,18 +37,27 @@ static int read_line(struct hits *h, const char *line)
 		return ERR_FORMAT;
 	for (int i = 0; i < h->folders_n; i++)
 		if (strcmp(h->dir[i], line + n) == 0) {
-			hits_rows_after(h, i, at);
+			h->folder[i].passed = at;
 			return ERR_OK;
 		}
 	return ERR_NOENT;
 }
 
+int hits_place_parse(struct hits *h, char *text)
+{
+	char *line;
+	for (int n = 1; (line = strsep(&text, "\n")) && *line; n++)
+		if (read_line(h, line))
+			return n;
+	return 0;
+}
+
 int hits_place_read(struct hits *h, const char *file, bool *there)
 {
 	struct parts p;
-	char *text = NULL, *rest, *line;
+	char *text = NULL;
 	size_t len;
-	int number = 0, status = split(&p, file);
+	int status = split(&p, file);
 	if (status != CLI_GO)
 		return status;
 	int err = state_file_read(&text, &len, p.dir, p.name);
@@ -57,30 +66,34 @@ int hits_place_read(struct hits *h, const char *file, bool *there)
 		return CLI_GO;
 	if (err)
 		return cli_fail_file(file, "read", err);
-	for (rest = text; status == CLI_GO && (line = strsep(&rest, "\n")) && *line;) {
-		number++;
-		if (read_line(h, line))
-			status = bad_place(file, number);
-	}
+	int line = hits_place_parse(h, text);
 	free(text);
-	return status;
+	for (int i = 0; !line && i < h->folders_n; i++)
+		if (h->folder[i].passed.segment)
+			hits_rows_after(h, i, h->folder[i].passed);
+	return line ? bad_place(file, line) : CLI_GO;
+}
+
+size_t hits_place_print(char text[HITS_PLACE_TEXT_MAX], const struct hits *h)
+{
+	size_t n = 0;
+	for (int i = 0; i < h->folders_n; i++) {
+		const struct hit_cursor *at = &h->folder[i].passed;
+		if (at->segment)
+			n += (size_t)snprintf(text + n, HITS_PLACE_TEXT_MAX - n,
+					      "%" PRIu64 " %" PRIu64 " %s\n", at->segment,
+					      at->row, h->dir[i]);
+	}
+	return n;
 }
 
 int hits_place_write(const struct hits *h, const char *file)
 {
-	char text[sizeof h->folders + HITS_FOLDERS_MAX * 2 * HITS_NUMBER_TEXT_MAX];
+	char text[HITS_PLACE_TEXT_MAX];
 	struct parts p;
-	size_t n = 0;
 	int status = split(&p, file);
 	if (status != CLI_GO)
 		return status;
-	for (int i = 0; i < h->folders_n; i++) {
-		const struct hit_cursor *at = &h->folder[i].passed;
-		if (at->segment)
-			n += (size_t)snprintf(text + n, sizeof text - n,
-					      "%" PRIu64 " %" PRIu64 " %s\n", at->segment,
-					      at->row, h->dir[i]);
-	}
-	int err = state_file_write(p.dir, p.name, text, n);
+	int err = state_file_write(p.dir, p.name, text, hits_place_print(text, h));
 	return err ? cli_fail_file(file, "write", err) : CLI_GO;
 }

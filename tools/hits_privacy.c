@@ -12,16 +12,14 @@
 
 #include "resolver/state_file.h"
 
-/* The file is this word and the key in hexadecimal digits: one line. */
-#define KEY_WORD "ipcrypt-deterministic "
+enum { KEY_AT = sizeof HITS_KEY_WORD - 1 };
 
-enum { KEY_LINE_LEN = sizeof KEY_WORD - 1 + 2 * IPCRYPT_KEY_LEN + 1 };
-
-static int key_from_line(uint8_t key[IPCRYPT_KEY_LEN], const char *line)
+int hits_key_parse(uint8_t key[IPCRYPT_KEY_LEN], const char *line)
 {
-	const char *hex = line + strlen(KEY_WORD);
-	if (strncmp(line, KEY_WORD, strlen(KEY_WORD)) ||
-	    strspn(hex, "0123456789abcdef") != 2 * IPCRYPT_KEY_LEN ||
+	if (strncmp(line, HITS_KEY_WORD, KEY_AT))
+		return ERR_FORMAT;
+	const char *hex = line + KEY_AT;
+	if (strspn(hex, "0123456789abcdef") != 2 * IPCRYPT_KEY_LEN ||
 	    strcmp(hex + 2 * IPCRYPT_KEY_LEN, "\n"))
 		return ERR_FORMAT;
 	for (int i = 0; i < IPCRYPT_KEY_LEN; i++) {
@@ -29,6 +27,13 @@ static int key_from_line(uint8_t key[IPCRYPT_KEY_LEN], const char *line)
 		key[i] = (uint8_t)strtoul(digits, NULL, 16);
 	}
 	return ERR_OK;
+}
+
+void hits_key_print(char line[HITS_KEY_LINE_LEN + 1], const uint8_t key[IPCRYPT_KEY_LEN])
+{
+	memcpy(line, HITS_KEY_WORD, KEY_AT);
+	for (size_t i = 0; i < IPCRYPT_KEY_LEN; i++)
+		snprintf(line + KEY_AT + 2 * i, 4, "%02x\n", key[i]);
 }
 
 static int no_key(const char *path)
@@ -42,7 +47,7 @@ static int no_key(const char *path)
 /* Whoever else can read the key can read the clients. */
 static int key_read(uint8_t key[IPCRYPT_KEY_LEN], const char *path)
 {
-	char line[KEY_LINE_LEN + 2] = "";
+	char line[HITS_KEY_LINE_LEN + 2] = "";
 	struct stat st;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0 && errno == ENOENT)
@@ -58,9 +63,9 @@ static int key_read(uint8_t key[IPCRYPT_KEY_LEN], const char *path)
 		return cli_fail("others can read %s: give it mode 0600, and a new key "
 				"with \"sinkhole-hits key rotate\" if they might have",
 				path);
-	int err = key_from_line(key, line);
+	int err = hits_key_parse(key, line);
 	OPENSSL_cleanse(line, sizeof line);
-	return err ? cli_fail("%s holds no key: one line, \"" KEY_WORD
+	return err ? cli_fail("%s holds no key: one line, \"" HITS_KEY_WORD
 			      "\" and 32 hexadecimal digits",
 			      path)
 		   : CLI_GO;
@@ -146,7 +151,7 @@ int hits_privacy_row(const struct hits_privacy *p, struct hit_row *row)
 static int key_write(const char *path, bool replace)
 {
 	uint8_t key[IPCRYPT_KEY_LEN];
-	char line[KEY_LINE_LEN + 1] = KEY_WORD, id[HITS_KEY_ID_LEN + 1];
+	char line[HITS_KEY_LINE_LEN + 1], id[HITS_KEY_ID_LEN + 1];
 	char dir[HITS_PATH_MAX], name[HITS_PATH_MAX];
 	if (strlen(path) >= sizeof dir)
 		return cli_fail("the name of the key file is too long");
@@ -159,11 +164,10 @@ static int key_write(const char *path, bool replace)
 		return no_key(path);
 	if (getrandom(key, sizeof key, 0) != sizeof key)
 		return cli_fail("no random numbers: %s", strerror(errno));
-	for (size_t i = 0; i < IPCRYPT_KEY_LEN; i++)
-		snprintf(line + strlen(KEY_WORD) + 2 * i, 4, "%02x\n", key[i]);
+	hits_key_print(line, key);
 	umask(S_IRWXG | S_IRWXO);
 	int err = state_file_write(dirname(strcpy(dir, path)),
-				   basename(strcpy(name, path)), line, KEY_LINE_LEN);
+				   basename(strcpy(name, path)), line, HITS_KEY_LINE_LEN);
 	OPENSSL_cleanse(line, sizeof line);
 	int status = err ? cli_fail_file(path, "write", err) : key_id(id, key);
 	OPENSSL_cleanse(key, sizeof key);

@@ -12,7 +12,11 @@
 
 #define HITS_KEY_FILE "/etc/sinkholed/export.key"
 
+/* A key file is this word and the key in hexadecimal digits: one line. */
+#define HITS_KEY_WORD "ipcrypt-deterministic "
+
 enum {
+	HITS_KEY_LINE_LEN = sizeof HITS_KEY_WORD - 1 + 2 * IPCRYPT_KEY_LEN + 1,
 	HITS_KEY_ID_LEN = 8, /* hexadecimal digits: enough to tell a key from the last */
 	HITS_WORD_MAX = 64,  /* of a purpose and of a case number */
 	HITS_REMARK_MAX = 2 * HITS_WORD_MAX + 64,
@@ -24,6 +28,9 @@ struct hits_privacy {
 	char key_id[HITS_KEY_ID_LEN + 1];
 	char remark[HITS_REMARK_MAX]; /* "evidence=dns-only key=0a1b2c3d" */
 };
+
+MUST_CHECK int hits_key_parse(uint8_t key[IPCRYPT_KEY_LEN], const char *line);
+void hits_key_print(char line[HITS_KEY_LINE_LEN + 1], const uint8_t key[IPCRYPT_KEY_LEN]);
 
 /* The options' texts have been read: --key, --purpose, --case. CLI_GO or an exit status.
  */
