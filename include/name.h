@@ -53,21 +53,42 @@ static inline uint8_t name_lower_byte(uint8_t c)
 	return c >= 'A' && c <= 'Z' ? c | 0x20 : c;
 }
 
+/* Eight bytes at a time: the top bit of each byte of from_a says 'A' or more, that of
+ * past_z more than 'Z'; bytes above 127 are no letters. */
+static inline uint64_t name_lower_word(uint64_t w)
+{
+	const uint64_t each = 0x0101010101010101, low = w & 0x7f * each;
+	uint64_t from_a = low + (0x80 - 'A') * each, past_z = low + (0x7f - 'Z') * each;
+	return w | ((from_a & ~past_z & ~w & 0x80 * each) >> 2);
+}
+
+static inline uint64_t name_word(const uint8_t *p)
+{
+	uint64_t w;
+	memcpy(&w, p, sizeof w);
+	return w;
+}
+
 /* Length bytes are at most 63, so below 'A': the whole name can be mapped as bytes. */
 static inline void name_lower(uint8_t *name, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
+	size_t i = 0;
+	for (; i + 8 <= len; i += 8) {
+		uint64_t w = name_lower_word(name_word(name + i));
+		memcpy(name + i, &w, sizeof w);
+	}
+	for (; i < len; i++)
 		name[i] = name_lower_byte(name[i]);
 }
 
 /* Without regard to case. */
 static inline bool name_equal(const uint8_t *a, const uint8_t *b)
 {
-	size_t n = name_len(a);
-	for (size_t i = 0; i < n; i++)
-		if (name_lower_byte(a[i]) != name_lower_byte(b[i]))
-			return false;
-	return true;
+	size_t n = name_len(a), i = 0;
+	/* b may be shorter: at its end it differs, and nothing behind that is read */
+	for (; i < n && name_lower_byte(a[i]) == name_lower_byte(b[i]); i++)
+		;
+	return i == n;
 }
 
 /* name is zone itself or below it. */

@@ -25,6 +25,7 @@ struct writer {
 	int ttl_n;	  /* -1: more than ANSWER_TTLS_MAX */
 	uint16_t name_at[POINTERS_MAX];
 	int names, tries;
+	const uint8_t *qname; /* the question's: most owners are this very pointer */
 };
 
 /* The name at offset at in the message, itself perhaps compressed, equals name. */
@@ -60,6 +61,10 @@ static unsigned find_name(struct writer *a, const uint8_t *name)
 
 static void put_name(struct writer *a, const uint8_t *name)
 {
+	if (name == a->qname && *name) {
+		wire_put16(&a->w, 0xc000 | DNS_HEADER_LEN);
+		return;
+	}
 	int known = a->names;
 	for (; *name; name = name_parent(name)) {
 		unsigned at = find_name(a, name);
@@ -91,6 +96,7 @@ static void put_question(struct writer *a, const uint8_t *name, unsigned type,
 	wire_put16(&a->w, type);
 	wire_put16(&a->w, class);
 	a->count[0] = 1;
+	a->qname = name;
 }
 
 /* Owner, type, class, TTL; the RDATA and its length are the caller's. */

@@ -1,7 +1,5 @@
 #include "resolver/cause.h"
 
-#include <stdio.h>
-
 void cause_find(struct cause *out, const struct policy *p, const struct verdict *v)
 {
 	struct blocklist_key key = {.prefix = v->prefix};
@@ -13,14 +11,35 @@ void cause_find(struct cause *out, const struct policy *p, const struct verdict 
 		out->entry.data.len = 0;
 }
 
+/* Behind the text at out; the end of it. */
+static char *put_text(char *out, const char *end, const char *text)
+{
+	while (*text && out < end)
+		*out++ = *text++;
+	return out;
+}
+
+static char *put_number(char *out, const char *end, uint64_t n)
+{
+	char digit[21], *at = digit + sizeof digit - 1;
+	*at = 0;
+	do {
+		*--at = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	return put_text(out, end, at);
+}
+
+/* At every hit: snprintf() took a tenth of its time. */
 void cause_tell(struct answer_policy *out, char text[ANSWER_EDE_TEXT_MAX],
 		const struct cause *why, const struct policy *p)
 {
 	const char *list = !why->list		     ? "?"
 			   : *why->list->public_text ? why->list->public_text
 						     : why->list->name;
-	snprintf(text, ANSWER_EDE_TEXT_MAX, "%s, entry %llu", list,
-		 (unsigned long long)out->verdict->rule.entry);
+	const char *end = text + ANSWER_EDE_TEXT_MAX - 1;
+	char *at = put_text(put_text(text, end, list), end, ", entry ");
+	*put_number(at, end, out->verdict->rule.entry) = 0;
 	out->generation = p->stamp.generation;
 	out->ede = (int16_t)(why->list ? why->list->ede : DNS_EDE_BLOCKED);
 	out->text = text;

@@ -10,22 +10,18 @@ static enum query_result error(struct query *q, unsigned rcode)
 static void read_qname(struct query *q, struct wire_reader *r)
 {
 	const uint8_t *start = r->at;
-	size_t n = 0;
-	for (;;) {
-		uint8_t len = wire_u8(r);
-		if (r->err || len > DNS_LABEL_MAX || n + len + 1U > DNS_NAME_MAX)
-			break;
-		n += len + 1U;
-		if (len == 0) {
-			memcpy(q->qname, start, n);
-			name_lower(q->qname, n);
-			q->qname_len = (uint8_t)n;
-			q->qname_raw = start;
-			return;
-		}
-		wire_take(r, len);
+	size_t n = 0, left = wire_left(r);
+	size_t most = left < DNS_NAME_MAX ? left : DNS_NAME_MAX;
+	while (n < most && start[n] && start[n] <= DNS_LABEL_MAX)
+		n += start[n] + 1U;
+	if (n >= most || start[n]) {
+		r->err = n >= left ? ERR_RANGE : ERR_FORMAT;
+		return;
 	}
-	r->err = r->err ? r->err : ERR_FORMAT;
+	q->qname_len = (uint8_t)++n;
+	q->qname_raw = wire_take(r, n);
+	memcpy(q->qname, start, n);
+	name_lower(q->qname, n);
 }
 
 /* Options are counted and measured; of NSID only that it is there, RFC 5001 2.1. */

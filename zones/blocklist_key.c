@@ -24,11 +24,11 @@ unsigned blocklist_key_name(uint8_t out[BLOCKLIST_KEY_MAX],
 	ends[0] = 1;
 	for (unsigned d = 1; d <= labels; d++) {
 		const uint8_t *l = label[labels - d];
-		for (unsigned i = 0; i <= *l; i++)
-			out[n + i] = name_lower_byte(l[i]);
+		memcpy(out + n, l, *l + 1U);
 		n += *l + 1U;
 		ends[d] = (uint16_t)n;
 	}
+	name_lower(out + 1, n - 1);
 	return labels;
 }
 

@@ -96,13 +96,13 @@ static void make(struct asked *a, const char *text, const char *want)
 
 static void read_questions(struct bench *b, const char *path)
 {
-	char line[DNS_NAME_TEXT_MAX + 64], *want;
+	char line[DNS_NAME_TEXT_MAX + 64];
 	size_t room = 0;
 	FILE *f = fopen(path, "r");
 	if (!f)
 		die(path, "cannot be read");
 	while (fgets(line, sizeof line, f)) {
-		want = strchr(line, ' ');
+		char *want = strchr(line, ' ');
 		if (!want)
 			die("not a name and an address", line);
 		*want++ = 0;
@@ -158,7 +158,7 @@ static void send_batch(struct bench *b, struct line *l, unsigned n, int64_t now)
 	struct mmsghdr m[BATCH] = {0};
 	struct iovec v[BATCH][2];
 	uint8_t id_bytes[BATCH][2];
-	uint16_t id[BATCH];
+	uint16_t id[BATCH] = {0};
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t at = (b->next + i) % b->asked_n;
 		id[i] = free_id(b, l, now);

@@ -146,6 +146,25 @@ START_TEST(relations)
 }
 END_TEST
 
+/* Words of eight give what single bytes do, wherever a byte stands and whatever beside.
+ */
+START_TEST(lower_by_words)
+{
+	uint8_t have[19], want[19];
+	for (unsigned c = 0; c < 256; c++)
+		for (size_t len = 1; len <= sizeof have; len++)
+			for (unsigned beside = 0; beside < 256; beside += 51) {
+				memset(have, (int)beside, sizeof have);
+				have[(c + len) % len] = (uint8_t)c;
+				memcpy(want, have, sizeof want);
+				for (size_t i = 0; i < len; i++)
+					want[i] = name_lower_byte(want[i]);
+				name_lower(have, len);
+				ck_assert_mem_eq(have, want, sizeof want);
+			}
+}
+END_TEST
+
 START_TEST(case_and_parts)
 {
 	uint8_t up[] = "\3WwW\7EXAMPLE\3cOm";
@@ -173,4 +192,5 @@ START_TEST(case_and_parts)
 }
 END_TEST
 
-UNIT_SUITE("name", from_text, longest_names, text_round_trip, relations, case_and_parts)
+UNIT_SUITE("name", from_text, longest_names, text_round_trip, relations, case_and_parts,
+	   lower_by_words)
