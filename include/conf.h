@@ -133,6 +133,10 @@ struct conf {
 		uint32_t retention_s;
 		uint64_t max_size_bytes;
 	} hits;
+	struct {
+		struct addr listen[CONF_LISTEN_MAX];
+		int listen_n;
+	} follow;
 	struct conf_list *lists;
 	int lists_n;
 };

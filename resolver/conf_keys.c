@@ -424,6 +424,17 @@ const struct conf_key conf_keys[] = {
 		.help = "The oldest hits are deleted when the log is larger than this.",
 	},
 	{
+		.path = "follow.listen",
+		.type = CONF_SERVERS,
+		FIELD(follow.listen),
+		COUNT(follow.listen_n),
+		.max = CONF_LISTEN_MAX,
+		.def = "[]",
+		.help = "Where sinkhole-blocklist follow takes NOTIFY of the primaries "
+			"of lists, over UDP and TCP. Without it, it learns of changes "
+			"when it asks, as often as the zones say.",
+	},
+	{
 		.path = "lists",
 		.type = CONF_LISTS,
 		FIELD(lists),

@@ -10,18 +10,26 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "resolver/wire_guard.h"
+#include "resolver/notify.h"
+#include "tools/follow_notify.h"
 #include "tools/follow_zone.h"
+#include "tools/list_conf.h"
 
 /* follow: lists that are zones of others. A thread for each zone asks its primaries, so
  * that a slow one keeps nobody waiting; the main thread takes NOTIFY. */
 
 enum {
-	GAP_MS = 100, /* between two rounds of a zone, however often NOTIFY comes */
+	/* Between two rounds of a zone, however often NOTIFY comes: doubled each time
+	 * that there was nothing behind it. Whoever forges it costs the primary a
+	 * question a second, and makes true news no later than that. */
+	GAP_MS = 100,
+	GAP_MOST_MS = 800,
 	STACK_BYTES = 1 << 20,
 	CONNECTION_MS =
 		200, /* a primary sends its notification at once; the others wait */
 	BACKLOG = 16,
+	NOTIFY_MAX = 4096,  /* a question, perhaps an SOA, a signature */
+	WATCHDOG_MS = 5000, /* less than half of the unit's WatchdogSec= */
 };
 
 struct followed {
@@ -33,6 +41,7 @@ struct followed {
 
 struct follow {
 	struct cli cli;
+	struct conf *conf;
 	struct tool tool;
 	struct followed *zone;
 	int zones;
@@ -44,30 +53,39 @@ struct follow {
 	const char *list, *name, *primary, *key, *listen_text, *reason;
 	long precedence;
 	bool once, fresh;
+	bool from_conf; /* zones are the configuration's */
 };
 
 /* ---- zones ---- */
 
-/* 0 when it was woken or the time is over, -1 at the end. */
-static int pause_for(struct followed *z, int64_t ms, bool wake)
+enum pause { PAUSE_OVER, PAUSE_WOKEN, PAUSE_END };
+
+static enum pause pause_for(struct followed *z, int64_t ms, bool wake)
 {
 	struct pollfd p[2] = {{z->zone.stop_fd, POLLIN, 0}, {z->wake_fd, POLLIN, 0}};
 	uint64_t news;
 	int n = poll(p, wake ? 2 : 1, (int)ms);
 	if (n > 0 && p[0].revents)
-		return -1;
-	if (n > 0 && wake)
-		(void)!read(z->wake_fd, &news, sizeof news);
-	return 0;
+		return PAUSE_END;
+	if (n <= 0)
+		return PAUSE_OVER;
+	(void)!read(z->wake_fd, &news, sizeof news);
+	return PAUSE_WOKEN;
 }
 
 static void *work(void *arg)
 {
 	struct followed *z = arg;
-	do
+	enum pause how = PAUSE_OVER;
+	int64_t gap = GAP_MS;
+	while (how != PAUSE_END) {
 		follow_refresh(&z->zone);
-	while (pause_for(z, GAP_MS, false) == 0 &&
-	       pause_for(z, follow_wait_ms(&z->zone), true) == 0);
+		gap = z->zone.changed || how == PAUSE_OVER ? GAP_MS : 2 * gap;
+		gap = gap < GAP_MOST_MS ? gap : GAP_MOST_MS;
+		how = pause_for(z, gap, false);
+		if (how != PAUSE_END)
+			how = pause_for(z, follow_wait_ms(&z->zone), true);
+	}
 	return NULL;
 }
 
@@ -95,87 +113,57 @@ static void end_zones(struct follow *f)
 
 /* ---- NOTIFY, RFC 1996 ---- */
 
-/* The zone that a notification is about, if it is from one of its primaries; zone NULL:
- * any that has that primary. */
-static struct followed *find(struct follow *f, const uint8_t *zone,
-			     const struct addr *from, int *primary)
+/* The place of an address among a zone's primaries, or -1. */
+static int place_of(const struct follow_zone *z, const struct addr *from)
 {
-	for (int i = 0; i < f->zones; i++) {
-		struct follow_zone *z = &f->zone[i].zone;
-		for (int j = 0; j < z->primaries; j++) {
-			struct addr a = z->primary[j];
-			a.port = from->port;
-			if (!addr_equal(&a, from) || (zone && !name_equal(z->zone, zone)))
-				continue;
-			if (primary)
-				*primary = j;
-			return &f->zone[i];
-		}
+	for (int i = 0; i < z->primaries; i++) {
+		struct addr a = z->primary[i];
+		a.port = from->port;
+		if (addr_equal(&a, from))
+			return i;
 	}
-	return NULL;
+	return -1;
 }
 
-/* Only header and question of a message that nothing has checked yet. */
-static bool read_notify(const uint8_t *msg, size_t len, uint8_t zone[DNS_NAME_MAX])
+static bool is_primary(const struct follow *f, const struct addr *from)
 {
-	struct wire_reader r = wire_reader(msg, len);
-	wire_take(&r, 2);
-	unsigned flags = wire_u16(&r), questions = wire_u16(&r);
-	wire_take(&r, 6);
-	name_lower(zone, wire_name(&r, zone));
-	unsigned type = wire_u16(&r), class = wire_u16(&r);
-	return !r.err && questions == 1 && type == DNS_SOA && class == DNS_IN &&
-	       (flags & (DNS_QR | DNS_OPCODE_MASK)) == DNS_OPCODE_NOTIFY
-							       << DNS_OPCODE_SHIFT;
+	for (int i = 0; i < f->zones; i++)
+		if (place_of(&f->zone[i].zone, from) >= 0)
+			return true;
+	return false;
 }
 
-/* Makes the answer in place of the notification; false: it is not one to answer. */
-static bool answer_notify(const struct follow_zone *z, uint8_t *msg, size_t *len,
-			  size_t room)
-{
-	struct tsig t = {.key = NULL};
-	const int64_t now = (int64_t)time(NULL);
-	int is_signed = 0;
-	if (z->signed_) {
-		if (tsig_open(&t, &z->key))
-			return false;
-		is_signed = tsig_check(&t, msg, len, now);
-	}
-	/* Without a signature it is a hint from who has the primary's address; all that
-	 * comes of it is a question to the primary. */
-	bool good = is_signed >= 0 && guard_message(msg, *len, GUARD_RECORDS_UDP) == 0;
-	if (good) {
-		const uint16_t counts[4] = {1};
-		struct wire_reader r =
-			wire_reader(msg + DNS_HEADER_LEN, *len - DNS_HEADER_LEN);
-		struct wire_writer w = wire_writer(msg, DNS_HEADER_LEN);
-		wire_put_header(&w, wire_get16(msg),
-				DNS_QR | DNS_AA | DNS_OPCODE_NOTIFY << DNS_OPCODE_SHIFT,
-				counts);
-		wire_name(&r, NULL); /* the first name cannot be a pointer */
-		*len = DNS_HEADER_LEN + (size_t)(r.at - r.base) + 4;
-		t.go_on = false;
-		good = !is_signed || tsig_sign(&t, msg, len, room, now) == ERR_OK;
-	}
-	tsig_close(&t);
-	return good;
-}
-
-/* True: the answer stands in place of the notification, and its zone is awake. */
+/* Wakes every zone that a notification is about: there may be one of that name with
+ * another key. True: the answer stands in place of the notification. */
 static bool take_notify(struct follow *f, const struct addr *from, uint8_t *msg,
 			size_t *len, size_t room)
 {
-	uint8_t zone[DNS_NAME_MAX];
+	uint8_t zone[DNS_NAME_MAX], question[NOTIFY_MAX];
 	const uint64_t one = 1;
-	int primary;
-	if (!read_notify(msg, *len, zone))
+	const size_t n = *len;
+	bool answered = false;
+	if (n > sizeof question || !follow_notify_read(zone, msg, n))
 		return false;
-	struct followed *z = find(f, zone, from, &primary);
-	if (!z || !answer_notify(&z->zone, msg, len, room))
-		return false;
-	z->zone.first = primary;
-	(void)!write(z->wake_fd, &one, sizeof one);
-	return true;
+	memcpy(question, msg, n);
+	for (int i = 0; i < f->zones; i++) {
+		struct followed *z = &f->zone[i];
+		uint8_t answer[NOTIFY_MAX];
+		size_t answer_n = n;
+		int place = place_of(&z->zone, from);
+		memcpy(answer, question, n);
+		if (place < 0 || !name_equal(z->zone.zone, zone) ||
+		    !follow_notify_answer(z->zone.signed_ ? &z->zone.key : NULL, answer,
+					  &answer_n, sizeof answer, (int64_t)time(NULL)))
+			continue;
+		z->zone.first = place;
+		(void)!write(z->wake_fd, &one, sizeof one);
+		if (answered || answer_n > room)
+			continue;
+		memcpy(msg, answer, answer_n);
+		*len = answer_n;
+		answered = true;
+	}
+	return answered;
 }
 
 static struct addr sender(const struct sockaddr_storage *ss)
@@ -219,7 +207,7 @@ static void take_connection(struct follow *f, int listen_fd)
 	if (s.fd < 0)
 		return;
 	struct addr from = sender(&ss);
-	if (find(f, NULL, &from, NULL) && read_connection(&s, msg, &len) &&
+	if (is_primary(f, &from) && read_connection(&s, msg, &len) &&
 	    take_notify(f, &from, msg + 2, &len, sizeof msg - 2)) {
 		wire_set16(msg, (unsigned)len);
 		(void)!send(s.fd, msg, len + 2, MSG_NOSIGNAL);
@@ -265,13 +253,31 @@ static int open_inputs(struct follow *f)
 	return status;
 }
 
+/* The manager hears of it now and then, if it wants to. */
+static int look_around(struct follow *f, const struct notify *manager, int64_t *told_ms)
+{
+	int n = poll(f->poll, 1 + 2 * (nfds_t)f->listen_n,
+		     manager->watchdog ? WATCHDOG_MS : -1);
+	if (manager->watchdog && cli_now_ms() - *told_ms >= WATCHDOG_MS) {
+		notify_send(manager, "WATCHDOG=1");
+		*told_ms = cli_now_ms();
+	}
+	return n;
+}
+
 static int serve(struct follow *f)
 {
+	struct notify manager;
+	int64_t told_ms = 0;
+	if (notify_open(&manager))
+		return cli_fail("cannot reach the service manager at NOTIFY_SOCKET");
 	int status = open_inputs(f);
 	if (status == CLI_GO)
 		status = start_zones(f);
+	if (status == CLI_GO)
+		notify_send(&manager, "READY=1");
 	while (status == CLI_GO) {
-		int n = poll(f->poll, 1 + 2 * (nfds_t)f->listen_n, -1);
+		int n = look_around(f, &manager, &told_ms);
 		if (n > 0 && f->poll[0].revents)
 			status = CLI_DONE;
 		for (int i = 1; n > 0 && i <= 2 * f->listen_n; i++) {
@@ -283,7 +289,26 @@ static int serve(struct follow *f)
 				take_connection(f, f->poll[i].fd);
 		}
 	}
+	notify_send(&manager, "STOPPING=1");
 	end_zones(f);
+	notify_close(&manager);
+	return status;
+}
+
+/* Whether a list of the configuration is one of those to follow. */
+static bool is_meant(const struct follow *f, const struct conf_list *l)
+{
+	return l->primary_n && (!f->list || strcmp(f->list, l->name) == 0);
+}
+
+/* A list that stands is as the configuration has it from now on, not from its next
+ * import. */
+static int apply_settings(struct follow *f)
+{
+	int status = CLI_GO;
+	for (int i = 0; f->from_conf && status == CLI_GO && i < f->conf->lists_n; i++)
+		if (is_meant(f, &f->conf->lists[i]))
+			status = list_conf_apply(&f->tool, &f->conf->lists[i]);
 	return status;
 }
 
@@ -332,7 +357,9 @@ static int zone_from_options(struct follow *f)
 {
 	struct follow_zone *z = &f->zone[0].zone;
 	if (!f->list || !f->name || !f->primary)
-		return cli_fail("%s needs --list NAME, --zone ZONE and --primary ADDRESS",
+		return cli_fail("%s needs --list NAME, --zone ZONE and --primary "
+				"ADDRESS, or none of these and lists with a primary in "
+				"the configuration",
 				f->cli.command);
 	if (name_from_str(z->zone, f->name) || !*z->zone)
 		return cli_fail("--zone takes a zone's name, not \"%s\"", f->name);
@@ -343,22 +370,71 @@ static int zone_from_options(struct follow *f)
 	return z->primaries ? read_key(z, f->key) : CLI_FAULT;
 }
 
+static int zone_from_conf(struct follow_zone *z, const struct conf_list *l)
+{
+	z->list = l->name;
+	z->precedence = -1;
+	z->primaries = l->primary_n;
+	name_copy(z->zone, l->zone);
+	memcpy(z->primary, l->primary, sizeof z->primary);
+	return read_key(z, l->tsig);
+}
+
+static int count_zones(struct follow *f)
+{
+	const bool options = f->name || f->primary || f->key || f->precedence >= 0;
+	int status = cli_conf(&f->conf, &f->cli);
+	if (status != CLI_GO)
+		return status;
+	for (int i = 0; !options && i < f->conf->lists_n; i++)
+		f->zones += is_meant(f, &f->conf->lists[i]);
+	f->from_conf = f->zones > 0;
+	if (!f->zones && f->list && !options)
+		return cli_fail("the configuration has no list \"%s\" with a primary",
+				f->list);
+	f->zones += !f->zones;
+	f->zone = calloc((size_t)f->zones, sizeof *f->zone);
+	return f->zone ? CLI_GO : cli_fail("out of memory");
+}
+
+static int find_zones(struct follow *f)
+{
+	int status = CLI_GO, n = 0;
+	if (!f->from_conf)
+		return zone_from_options(f);
+	for (int i = 0; status == CLI_GO && i < f->conf->lists_n; i++)
+		if (is_meant(f, &f->conf->lists[i]))
+			status = zone_from_conf(&f->zone[n++].zone, &f->conf->lists[i]);
+	return status;
+}
+
+static int find_listen(struct follow *f)
+{
+	if (f->listen_text) {
+		f->listen_n = read_addresses(f->listen, CONF_LISTEN_MAX, "--listen",
+					     f->listen_text);
+		return f->listen_n ? CLI_GO : CLI_FAULT;
+	}
+	if (f->from_conf && !f->once) {
+		f->listen_n = f->conf->follow.listen_n;
+		memcpy(f->listen, f->conf->follow.listen, sizeof f->listen);
+	}
+	return CLI_GO;
+}
+
 static int prepare(struct follow *f)
 {
-	f->zones = 1;
-	f->stop_fd = eventfd(0, EFD_CLOEXEC);
-	f->zone = calloc((size_t)f->zones, sizeof *f->zone);
-	if (!f->zone || f->stop_fd < 0)
-		return cli_fail("out of memory");
 	if (f->fresh && (!f->reason || !*f->reason))
 		return cli_fail("--fresh needs --reason TEXT: it is recorded with the "
 				"change");
-	int status = zone_from_options(f);
-	if (status == CLI_GO && f->listen_text) {
-		f->listen_n = read_addresses(f->listen, CONF_LISTEN_MAX, "--listen",
-					     f->listen_text);
-		status = f->listen_n ? CLI_GO : CLI_FAULT;
-	}
+	int status = count_zones(f);
+	if (status == CLI_GO)
+		status = find_zones(f);
+	if (status == CLI_GO)
+		status = find_listen(f);
+	if (status != CLI_GO)
+		return status;
+	f->stop_fd = eventfd(0, EFD_CLOEXEC);
 	for (int i = 0; i < f->zones; i++) {
 		struct followed *z = &f->zone[i];
 		z->zone.cli = &f->cli;
@@ -367,8 +443,10 @@ static int prepare(struct follow *f)
 		z->zone.fresh = f->fresh;
 		z->zone.reason = f->reason;
 		z->wake_fd = eventfd(0, EFD_CLOEXEC);
+		if (f->stop_fd < 0 || z->wake_fd < 0)
+			return cli_fail("cannot make an event: %s", strerror(errno));
 	}
-	return status;
+	return CLI_GO;
 }
 
 static void follow_close(struct follow *f)
@@ -382,6 +460,7 @@ static void follow_close(struct follow *f)
 	if (f->stop_fd >= 0)
 		close(f->stop_fd);
 	free(f->zone);
+	conf_free(f->conf);
 	tool_close(&f->tool);
 	free(f);
 }
@@ -395,7 +474,8 @@ int tool_follow(const struct cli_command *self, int argc, char **argv)
 	f->stop_fd = -1;
 	f->tool.record_fd = -1;
 	const struct cli_option options[] = {
-		{"list", CLI_TEXT, &f->list, "NAME", "list that the zone becomes", 0, 0},
+		{"list", CLI_TEXT, &f->list, "NAME",
+		 "list that the zone becomes; alone: that of the configuration", 0, 0},
 		{"zone", CLI_TEXT, &f->name, "ZONE", "response policy zone", 0, 0},
 		{"primary", CLI_TEXT, &f->primary, "ADDRESS[@PORT],...",
 		 "who to ask, one after another", 0, 0},
@@ -417,6 +497,8 @@ int tool_follow(const struct cli_command *self, int argc, char **argv)
 		status = prepare(f);
 	if (status == CLI_GO)
 		status = tool_open(&f->tool, &f->cli, BLOCKLIST_WRITE);
+	if (status == CLI_GO)
+		status = apply_settings(f);
 	if (status == CLI_GO) {
 		blocklist_view_reset(f->tool.view);
 		status = f->once ? refresh_once(f) : serve(f);

@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "include/hash.h"
 #include "tools/follow_zone.h"
 
 /* A whole zone goes through the import of this program, in a process of its own: with all
@@ -21,6 +22,11 @@ enum {
 	WAIT_MOST_S = 86400, /* a list is asked for once a day, whatever its SOA says */
 	RETRY_S = 5,	     /* as long as no SOA has told another */
 	RETRY_MOST_S = 3600,
+	/* What a gate has refused comes again, whole, only so often: a person has to see
+	 * to it, who may also say so at once with --fresh, or a new start. */
+	REFUSED_MS = 3600000,
+	/* P5: no SOA makes a list stand for ever. */
+	EXPIRE_MOST_S = BLOCKLIST_LEASE_S,
 	IMPORT_ARGS = 24,
 };
 
@@ -39,6 +45,7 @@ say(const struct follow_zone *z, const char *format, ...)
 
 struct standing {
 	bool known; /* it holds what the zone was at serial */
+	bool frees; /* all of its rules let through */
 	uint32_t serial;
 	uint64_t rules;
 };
@@ -53,25 +60,32 @@ static int look(const struct follow_zone *z, struct standing *out)
 	err = blocklist_view_renew(v);
 	const struct blocklist_list *l = err ? NULL : blocklist_list_named(v, z->list);
 	if (l)
-		*out = (struct standing){l->serial != 0, l->serial,
+		*out = (struct standing){l->serial != 0 || z->zero,
+					 l->action == RULE_PASSTHRU, l->serial,
 					 l->names + l->addresses};
 	blocklist_view_close(v);
 	return err;
 }
 
-/* The lease is the SOA's expire: who is not asked any more is not believed either. */
-static uint32_t lease_of(const struct soa *soa)
+/* The lease is the SOA's expire: who is not asked any more is not believed either. What
+ * lets through does not lapse (P5). */
+static uint32_t lease_of(const struct standing *was, const struct soa *soa)
 {
+	if (was->frees)
+		return 0;
+	if (soa->expire > EXPIRE_MOST_S)
+		return EXPIRE_MOST_S;
 	return soa->expire ? soa->expire : 1;
 }
 
-static int confirm(const struct follow_zone *z, const struct soa *soa)
+static int confirm(const struct follow_zone *z, const struct standing *was,
+		   const struct soa *soa)
 {
 	struct blocklist_delta *d;
 	int err = blocklist_delta_open(&d, z->tool->bl, z->list);
 	if (err)
 		return err;
-	err = blocklist_delta_commit(d, soa->serial, lease_of(soa));
+	err = blocklist_delta_commit(d, soa->serial, lease_of(was, soa));
 	blocklist_delta_close(d);
 	return err;
 }
@@ -141,7 +155,8 @@ static int apply(const struct follow_zone *z, const struct standing *was,
 			    was->rules * (100 - TOOL_SHRINK_PERCENT))
 		err = ERR_REFUSED;
 	if (!err)
-		err = blocklist_delta_commit(d, got->soa.serial, lease_of(&got->soa));
+		err = blocklist_delta_commit(d, got->soa.serial,
+					     lease_of(was, &got->soa));
 	blocklist_delta_close(d);
 	if (err)
 		return err;
@@ -193,7 +208,9 @@ static int await(const struct follow_zone *z, pid_t pid)
 			return ERR_IO;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == CLI_DONE)
 		return ERR_OK;
-	return p[1].revents ? ERR_STOPPED : ERR_REFUSED;
+	if (p[1].revents)
+		return ERR_STOPPED;
+	return WIFEXITED(status) && WEXITSTATUS(status) == CLI_NO ? ERR_REFUSED : ERR_IO;
 }
 
 static int import(const struct follow_zone *z, const struct standing *was,
@@ -203,16 +220,18 @@ static int import(const struct follow_zone *z, const struct standing *was,
 	const char *args[IMPORT_ARGS];
 	int n = 0;
 	pid_t pid;
-	snprintf(lease, sizeof lease, "%us", lease_of(&got->soa));
+	snprintf(lease, sizeof lease, "%us", lease_of(was, &got->soa));
 	snprintf(precedence, sizeof precedence, "%ld", z->precedence);
 	snprintf(reason, sizeof reason, "transfer of %s serial %u from %s%s%s", z->text,
 		 got->soa.serial, primary, z->fresh ? ": " : "",
 		 z->fresh ? z->reason : "");
 	const char *const fixed[] = {"sinkhole-blocklist", "import", "--list",	 z->list,
 				     "--format",	   "rpz",    "--origin", z->text,
-				     "--expires",	   lease,    "--reason", reason};
+				     "--reason",	   reason};
 	for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
 		args[n++] = fixed[i];
+	if (!was->frees)
+		args[n++] = "--expires", args[n++] = lease;
 	if (z->precedence >= 0)
 		args[n++] = "--precedence", args[n++] = precedence;
 	if (z->cli->conf_file)
@@ -232,13 +251,39 @@ static int import(const struct follow_zone *z, const struct standing *was,
 
 /* ---- one primary ---- */
 
+/* A gate's no is remembered: what it has refused does not come again at once. */
+static void refuse(struct follow_zone *z, struct transfer *t, uint32_t serial)
+{
+	z->refused = serial;
+	z->refused_ms = cli_now_ms() + REFUSED_MS;
+	snprintf(t->why, sizeof t->why,
+		 "serial %u was refused, the list is as it was; see above, then take it "
+		 "with --once --fresh --reason TEXT, or have it put right",
+		 serial);
+}
+
+static int take(struct follow_zone *z, struct transfer *t, const struct addr *primary,
+		const struct standing *was, const struct transfer_zone *got)
+{
+	char address[ADDR_TEXT_MAX];
+	if (got->file < 0)
+		return apply(z, was, got);
+	addr_port_to_text(address, primary);
+	int err = import(z, was, got, address);
+	if (err == ERR_REFUSED)
+		refuse(z, t, got->soa.serial);
+	else if (!err)
+		say(z, "serial %u taken whole from %s", got->soa.serial, address);
+	/* An import takes 0 for none. */
+	return err || got->soa.serial ? err : confirm(z, was, &got->soa);
+}
+
 /* Asks one primary, and brings the list to what it says. t->why tells what went wrong
  * with it. */
 static int fetch(struct follow_zone *z, struct transfer *t, const struct addr *primary,
 		 const struct standing *was, bool incremental)
 {
 	struct transfer_zone got = {.file = -1};
-	char address[ADDR_TEXT_MAX];
 	int err = transfer_zone(t, &got, z->tool->dir, incremental, was->serial);
 	if (!err && was->known && !z->fresh && !soa_newer(got.soa.serial, was->serial)) {
 		snprintf(t->why, sizeof t->why, "it sends the older serial %u",
@@ -247,14 +292,12 @@ static int fetch(struct follow_zone *z, struct transfer *t, const struct addr *p
 	}
 	if (!err) {
 		snprintf(t->why, sizeof t->why, "the list was not changed");
-		err = got.file < 0
-			      ? apply(z, was, &got)
-			      : import(z, was, &got, addr_port_to_text(address, primary));
+		err = take(z, t, primary, was, &got);
 	}
-	if (!err && got.file >= 0)
-		say(z, "serial %u taken whole from %s", got.soa.serial, address);
-	if (!err)
+	if (!err) {
 		z->soa = got.soa;
+		z->changed = true;
+	}
 	transfer_zone_fini(&got);
 	return err;
 }
@@ -266,26 +309,43 @@ static int open_and_ask(struct follow_zone *z, struct transfer *t, const struct 
 	return err ? err : transfer_soa(t, soa);
 }
 
+/* What its SOA says: ERR_EXIST when there is nothing to fetch. */
+static int judge_soa(struct follow_zone *z, struct transfer *t,
+		     const struct standing *was, const struct soa *soa)
+{
+	if (z->fresh)
+		return ERR_OK;
+	if (was->known && soa->serial == was->serial) {
+		int err = confirm(z, was, soa);
+		snprintf(t->why, sizeof t->why, "the list cannot be renewed: %s",
+			 err_text(err));
+		z->soa = *soa;
+		return err ? err : ERR_EXIST;
+	}
+	if (was->known && !soa_newer(soa->serial, was->serial)) {
+		snprintf(t->why, sizeof t->why,
+			 "its serial %u is older than ours, %u: not taken", soa->serial,
+			 was->serial);
+		return ERR_REFUSED;
+	}
+	if (soa->serial == z->refused && cli_now_ms() < z->refused_ms) {
+		snprintf(t->why, sizeof t->why,
+			 "serial %u was refused, and is not asked for again yet",
+			 soa->serial);
+		return ERR_REFUSED;
+	}
+	return ERR_OK;
+}
+
 static int one_primary(struct follow_zone *z, struct transfer *t,
 		       const struct addr *primary, const struct standing *was)
 {
 	struct soa soa = {0};
 	int err = open_and_ask(z, t, primary, &soa);
+	if (!err)
+		err = judge_soa(z, t, was, &soa);
 	if (err)
-		return err;
-	if (was->known && !z->fresh && soa.serial == was->serial) {
-		err = confirm(z, &soa);
-		snprintf(t->why, sizeof t->why, "the list cannot be renewed: %s",
-			 err_text(err));
-		z->soa = soa;
-		return err;
-	}
-	if (was->known && !z->fresh && !soa_newer(soa.serial, was->serial)) {
-		snprintf(t->why, sizeof t->why,
-			 "its serial %u is older than ours, %u: not taken", soa.serial,
-			 was->serial);
-		return ERR_REFUSED;
-	}
+		return err == ERR_EXIST ? ERR_OK : err;
 	bool incremental = was->known && !z->fresh;
 	err = incremental ? fetch(z, t, primary, was, true) : ERR_VERSION;
 	if (err == ERR_OK || err == ERR_STOPPED || err == ERR_ACCESS || err == ERR_BUSY)
@@ -300,9 +360,25 @@ static int one_primary(struct follow_zone *z, struct transfer *t,
 	return fetch(z, t, primary, was, false);
 }
 
-static int try_primary(struct follow_zone *z, const struct addr *primary)
+static bool power_of_two(unsigned n)
 {
+	return !(n & (n - 1));
+}
+
+/* The same again is said less and less often: a primary can be away for months. */
+static void complain(struct follow_zone *z, int at, const char *why)
+{
+	static const struct hash_key fixed;
 	char address[ADDR_TEXT_MAX];
+	uint64_t hash = hash_bytes(&fixed, (const uint8_t *)why, strlen(why));
+	if (z->said[at] == hash && !power_of_two(z->failures + 1))
+		return;
+	z->said[at] = hash;
+	say(z, "%s: %s", addr_port_to_text(address, &z->primary[at]), why);
+}
+
+static int try_primary(struct follow_zone *z, int at)
+{
 	struct standing was;
 	struct transfer *t = calloc(1, sizeof *t);
 	int err = t ? look(z, &was) : ERR_NOMEM;
@@ -311,10 +387,11 @@ static int try_primary(struct follow_zone *z, const struct addr *primary)
 		free(t);
 		return err;
 	}
-	err = one_primary(z, t, primary, &was);
+	err = one_primary(z, t, &z->primary[at], &was);
 	if (err && err != ERR_STOPPED)
-		say(z, "%s: %s", addr_port_to_text(address, primary),
-		    t->why[0] ? t->why : err_text(err));
+		complain(z, at, t->why[0] ? t->why : err_text(err));
+	if (!err)
+		z->said[at] = 0;
 	transfer_close(t);
 	free(t);
 	return err;
@@ -322,20 +399,22 @@ static int try_primary(struct follow_zone *z, const struct addr *primary)
 
 bool follow_refresh(struct follow_zone *z)
 {
-	int first = z->first, err = ERR_REFUSED;
+	int first = z->first, err = ERR_OK;
+	bool good = false;
 	if (!*z->text)
 		name_to_text(z->text, z->zone);
-	for (int i = 0; i < z->primaries; i++) {
+	z->changed = false;
+	for (int i = 0; i < z->primaries && err != ERR_STOPPED && !z->changed; i++) {
 		int at = (first + i) % z->primaries;
-		err = try_primary(z, &z->primary[at]);
-		if (!err)
+		err = try_primary(z, at);
+		if (!err && (!good || z->changed))
 			z->first = at;
-		if (!err || err == ERR_STOPPED)
-			break;
+		good = good || !err;
 	}
-	z->failures = err ? z->failures + 1 : 0;
-	z->fresh = z->fresh && err;
-	return !err;
+	z->failures = good ? 0 : z->failures + 1;
+	z->fresh = z->fresh && !good;
+	z->zero = good && z->soa.serial == 0;
+	return good;
 }
 
 /* Between three quarters of it and all of it: zones that began together drift apart. */

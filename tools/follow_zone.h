@@ -32,11 +32,18 @@ struct follow_zone {
 			   * that told of a change */
 	/* follow_zone.c's */
 	struct soa soa;
-	unsigned failures; /* in a row */
+	bool changed;	   /* the last round brought something new */
+	bool zero;	   /* the list stands at serial 0, which is "none" in the store */
+	unsigned failures; /* rounds in a row */
+	uint32_t refused;  /* a gate did not let this serial pass, and it is not asked */
+	int64_t refused_ms;		 /* for again before then; 0: none */
+	uint64_t said[CONF_SERVERS_MAX]; /* of each primary: a hash of what went wrong */
 	char text[DNS_NAME_TEXT_MAX];
 };
 
-/* Asks the primaries until one has told what is new, and brings the list to that. */
+/* Asks the primaries until one has told what is new, and brings the list to that. One
+ * that knows of nothing new does not end the round: it may be cut off itself. True when
+ * one of them has answered. */
 bool follow_refresh(struct follow_zone *z);
 /* How long to wait after the last one: the SOA's refresh, or after failures its retry,
  * doubled each time. */

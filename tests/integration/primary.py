@@ -2,6 +2,7 @@
 follow as their secondary."""
 import base64
 import contextlib
+import hmac
 import json
 import os
 import shutil
@@ -172,21 +173,26 @@ class Follower:
         self.listen, self.process, self.log = free_port(), None, os.path.join(folder, name + ".log")
         self.args = ["follow", "--state", self.state, "--list", "isac", "--zone", ZONE, "--primary",
                      ",".join("127.0.0.1@%d" % p for p in ports)]
+        self.more = ["--listen", "127.0.0.1@%d" % self.listen]
         if secret:
             path = os.path.join(folder, name + ".key")
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
                 f.write("hmac-sha256:%s:%s\n" % (KEY, secret))
             self.args += ["--key", path]
 
-    def __enter__(self):
+    def started(self, **environment):
         self.out = open(self.log, "a")
-        self.process = subprocess.Popen([self.tool] + self.args + ["--listen", "127.0.0.1@%d" % self.listen], stderr=self.out)
+        self.process = subprocess.Popen([self.tool] + self.args + self.more, stderr=self.out, env=dict(os.environ, **environment))
         return self
+
+    def __enter__(self):
+        return self if self.process else self.started()
 
     def __exit__(self, *_):
         self.process.terminate()
         status = self.process.wait(10)
         self.out.close()
+        self.process = None
         check(status == 0, "the follower's end", status, self.said())
 
     def said(self):
@@ -205,8 +211,8 @@ class Follower:
     def rules(self):
         return {r["rule"]: r["action"] for r in self.ask("list")}
 
-    def list(self):
-        return next((x for x in self.ask("lists") if x["list"] == "isac"), {})
+    def list(self, name="isac"):
+        return next((x for x in self.ask("lists") if x["list"] == name), {})
 
 
 # ---- primaries that a test plays itself, without TSIG ----
@@ -227,6 +233,25 @@ def message(question, records, rcode=0, qid=None):
 
 def question_of(q):
     return q[12:12 + len(name_wire(ZONE)) + 4]
+
+
+class Signer:
+    """Signs the answer to a question as RFC 8945 has it: question and messages without signature go into the next one."""
+    def __init__(self, question, secret=SECRET, key=KEY):
+        self.key, self.secret, self.mac, self.before, self.first = key, base64.b64decode(secret), question[-38:-6], b"", True
+
+    def leave(self, wire):
+        self.before += wire
+        return wire
+
+    def sign(self, wire, late=0):
+        timers = struct.pack("!HIH", 0, int(time.time()) - late, 300)
+        head = name_wire(self.key) + struct.pack("!HI", 255, 0) + name_wire("hmac-sha256")
+        signed = struct.pack("!H", 32) + self.mac + self.before + wire + (head + timers + bytes(4) if self.first else timers)
+        self.mac, self.before, self.first = hmac.digest(self.secret, signed, "sha256"), b"", False
+        data = name_wire("hmac-sha256") + timers + struct.pack("!H", 32) + self.mac + wire[:2] + bytes(4)
+        rr = name_wire(self.key) + struct.pack("!HHIH", 250, 255, 0, len(data)) + data
+        return wire[:10] + struct.pack("!H", struct.unpack("!H", wire[10:12])[0] + 1) + wire[12:] + rr
 
 
 class Puppet:

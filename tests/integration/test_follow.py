@@ -2,6 +2,7 @@
 """Lists that follow zones: sinkhole-blocklist follow beside real primaries (NSD, BIND, Knot) and beside ones that lie."""
 import base64
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -10,7 +11,7 @@ import time
 import harness
 from dnsmsg import name_wire
 from harness import check, equal, test
-from primary import ZONE, Follower, Primary, Puppet, honest, message, rule_rr, soa_rr, until
+from primary import ZONE, Follower, Primary, Puppet, Signer, honest, message, rule_rr, soa_rr, until
 
 OTHER = base64.b64encode(b"another secret of thirty-two byte").decode()
 RULES = ["bad.example.net CNAME .", "*.bad.example.net CNAME .", "www.bad.example.net CNAME rpz-passthru.",
@@ -110,6 +111,14 @@ def changes(args, folder):
         state.update(serial=4, ixfr=[[s(4), s(3), r(NAMES[1]), s(4), r(NAMES[1]), s(4)]])
         f.once()
         equal(len(f.rules()), 11, "taken out and put in again")
+        state.update(serial=5, ixfr=[[s(5), s(4), r("never.example.org"), s(5), r("d.example.org"), s(5)]], names=NAMES)
+        check("asking for all of it" in f.once(), "what goes was not there")
+        equal((f.list()["serial"], set(f.rules())), (5, set(NAMES)), "all of it")
+        many = [r("m%d.%s.example.org" % (i, "x" * 60)) for i in range(40000)]
+        state.update(serial=6, ixfr=[[s(6), s(5)]] + [many[i:i + 400] for i in range(0, len(many), 400)] + [[s(6), s(6)]],
+                     names=NAMES + ["six.example.org"])
+        check("too many changes" in f.once(), "more than the zone")
+        equal((f.list()["serial"], len(f.rules())), (6, 11), "all of it")
 
 
 @test("a list lapses with the zone's expire, and lives again when the primary does")
@@ -129,10 +138,17 @@ def broken(how):
         good = honest({"serial": 5, "names": NAMES})(qtype, q)
         if qtype == 6:
             return {"wrong id": [message(q, [soa_rr(5)], qid=1)], "no soa": [message(q, [])], "refused": [message(q, [], 5)],
-                    "hang up": [None], "short": [b"\0\1\2"], "silent": [60]}.get(how, good)
+                    "hang up": [None], "short": [b"\0\1\2"], "no bytes": [b""], "silent": [60],
+                    "another question": [message(q.replace(b"\3rpz", b"\3abc"), [soa_rr(5)])],
+                    "another type": [message(q, [soa_rr(5)]).replace(b"\0\6\0\1", b"\0\2\0\1", 1)],
+                    "no answer": [message(q, [soa_rr(5)])[:2] + b"\0\0" + message(q, [soa_rr(5)])[4:]],
+                    "cut off": [message(q, [soa_rr(5)])[:2] + b"\x86\0" + message(q, [soa_rr(5)])[4:]]}.get(how, good)
         return {"garbage": [os.urandom(300)], "dies": good[:4] + [None], "half": good[:4] + [bytearray(good[4][:20]), None],
                 "another zone": good[:3] + [message(q, [name_wire("x.example.net") + struct.pack("!HHIHB", 5, 1, 60, 1, 0)])] + good[3:],
                 "two versions": good[:-1] + [message(q, [soa_rr(6)])], "begins late": good[1:], "empty": good[:1] + good[-1:],
+                "no bytes between": good[:2] + [b""] + good[2:],
+                "another zone's question": good[:2] + [message(q.replace(b"\3rpz", b"\3abc"), [rule_rr("x")])] + good[2:],
+                "another's soa": good[:-1] + [message(q, [soa_rr(5).replace(b"\3rpz", b"\3abc")])],
                 "trailing": good[:-1] + [message(q, [soa_rr(5), rule_rr("x.example.org")])],
                 "empty messages": good[:2] + [message(q, [])] * 2 + good[2:]}.get(how, good)
     return say
@@ -141,7 +157,8 @@ def broken(how):
 @test("primaries that lie, stop or die change nothing, and the next one is asked")
 def puppets(args, folder):
     hows = ["wrong id", "no soa", "refused", "hang up", "short", "garbage", "dies", "half", "another zone", "two versions",
-            "begins late", "empty", "trailing", "empty messages"]
+            "begins late", "empty", "trailing", "empty messages", "no bytes", "another question", "another type",
+            "no answer", "cut off", "no bytes between", "another zone's question", "another's soa"]
     with contextlib.ExitStack() as stack:
         good = stack.enter_context(Puppet(honest({"serial": 5, "names": NAMES})))
         for how in hows:
@@ -207,6 +224,162 @@ def dripping(args, folder):
                 with contextlib.suppress(socket.timeout):
                     answer = s.recv(512)
         until("a question after NOTIFY", 5, lambda: len(p.asked) > asked, f.said)
+
+
+def signing(how):
+    """As honest() at serial 5, with one rule a message, signed as how says."""
+    def say(qtype, q):
+        s, plain = Signer(q), honest({"serial": 5, "names": ["n%d.example.org" % i for i in range(120)]})(qtype, q)
+        if qtype != 252 or len(plain) == 1:
+            return [s.sign(x) for x in plain]
+        if how == "all":
+            return [s.sign(x) for x in plain]
+        if how == "every hundredth":
+            return [s.leave(x) if i % 100 and i + 1 < len(plain) else s.sign(x) for i, x in enumerate(plain)]
+        if how == "too seldom":
+            return [s.leave(x) if i % 101 and i + 1 < len(plain) else s.sign(x) for i, x in enumerate(plain)]
+        if how == "only the first":
+            return [s.leave(x) if i else s.sign(x) for i, x in enumerate(plain[:50] + plain[-1:])]
+        if how == "first not":
+            return [s.sign(x) if i else s.leave(x) for i, x in enumerate(plain)]
+        if how == "another key between":
+            return [Signer(q, key="other.example").sign(x) if i == 7 else s.sign(x) for i, x in enumerate(plain)]
+        if how == "another secret between":
+            return [Signer(q, OTHER).sign(x) if i == 7 else s.sign(x) for i, x in enumerate(plain)]
+        if how == "one message twice":
+            signed = [s.sign(x) for x in plain]
+            return signed[:5] + signed[4:]
+        if how == "one message gone":
+            return [x for i, x in enumerate(map(s.sign, plain)) if i != 5]
+        if how == "one unsigned put in":
+            signed = [s.sign(x) for x in plain]
+            return signed[:5] + [message(q, [rule_rr("forged.example.org")])] + signed[5:]
+        return [s.sign(x, late=400) for x in plain]
+    return say
+
+
+@test("TSIG over a transfer: each message of it counts, from the first to the last")
+def signatures(args, folder):
+    good = ["all", "every hundredth"]
+    for how in good + ["too seldom", "only the first", "first not", "another key between", "another secret between", "one message twice",
+                       "one message gone", "one unsigned put in", "old"]:
+        with Puppet(signing(how)) as p:
+            f = Follower(args, folder, "signed", [p.port])
+            said = f.once(status=0 if how in good else 1)
+            equal(len(f.rules()), 120 if how in good else 0, how + ": " + said)
+
+
+@test("of two primaries the one that has news is heard, whichever is gone or stands still")
+def two_primaries(args, folder):
+    a, b = {"serial": 1, "names": NAMES}, {"serial": 1, "names": NAMES}
+    with contextlib.ExitStack() as stack:
+        second = stack.enter_context(Puppet(honest(b)))
+        with Puppet(honest(a)) as first:
+            f = Follower(args, folder, "two", [first.port, second.port], secret=None)
+            f.once()
+            b.update(serial=2, names=NAMES + ["two.example.org"])
+            f.once()
+            equal((f.list()["serial"], len(f.rules())), (2, 11), "the second has news")
+            check("older" in f.once(), "the first is behind")
+            equal(f.list()["serial"], 2, "and does not matter")
+        b.update(serial=3, names=NAMES)
+        f.once()
+        equal((f.list()["serial"], len(f.rules())), (3, 10), "the first is gone")
+        stack.enter_context(f)
+        until("a start", 5, lambda: f.list()["serial"] == 3, f.said)
+        b.update(serial=4, names=NAMES + ["four.example.org"])
+        notify(f)
+        until("news with one primary dead", 5, lambda: f.list()["serial"] == 4, f.said)
+
+
+def notify(f):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.sendto(NOTIFY, ("127.0.0.1", f.listen))
+
+
+@test("what a gate refuses is told, changes nothing, and is not asked for again at once; --fresh takes it")
+def refused(args, folder):
+    state = {"serial": 1, "names": NAMES}
+    with Puppet(honest(state)) as p, Follower(args, folder, "refused", [p.port], secret=None) as f:
+        until("a first transfer", 5, lambda: f.list().get("serial") == 1, f.said)
+        state.update(serial=2, names=NAMES[:1])
+        notify(f)
+        until("refusal", 5, lambda: "was refused" in f.said(), f.said)
+        whole, soa = p.asked.count(252), p.asked.count(6)
+        for _ in range(3):
+            notify(f)
+            time.sleep(.3)
+        check(p.asked.count(6) > soa, "it asks")
+        equal((p.asked.count(252), f.list()["serial"], len(f.rules())), (whole, 1, 10), "and takes nothing")
+        f.once("--fresh", "--reason", "they say so")
+        equal((f.list()["serial"], len(f.rules())), (2, 1), "fresh")
+        state.update(serial=3, names=NAMES[:2])
+        notify(f)
+        until("the next serial", 5, lambda: f.list()["serial"] == 3, f.said)
+
+
+@test("serial 0 is one like any other; an SOA's expire of years is a month")
+def zero(args, folder):
+    state = {"serial": 0xffffffff, "names": NAMES, "expire": 2 ** 31}
+    with Puppet(honest(state)) as p, Follower(args, folder, "zero", [p.port], secret=None) as f:
+        until("a first transfer", 5, lambda: f.list().get("serial") == 0xffffffff, f.said)
+        check(f.list()["until"] < time.strftime("%Y-%m-%d", time.gmtime(time.time() + 31 * 86400)), "end of the lease", f.list())
+        state.update(serial=0, names=NAMES + ["zero.example.org"])
+        notify(f)
+        until("serial 0", 5, lambda: len(f.rules()) == 11, f.said)
+        whole, soa = p.asked.count(252), p.asked.count(6)
+        notify(f)
+        until("a question", 5, lambda: p.asked.count(6) > soa, f.said)
+        time.sleep(.3)
+        equal(p.asked.count(252), whole, "zones taken whole")
+        state.update(serial=1, names=NAMES)
+        notify(f)
+        until("serial 1", 5, lambda: f.list().get("serial") == 1, f.said)
+
+
+@test("a flood of forged NOTIFY costs the primary a question or two a second, and true news is no later")
+def flood(args, folder):
+    state = {"serial": 1, "names": NAMES}
+    with Puppet(honest(state)) as p, Follower(args, folder, "flood", [p.port], secret=None) as f:
+        until("a first transfer", 5, lambda: f.list().get("serial") == 1, f.said)
+        asked, start = len(p.asked), time.monotonic()
+        while time.monotonic() < start + 4:
+            notify(f)
+            time.sleep(.002)
+        check(len(p.asked) - asked <= 10, "questions in 4 s", len(p.asked) - asked)
+        check(len(p.asked) - asked >= 3, "questions in 4 s", len(p.asked) - asked)
+
+
+@test("follow without arguments keeps the configuration's lists, each at its own pace, and tells the service manager")
+def configured(args, folder):
+    states = [{"serial": 1, "names": NAMES}, {"serial": 7, "names": NAMES[:4]}]
+    with contextlib.ExitStack() as stack:
+        puppets = [stack.enter_context(Puppet(honest(x))) for x in states]
+        dead = stack.enter_context(Puppet(broken("silent")))
+        f = Follower(args, folder, "configured", [1], secret=None)
+        conf = os.path.join(folder, "configured.yaml")
+        lists = [{"name": name, "zone": ZONE, "primary": ["127.0.0.1@%d" % p.port]}
+                 for name, p in zip(("one", "dead", "two"), (puppets[0], dead, puppets[1]))]
+        lists[0].update(precedence=7, action="nxdomain")
+        with open(conf, "w") as out:
+            json.dump({"state": f.state, "lists": lists + [{"name": "other", "url": "https://lists.example.net/x"}],
+                       "follow": {"listen": ["127.0.0.1@%d" % f.listen]}}, out)
+        f.args, f.more = ["follow", "-c", conf], []
+        manager = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        manager.bind(os.path.join(folder, "manager"))
+        manager.settimeout(10)
+        with f.started(NOTIFY_SOCKET=os.path.join(folder, "manager")):
+            equal(manager.recv(64), b"READY=1", "to the manager")
+            until("both lists", 5, lambda: (f.list("one").get("serial"), f.list("two").get("serial")) == (1, 7), f.said)
+            states[1].update(serial=8, names=NAMES[:5])
+            notify(f)  # which of the zones of that name it is the sender's port does not tell
+            until("the change", 5, lambda: f.list("two").get("serial") == 8, f.said)
+        equal(manager.recv(64), b"STOPPING=1", "to the manager")
+        one = f.list("one")
+        equal((one["precedence"], one["action"]), (7, "nxdomain"), "settings")
+        f.once("--list", "two")
+        check("no list" in f.once("--list", "other", status=2), "a list that is fetched")
+        check("--primary" in f.once("--list", "two", "--zone", ZONE, status=2), "half by options")
 
 
 @test("a wrong key, and no key, take nothing; a key file that all can read is refused")
