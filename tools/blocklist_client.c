@@ -18,8 +18,14 @@ struct options {
 	struct cli cli;
 	struct tool tool;
 	const char *group, *reason, *lists, *except;
-	bool opt_out, replace;
+	bool opt_out, replace, force;
 };
+
+/* A slip such as 0.0.0.0/0 would end all protection, and say nothing of it. */
+static bool opts_out_too_many(const struct options *o, const struct prefix *p)
+{
+	return !o->force && p->bits < (p->addr.family == 4 ? FEED_WIDE_4 : FEED_WIDE_6);
+}
 
 static const char *holds_text(char out[CLIENT_TEXT_MAX], const struct tool *t,
 			      const struct blocklist_client *c)
@@ -357,6 +363,10 @@ static int client_add(struct options *o)
 	char holds[CLIENT_TEXT_MAX];
 	const char *text = o->cli.operands[1];
 	int status = read_prefix(&c.prefix, text);
+	if (status == CLI_GO && o->opt_out && opts_out_too_many(o, &c.prefix))
+		status = cli_no("%s opts out more than any one subscriber has: nothing "
+				"was changed; with --force it holds nevertheless",
+				text);
 	if (status == CLI_GO)
 		status = tool_open(&o->tool, &o->cli, BLOCKLIST_WRITE);
 	if (status != CLI_GO)
@@ -497,6 +507,8 @@ static int take_line(struct reading *r, const char *text, size_t len)
 	if (e == CLIENT_LINE_NOTHING)
 		return ERR_OK;
 	const char *wrong = e ? why[e] : line_group(&item, r, &l);
+	if (!wrong && item.opt_out && opts_out_too_many(r->o, &l.prefix))
+		wrong = "opts out more than any one subscriber has; --force takes it";
 	if (wrong) {
 		bad_line(r, text, wrong);
 		return ERR_OK;
@@ -617,6 +629,8 @@ int tool_client(const struct cli_command *self, int argc, char **argv)
 		{"group", CLI_TEXT, &o.group, "NAME", "the lists of that group apply", 0,
 		 0},
 		{"reason", CLI_TEXT, &o.reason, "TEXT", "kept with the prefix", 0, 0},
+		{"force", CLI_FLAG, &o.force, NULL,
+		 "opt out prefixes wider than /8, or /19 of IPv6", 0, 0},
 		{"replace", CLI_FLAG, &o.replace, NULL,
 		 "import: who is not in the file leaves its groups or opt-outs", 0, 0},
 		{0},

@@ -269,6 +269,12 @@ expect 0 "nothing is said of it" client show 192.0.3.7
 expect 0 "removed" client remove 192.0.2.0/24
 refuse 1 "nothing is said" client remove 192.0.2.0/24
 refuse 2 "bits set behind" client add 192.0.2.1/24 --opt-out
+refuse 1 "more than any one subscriber" client add 0.0.0.0/0 --opt-out
+refuse 1 "more than any one subscriber" client add 2000::/3 --opt-out
+printf '0.0.0.0/0,opt-out\n' >people
+expect 1 "--force takes it" client import people
+expect 0 "opted out" client add 0.0.0.0/0 --opt-out --force
+expect 0 "removed" client remove 0.0.0.0/0
 refuse 1 "no list \"absent\"" group set kids --lists absent
 refuse 1 "no group \"kids\"" client add 192.0.2.0/24 --group kids
 expect 0 "set" group set kids --lists duplicates
