@@ -1,7 +1,8 @@
 /* hit_format.h: what is in a segment of the hit log, byte for byte.
  * Shape    one LMDB tree of pages; below
  * Units    as said; integers big-endian, "varint" 7 bits a byte, lowest first, the top
- * bit says that more follow, "signed" a varint of zigzag Source   DESIGN.md "The hit log"
+ *          bit says that more follow, "signed" a varint of zigzag
+ * Source   DESIGN.md "The hit log"
  *
  * Key      tag 1, run 4, id 8 (but "m" and "p"). A value is a page: check 4, then a body,
  *          together at most HIT_PAGE_MAX bytes: exactly one page of the file. The check
@@ -23,19 +24,35 @@
  *                     generation since the row before (signed), else 0; the question:
  *                     labels before the matched name, or a whole name, to the end - 4;
  *                     check 4 of the whole hit, as hit_pack() packs it, and its place
+ *
  * A run is the sums of some 260,000 rows, written at once in the transaction of later
  * rows; rows behind the last run have no sums yet. Hours are since 1970; a run's base is
  * its first hour. A sum is (rule, client, hour): IPv6 clients by /56, see
- * hit_client_id(). a    run, 0       first row 8, row behind the last 8, base 4, sums 4,
- * hits 8 t    run, number  hours: since the one before (varint; first since base), hits,
- * sums w    id: a rule   heads by rule, and c    id: a client heads by client: id since
- * the one before in this page (varint; first since 0), hits, sums, first second since
- * base, seconds to the last, page of its sums since the head before's (first since 0):
- * varints; offset there 2 x    run, number  sums by rule: client, hour since base, hits,
- * row since the run's first; when hits > 1 rows to the last one: varints d    run, number
- * sums by client: rule, the same, first time in its hour (ms), when hits > 1 ms to the
- * last: varints; port of the first 2 A client in x is told since the sum before, within
- * head and page. */
+ * hit_client_id(). A client in x is told since the sum before, within head and page.
+ *   a    run, 0       first row 8, row behind the last 8, base 4, last hour 4, sums 4,
+ *                     hits 8
+ *   t    run, number  hours: since the one before (varint; first since base), hits, sums
+ *   w    id: a rule   heads by rule, and
+ *   c    id: a client heads by client: id since the one before in this page (varint;
+ *                     first since 0), hits, sums, first second since base, seconds to the
+ *                     last, page of its sums since the head before's (first since 0):
+ *                     varints; offset there 2
+ *   x    run, number  sums by rule: client, hour since base, hits, row since the run's
+ *                     first; when hits > 1 rows to the last one: varints
+ *   d    run, number  sums by client: rule, the same, first time in its hour (ms), when
+ *                     hits > 1 ms to the last: varints; port of the first 2
+ *
+ * A table is all that some runs, one after the other, know of a day; "run" is its number.
+ * Every day of these runs has one, or none has. Seconds are since the day began.
+ *   u    table, 0      day since 1970 4, first run 4, run behind the last 4, hits 8
+ *   y    id: a client  clients: id since the one before in this page (varint; first since
+ *                      0), hits (varint); when hits is 1 its second 3; else a bit for
+ *                      each hour with hits 3; seconds in the first and in the last of
+ *                      these hours, 12 bits each; hits of each of them but the last:
+ *                      varints
+ *   v    id: a rule    heads by rule, as w
+ *   z    table, number clients of a rule: id since the one before, within head and page,
+ *                      and hits: varints */
 #ifndef SINKHOLED_HIT_FORMAT_H
 #define SINKHOLED_HIT_FORMAT_H
 
@@ -44,7 +61,7 @@
 
 #include "include/hit.h"
 
-#define HIT_FORMAT_MAGIC "SHHITS\0\2" /* the last byte is the version */
+#define HIT_FORMAT_MAGIC "SHHITS\0\3" /* the last byte is the version */
 
 enum {
 	HIT_PAGE_MAX = 4080, /* LMDB keeps 16 bytes of its 4,096 */
@@ -64,6 +81,10 @@ enum hit_tag {
 	HIT_TAG_CLIENT_HEADS = 'c',
 	HIT_TAG_RULE_SUMS = 'x',
 	HIT_TAG_CLIENT_SUMS = 'd',
+	HIT_TAG_DAY = 'u',
+	HIT_TAG_DAY_CLIENTS = 'y',
+	HIT_TAG_DAY_RULES = 'v',
+	HIT_TAG_DAY_PAIRS = 'z',
 };
 
 static inline uint8_t *hit_put_varint(uint8_t *p, uint64_t v)

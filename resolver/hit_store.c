@@ -70,8 +70,9 @@ int hit_store_put_segment(struct hit_store *s)
 {
 	const struct hit_segment *g = &s->next;
 	const uint64_t numbers[HIT_SEGMENT_NUMBERS] = {
-		g->number, g->first_row, g->end_row, g->hits,  g->no_room, g->min_us,
-		g->max_us, g->sums_row,	 g->runs,    g->rules, g->ways};
+		g->number, g->first_row, g->end_row,	g->hits, g->no_room,
+		g->min_us, g->max_us,	 g->sums_row,	g->runs, g->rules,
+		g->ways,   g->tables,	 g->tabled_runs};
 	uint8_t value[HIT_SEGMENT_LEN];
 	MDB_val key = hit_store_val((uint8_t[]){'m'}, 1);
 	MDB_val v = hit_store_val(value, sizeof value);
@@ -116,6 +117,8 @@ int hit_store_get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out)
 		.runs = n[8],
 		.rules = n[9],
 		.ways = n[10],
+		.tables = n[11],
+		.tabled_runs = n[12],
 	};
 	return ERR_OK;
 }

@@ -1,6 +1,6 @@
 /* hit_store_parts.h: what the files of hit_store share; nobody else includes it.
  * Shape    hit_store.c opens and makes segments, hit_store_put.c writes rows, sums and
- *          words, hit_store_get.c reads
+ *          words, hit_store_days.c tables of days, hit_store_get.c reads
  * Errors   LMDB's and the system's numbers become ERR_* in one place */
 #ifndef SINKHOLED_HIT_STORE_PARTS_H
 #define SINKHOLED_HIT_STORE_PARTS_H
@@ -12,7 +12,7 @@
 
 enum {
 	HIT_KEY_LEN = 13, /* tag, run, id; of a ring 11, of the segment itself 1 */
-	HIT_SEGMENT_NUMBERS = 11,
+	HIT_SEGMENT_NUMBERS = 13,
 	HIT_SEGMENT_LEN = 8 + HIT_SEGMENT_NUMBERS * 8,
 	HIT_POSITION_LEN = 5 * 8 + HIT_NODE_MAX,
 };
@@ -92,6 +92,11 @@ static inline MDB_val hit_store_ring_key(uint8_t key[HIT_KEY_LEN], uint64_t boot
 uint32_t hit_store_check(const uint8_t *page, size_t len, const uint8_t key[HIT_KEY_LEN]);
 MUST_CHECK int hit_store_get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out);
 MUST_CHECK int hit_store_put_segment(struct hit_store *s);
+/* The page's check is filled in. */
+MUST_CHECK int hit_store_put_page(struct hit_store *s, enum hit_tag tag, uint32_t run,
+				  uint64_t id, uint8_t *page, size_t len);
+/* Tables of the first runs that have none, HIT_STORE_DAY_RUNS at most. */
+MUST_CHECK int hit_store_put_days(struct hit_store *s);
 /* The rule of that number, or NULL. */
 const uint8_t *hit_store_rule(void *store, uint32_t number, size_t *len);
 /* Makes what writing needs, and collects anew what has no sums yet. */

@@ -4,6 +4,7 @@
 enum {
 	RINGS_FIRST = 16,
 	SUM_BYTES = 64, /* of a sum that waits for its run, and of its share of heads */
+	DAY_BYTES = 10, /* of its share of a day's table */
 };
 
 uint32_t hit_store_check(const uint8_t *page, size_t len, const uint8_t key[HIT_KEY_LEN])
@@ -15,14 +16,14 @@ uint32_t hit_store_check(const uint8_t *page, size_t len, const uint8_t key[HIT_
 			 hit_get64(key + 5));
 }
 
-static int put_page(struct hit_store *s, enum hit_tag tag, uint32_t run, uint64_t id,
-		    uint8_t *page, size_t len, unsigned flags)
+int hit_store_put_page(struct hit_store *s, enum hit_tag tag, uint32_t run, uint64_t id,
+		       uint8_t *page, size_t len)
 {
 	uint8_t key_bytes[HIT_KEY_LEN];
 	MDB_val key = hit_store_key(key_bytes, tag, run, id);
 	MDB_val v = hit_store_val(page, len);
 	wire_set32(page, hit_store_check(page, len, key_bytes));
-	return hit_store_error(mdb_put(s->txn, s->dbi, &key, &v, flags));
+	return hit_store_error(mdb_put(s->txn, s->dbi, &key, &v, 0));
 }
 
 /* ---- the rings that rows come from ---- */
@@ -124,7 +125,7 @@ static int put_words(struct hit_store *s, enum hit_tag tag, struct hit_stored_wo
 	while (!err && w->stored < w->all.n && at < w->all.n) {
 		*last_page = at;
 		size_t len = fill_page(page, &w->all, &at);
-		err = put_page(s, tag, 0, *last_page, page, len, 0);
+		err = hit_store_put_page(s, tag, 0, *last_page, page, len);
 	}
 	return err;
 }
@@ -135,7 +136,7 @@ static int put_sums_page(void *arg, enum hit_tag tag, uint64_t id, uint8_t *page
 			 size_t len)
 {
 	struct hit_store *s = arg;
-	return put_page(s, tag, (uint32_t)s->next.runs, id, page, len, 0);
+	return hit_store_put_page(s, tag, (uint32_t)s->next.runs, id, page, len);
 }
 
 static int put_run(struct hit_store *s)
@@ -158,8 +159,8 @@ static int put_rows(struct hit_store *s)
 	if (s->rows->n == 0)
 		return ERR_OK;
 	hit_rows_finish(s->rows);
-	return put_page(s, HIT_TAG_ROWS, 0, s->rows->first, s->rows->bytes, s->rows->len,
-			0);
+	return hit_store_put_page(s, HIT_TAG_ROWS, 0, s->rows->first, s->rows->bytes,
+				  s->rows->len);
 }
 
 static int add_row(struct hit_store *s, const struct hit *h, uint32_t rule, uint32_t way,
@@ -218,7 +219,12 @@ int hit_store_begin(struct hit_store *s)
 		return hit_store_error(rc);
 	}
 	s->next = s->segment;
-	return hit_sums_due(&s->sums, HIT_STORE_BATCH) ? put_run(s) : ERR_OK;
+	int err = ERR_OK;
+	if (s->segment.runs - s->segment.tabled_runs >= HIT_STORE_DAY_RUNS)
+		err = hit_store_put_days(s);
+	if (!err && hit_sums_due(&s->sums, HIT_STORE_BATCH))
+		err = put_run(s);
+	return err;
 }
 
 static int finish(struct hit_store *s, uint64_t *rules_page, uint64_t *ways_page)
@@ -293,16 +299,35 @@ void hit_store_abort(struct hit_store *s)
 	s->run_written = false;
 }
 
-int hit_store_seal(struct hit_store *s)
+static int seal_sums(struct hit_store *s)
 {
 	int err = hit_store_begin(s);
 	if (!err && !s->run_written)
 		err = put_run(s);
-	if (err) {
-		hit_store_abort(s);
-		return err;
+	if (!err)
+		return hit_store_commit(s);
+	hit_store_abort(s);
+	return err;
+}
+
+int hit_store_seal(struct hit_store *s)
+{
+	int err = s->sums.end_row > s->sums.first_row ? seal_sums(s) : ERR_OK;
+	while (!err && s->segment.runs > s->segment.tabled_runs) {
+		err = hit_store_begin(s);
+		if (!err && s->next.tabled_runs == s->segment.tabled_runs)
+			err = hit_store_put_days(s);
+		if (!err)
+			err = hit_store_commit(s);
+		else
+			hit_store_abort(s);
 	}
-	return hit_store_commit(s);
+	return err;
+}
+
+void hit_store_make_many_runs(struct hit_store *s)
+{
+	s->sums.max = HIT_STORE_BATCH;
 }
 
 static bool too_many(const struct hit_words *w)
@@ -317,7 +342,8 @@ bool hit_store_is_full(const struct hit_store *s)
 	mdb_env_info(s->env, &info);
 	mdb_env_stat(s->env, &tree);
 	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * tree.ms_psize;
-	used += (uint64_t)s->sums.n * SUM_BYTES;
+	used += (uint64_t)s->sums.n * (SUM_BYTES + DAY_BYTES);
+	used += (s->segment.runs - s->segment.tabled_runs) * s->sums.max * DAY_BYTES;
 	return used * 100 > s->map_bytes * HIT_STORE_FULL_PERCENT ||
 	       too_many(&s->rules.all) || too_many(&s->ways.all);
 }

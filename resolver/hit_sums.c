@@ -7,14 +7,14 @@
 
 enum {
 	SLOTS = 2 * HIT_SUMS_MAX,
-	RUN_BODY = 8 + 8 + 4 + 4 + 8,
-	HEAD_MAX = 6 * HIT_VARINT_MAX + 2,
+	RUN_BODY = 8 + 8 + 4 + 4 + 4 + 8,
 	SUM_MAX = 7 * HIT_VARINT_MAX + 2,
 };
 
 int hit_sums_init(struct hit_sums *s, uint64_t first_row)
 {
-	*s = (struct hit_sums){.first_row = first_row, .end_row = first_row};
+	*s = (struct hit_sums){
+		.max = HIT_SUMS_MAX, .first_row = first_row, .end_row = first_row};
 	s->sum = malloc(HIT_SUMS_MAX * sizeof *s->sum);
 	s->slots = calloc(SLOTS, sizeof *s->slots);
 	if (!s->sum || !s->slots) {
@@ -41,7 +41,7 @@ void hit_sums_clear(struct hit_sums *s)
 
 bool hit_sums_due(const struct hit_sums *s, uint32_t n)
 {
-	return s->n + n > HIT_SUMS_MAX || s->end_row - s->first_row >= HIT_SUMS_ROWS_MAX;
+	return s->n + n > s->max || s->end_row - s->first_row >= HIT_SUMS_ROWS_MAX;
 }
 
 /* ---- adding ---- */
@@ -118,41 +118,14 @@ static void sort_items(struct item *a, struct item *b, size_t n)
 
 /* ---- writing a run ---- */
 
-struct pages {
-	enum hit_tag tag;
-	uint64_t id; /* of the page being filled */
-	uint64_t before;
-	size_t len;
-	uint8_t bytes[HIT_PAGE_MAX];
-};
-
 struct run_writer {
 	const struct hit_sums *s;
-	hit_sums_page_fn *page;
+	hit_page_fn *page;
 	void *arg;
-	uint32_t base_hour;
+	uint32_t base_hour, last_hour;
 	struct item *items, *spare;
-	struct pages heads, sums;
+	struct hit_pages heads, sums;
 };
-
-static void pages_start(struct pages *p, enum hit_tag tag)
-{
-	p->tag = tag;
-	p->id = 0;
-	p->before = 0;
-	p->len = HIT_PAGE_HEAD;
-}
-
-static int pages_flush(struct run_writer *w, struct pages *p)
-{
-	int err = ERR_OK;
-	if (p->len > HIT_PAGE_HEAD)
-		err = w->page(w->arg, p->tag, p->id, p->bytes, p->len);
-	p->id++;
-	p->before = 0;
-	p->len = HIT_PAGE_HEAD;
-	return err;
-}
 
 static uint8_t *put_sum(uint8_t *p, const struct run_writer *w, const struct hit_sum *s,
 			bool by_client, uint64_t client_before)
@@ -175,51 +148,17 @@ static uint8_t *put_sum(uint8_t *p, const struct run_writer *w, const struct hit
 /* One more sum; starts a page when this one is full. */
 static int add_sum(struct run_writer *w, const struct hit_sum *s, bool by_client)
 {
-	struct pages *p = &w->sums;
+	struct hit_pages *p = &w->sums;
 	uint8_t bytes[SUM_MAX];
 	size_t n = (size_t)(put_sum(bytes, w, s, by_client, p->before) - bytes);
-	if (p->len + n > HIT_PAGE_MAX) {
-		int err = pages_flush(w, p);
+	if (!hit_pages_fit(p, n)) {
+		int err = hit_pages_flush(p);
 		if (err)
 			return err;
 		n = (size_t)(put_sum(bytes, w, s, by_client, 0) - bytes);
 	}
-	memcpy(p->bytes + p->len, bytes, n);
-	p->len += n;
+	hit_pages_put(p, bytes, n);
 	p->before = by_client ? 0 : s->client;
-	return ERR_OK;
-}
-
-static uint8_t *put_head(uint8_t *p, const struct run_writer *w, const struct hit_head *h,
-			 uint64_t id_before, uint32_t page_before)
-{
-	p = hit_put_varint(p, h->id - id_before);
-	p = hit_put_varint(p, h->hits);
-	p = hit_put_varint(p, h->sums);
-	p = hit_put_varint(p, h->first_s - (uint64_t)w->base_hour * HIT_HOUR_S);
-	p = hit_put_varint(p, h->last_s - h->first_s);
-	p = hit_put_varint(p, h->page - page_before);
-	wire_set16(p, h->offset);
-	return p + 2;
-}
-
-static int add_head(struct run_writer *w, const struct hit_head *h, uint32_t *page_before)
-{
-	struct pages *p = &w->heads;
-	uint8_t bytes[HEAD_MAX];
-	size_t n = (size_t)(put_head(bytes, w, h, p->before, *page_before) - bytes);
-	if (p->len + n > HIT_PAGE_MAX) { /* the new page tells all from 0 on */
-		int err = pages_flush(w, p);
-		if (err)
-			return err;
-		n = (size_t)(put_head(bytes, w, h, 0, 0) - bytes);
-	}
-	if (p->len == HIT_PAGE_HEAD)
-		p->id = h->id;
-	memcpy(p->bytes + p->len, bytes, n);
-	p->len += n;
-	p->before = h->id;
-	*page_before = h->page;
 	return ERR_OK;
 }
 
@@ -234,11 +173,10 @@ static int add_group(struct run_writer *w, size_t *at, bool by_client,
 {
 	const struct hit_sum *s = &w->s->sum[w->items[*at].number];
 	struct hit_head h = {.id = by_client ? s->client : s->rule,
-			     .first_s = UINT32_MAX,
-			     .page = (uint32_t)w->sums.id,
-			     .offset = (uint32_t)w->sums.len};
+			     .first_s = UINT32_MAX};
 	int err = ERR_OK;
 	w->sums.before = 0;
+	hit_pages_begin(&w->sums, &h);
 	for (; !err && *at < w->s->n; ++*at) {
 		s = &w->s->sum[w->items[*at].number];
 		if ((by_client ? s->client : s->rule) != h.id)
@@ -246,17 +184,15 @@ static int add_group(struct run_writer *w, size_t *at, bool by_client,
 		uint32_t first = second_of(s, s->first_ms);
 		uint32_t last = second_of(s, s->last_ms);
 		err = add_sum(w, s, by_client);
-		if (h.sums == 0) { /* it may not have fitted into the page before */
-			uint32_t page = (uint32_t)w->sums.id;
-			h.offset = page == h.page ? h.offset : HIT_PAGE_HEAD;
-			h.page = page;
-		}
-		h.sums++;
+		if (h.sums++ == 0)
+			hit_pages_began(&w->sums, &h);
 		h.hits += s->hits;
 		h.first_s = first < h.first_s ? first : h.first_s;
 		h.last_s = last > h.last_s ? last : h.last_s;
 	}
-	return err ? err : add_head(w, &h, page_before);
+	return err ? err
+		   : hit_pages_head(&w->heads, &h, w->base_hour * HIT_HOUR_S,
+				    page_before);
 }
 
 /* w->items are in their order. */
@@ -265,21 +201,23 @@ static int write_table(struct run_writer *w, bool by_client)
 	uint32_t page_before = 0;
 	size_t at = 0;
 	int err = ERR_OK;
-	pages_start(&w->heads, by_client ? HIT_TAG_CLIENT_HEADS : HIT_TAG_RULE_HEADS);
-	pages_start(&w->sums, by_client ? HIT_TAG_CLIENT_SUMS : HIT_TAG_RULE_SUMS);
+	hit_pages_start(&w->heads, by_client ? HIT_TAG_CLIENT_HEADS : HIT_TAG_RULE_HEADS,
+			w->page, w->arg);
+	hit_pages_start(&w->sums, by_client ? HIT_TAG_CLIENT_SUMS : HIT_TAG_RULE_SUMS,
+			w->page, w->arg);
 	while (!err && at < w->s->n)
 		err = add_group(w, &at, by_client, &page_before);
-	err = err ? err : pages_flush(w, &w->heads);
-	return err ? err : pages_flush(w, &w->sums);
+	err = err ? err : hit_pages_flush(&w->heads);
+	return err ? err : hit_pages_flush(&w->sums);
 }
 
 /* items are sorted by hour. */
 static int write_hours(struct run_writer *w)
 {
-	struct pages *p = &w->heads;
+	struct hit_pages *p = &w->heads;
 	uint32_t before = w->base_hour;
 	int err = ERR_OK;
-	pages_start(p, HIT_TAG_HOURS);
+	hit_pages_start(p, HIT_TAG_HOURS, w->page, w->arg);
 	for (size_t at = 0; !err && at < w->s->n;) {
 		uint32_t hour = w->s->sum[w->items[at].number].hour;
 		uint64_t hits = 0, sums = 0;
@@ -288,14 +226,14 @@ static int write_hours(struct run_writer *w)
 			hits += w->s->sum[w->items[at].number].hits;
 			sums++;
 		}
-		if (p->len + 3 * HIT_VARINT_MAX > HIT_PAGE_MAX)
-			err = pages_flush(w, p);
+		if (!hit_pages_fit(p, 3 * HIT_VARINT_MAX))
+			err = hit_pages_flush(p);
 		uint8_t *to = hit_put_varint(p->bytes + p->len, hour - before);
 		to = hit_put_varint(to, hits);
 		p->len = (size_t)(hit_put_varint(to, sums) - p->bytes);
 		before = hour;
 	}
-	return err ? err : pages_flush(w, p);
+	return err ? err : hit_pages_flush(p);
 }
 
 static void put64(uint8_t *p, uint64_t v)
@@ -313,8 +251,9 @@ static int write_run(struct run_writer *w)
 	put64(p, w->s->first_row);
 	put64(p + 8, w->s->end_row);
 	wire_set32(p + 16, w->base_hour);
-	wire_set32(p + 20, w->s->n);
-	put64(p + 24, hits);
+	wire_set32(p + 20, w->last_hour);
+	wire_set32(p + 24, w->s->n);
+	put64(p + 28, hits);
 	return w->page(w->arg, HIT_TAG_RUN, 0, page, sizeof page);
 }
 
@@ -331,7 +270,7 @@ static void sort_by(struct run_writer *w, enum sort_key by)
 	sort_items(w->items, w->spare, w->s->n);
 }
 
-int hit_sums_write(const struct hit_sums *s, hit_sums_page_fn *page, void *arg)
+int hit_sums_write(const struct hit_sums *s, hit_page_fn *page, void *arg)
 {
 	struct run_writer *w = malloc(sizeof *w);
 	if (!w)
@@ -340,13 +279,15 @@ int hit_sums_write(const struct hit_sums *s, hit_sums_page_fn *page, void *arg)
 	w->page = page;
 	w->arg = arg;
 	w->base_hour = UINT32_MAX;
+	w->last_hour = 0;
 	w->items = malloc(s->n * sizeof *w->items + 1);
 	w->spare = malloc(s->n * sizeof *w->spare + 1);
 	int err = w->items && w->spare ? ERR_OK : ERR_NOMEM;
 	for (uint32_t i = 0; !err && i < s->n; i++) {
 		w->items[i].number = i;
-		w->base_hour =
-			s->sum[i].hour < w->base_hour ? s->sum[i].hour : w->base_hour;
+		uint32_t hour = s->sum[i].hour;
+		w->base_hour = hour < w->base_hour ? hour : w->base_hour;
+		w->last_hour = hour > w->last_hour ? hour : w->last_hour;
 	}
 	if (!err) {
 		sort_by(w, BY_HOUR);
@@ -383,8 +324,9 @@ int hit_run_read(struct hit_run *out, const uint8_t *page, size_t len)
 		.first_row = get64(p),
 		.end_row = get64(p + 8),
 		.base_hour = wire_get32(p + 16),
-		.sums = wire_get32(p + 20),
-		.hits = get64(p + 24),
+		.last_hour = wire_get32(p + 20),
+		.sums = wire_get32(p + 24),
+		.hits = get64(p + 28),
 	};
 	return ERR_OK;
 }

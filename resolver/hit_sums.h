@@ -8,7 +8,7 @@
 #ifndef SINKHOLED_HIT_SUMS_H
 #define SINKHOLED_HIT_SUMS_H
 
-#include "resolver/hit_format.h"
+#include "resolver/hit_pages.h"
 #include "resolver/hit_words.h"
 
 enum {
@@ -27,7 +27,7 @@ struct hit_sum {
 
 struct hit_sums {
 	struct hit_sum *sum;
-	uint32_t n;
+	uint32_t n, max;
 	uint32_t *slots; /* number + 1, 0 = free */
 	struct hash_key key;
 	uint64_t first_row, end_row; /* rows that have been added */
@@ -53,17 +53,13 @@ bool hit_sums_due(const struct hit_sums *s, uint32_t n);
 /* All its sums are in a run now. */
 void hit_sums_clear(struct hit_sums *s);
 
-/* Takes a page: body has room for the check in front of it. */
-typedef int hit_sums_page_fn(void *arg, enum hit_tag tag, uint64_t id, uint8_t *page,
-			     size_t len);
-MUST_CHECK int hit_sums_write(const struct hit_sums *s, hit_sums_page_fn *page,
-			      void *arg);
+MUST_CHECK int hit_sums_write(const struct hit_sums *s, hit_page_fn *page, void *arg);
 
 /* ---- reading; pages have passed their check ---- */
 
 struct hit_run {
 	uint64_t first_row, end_row, hits;
-	uint32_t base_hour, sums;
+	uint32_t base_hour, last_hour, sums;
 };
 MUST_CHECK int hit_run_read(struct hit_run *out, const uint8_t *page, size_t len);
 
@@ -76,11 +72,6 @@ struct hit_sums_at {
 struct hit_run_hour {
 	uint32_t hour;
 	uint64_t hits, sums;
-};
-struct hit_head {
-	uint64_t id, hits, sums;
-	uint32_t first_s, last_s; /* since 1970 */
-	uint32_t page, offset;	  /* where its sums begin */
 };
 static inline struct hit_sums_at hit_sums_at(const uint8_t *page, size_t len,
 					     size_t offset)

@@ -178,7 +178,7 @@ static int count_clients(struct counting *c, struct hits_scan *scan)
 		c->shown[i] = UINT32_MAX;
 	for (size_t i = 0; i < c->n; i++)
 		c->shown[c->a->groups.group[i].id] = (uint32_t)i;
-	scan->by = HITS_BY_RULE | HITS_BY_CLIENT;
+	scan->by = HITS_BY_RULE | HITS_BY_CLIENT | HITS_UNTIMED;
 	scan->item = count_client;
 	scan->chosen = true;
 	for (uint32_t i = 0; i < log->rules; i++) {
@@ -208,7 +208,7 @@ static int count_entries(struct counting *c, struct hits_scan *scan)
 	struct prefix before = log->filter.client;
 	size_t n = c->n;
 	int status = CLI_GO;
-	scan->by = HITS_BY_RULE | HITS_BY_CLIENT;
+	scan->by = HITS_BY_RULE | HITS_BY_CLIENT | HITS_UNTIMED;
 	scan->item = count_entry;
 	for (c->n = 0; status == CLI_GO && c->n < n; c->n++) {
 		if (before.bits <= 56 || before.addr.family == 4)

@@ -1,224 +1,9 @@
 #include "tools/hits_scan.h"
 
 #include <stdlib.h>
-#include <strings.h>
-#include <sys/random.h>
 
-#include "tools/hits_heads.h"
-
-enum {
-	SEGMENTS_FIRST = 64,
-	RULES_FIRST = 1024,
-	PICK_SHARE = 8, /* more than 1/8 of a run's rows: read all of them */
-	PICK_GAP = 100, /* rows: reading on is cheaper than seeking */
-};
-
-/* ---- rules ---- */
-
-bool hits_rule_wanted(const struct hits_filter *f, const struct hit *r, bool elsewhere)
-{
-	if ((f->list && strcmp(f->list, r->list) != 0) ||
-	    (f->family && strcasecmp(f->family, r->family) != 0) ||
-	    (f->category && strcasecmp(f->category, r->category) != 0))
-		return false;
-	if ((f->action >= 0 && f->action != r->action) ||
-	    (f->trigger >= 0 && f->trigger != r->trigger) ||
-	    (f->entry && f->entry != r->entry))
-		return false;
-	if (f->matched && (r->prefix.addr.family || !name_equal(f->matched, r->matched)))
-		return false;
-	if (f->rule_prefix.addr.family &&
-	    (!addr_equal(&f->rule_prefix.addr, &r->prefix.addr) ||
-	     f->rule_prefix.bits != r->prefix.bits))
-		return false;
-	if (!f->name || elsewhere)
-		return true;
-	return name_within(f->name, r->matched) ||
-	       (f->subtree && name_within(r->matched, f->name));
-}
-
-static bool is_rule_filter(const struct hits_filter *f)
-{
-	return f->list || f->family || f->category || f->action >= 0 || f->trigger >= 0 ||
-	       f->entry || f->matched || f->rule_prefix.addr.family || f->name;
-}
-
-int hits_log_rule(const struct hits_log *log, struct hit *out, bool *elsewhere,
-		  uint32_t rule)
-{
-	bool ignored;
-	size_t len;
-	const uint8_t *word = hit_words_get(&log->words, rule, &len);
-	return hit_unpack_rule(out, elsewhere ? elsewhere : &ignored, word, len);
-}
-
-static bool wanted_now(const struct hits_log *log, uint32_t rule)
-{
-	struct hit h;
-	bool elsewhere;
-	return hits_log_rule(log, &h, &elsewhere, rule) == ERR_OK &&
-	       hits_rule_wanted(&log->filter, &h, elsewhere);
-}
-
-void hits_log_filter(struct hits_log *log)
-{
-	for (uint32_t i = 0; i < log->rules; i++)
-		log->rule[i].wanted = wanted_now(log, i);
-}
-
-static struct hits_rule_slot *find_slot(const struct hits_log *log, uint64_t hash)
-{
-	size_t at = hash & (log->slots_n - 1);
-	while (log->slots[at].number && log->slots[at].hash != hash)
-		at = (at + 1) & (log->slots_n - 1);
-	return &log->slots[at];
-}
-
-static int grow_rules(struct hits_log *log)
-{
-	uint32_t room = log->rules_room ? 2 * log->rules_room : RULES_FIRST;
-	struct hits_rule_slot *old = log->slots;
-	size_t old_n = log->slots_n;
-	void *more = realloc(log->rule, room * sizeof *log->rule);
-	if (!more)
-		return ERR_NOMEM;
-	log->rule = more;
-	more = calloc(4 * (size_t)room, sizeof *log->slots);
-	if (!more)
-		return ERR_NOMEM;
-	log->rules_room = room;
-	log->slots = more;
-	log->slots_n = 4 * (size_t)room;
-	for (size_t i = 0; i < old_n; i++)
-		if (old[i].number)
-			*find_slot(log, old[i].hash) = old[i];
-	free(old);
-	return ERR_OK;
-}
-
-/* Our number of that word. */
-static int add_rule(struct hits_log *log, uint32_t *out, const uint8_t *word, size_t len)
-{
-	uint64_t hash = hash_bytes(&log->key, word, len);
-	struct hits_rule_slot *slot = log->slots_n ? find_slot(log, hash) : NULL;
-	if (slot && slot->number) {
-		*out = slot->number - 1;
-		return ERR_OK;
-	}
-	int err = log->rules == log->rules_room ? grow_rules(log) : ERR_OK;
-	if (!err)
-		err = hit_words_append(&log->words, word, len);
-	if (err)
-		return err;
-	*out = log->rules++;
-	*find_slot(log, hash) = (struct hits_rule_slot){hash, log->rules};
-	log->rule[*out] = (struct hits_rule){UINT32_MAX, wanted_now(log, *out)};
-	return ERR_OK;
-}
-
-static int map_rules(struct hits_log *log, struct hits_segment *seg)
-{
-	const struct hit_words *words;
-	int err = hit_store_load_rules(seg->of.store, &words);
-	if (err || seg->rules_n >= words->n)
-		return err;
-	void *more = realloc(seg->rules, words->n * sizeof *seg->rules);
-	if (!more)
-		return ERR_NOMEM;
-	seg->rules = more;
-	for (; !err && seg->rules_n < words->n; seg->rules_n++) {
-		size_t len;
-		const uint8_t *word = hit_words_get(words, seg->rules_n, &len);
-		err = add_rule(log, &seg->rules[seg->rules_n], word, len);
-	}
-	return err;
-}
-
-/* ---- segments ---- */
-
-static int find_runs(struct hits_segment *seg)
-{
-	const struct hit_segment *g = hit_store_segment(seg->of.store);
-	struct hit_run run;
-	int err = ERR_OK;
-	seg->sums_end = g->first_row;
-	for (seg->runs = 0; seg->runs < g->runs; seg->runs++) {
-		err = hits_run(&run, seg->of.store, seg->runs);
-		if (err || run.end_row > seg->of.end)
-			break; /* rows of a failed commit are in it */
-		seg->sums_end = run.end_row;
-	}
-	return err;
-}
-
-static int add_segment(struct hits_log *log, const struct hit_read_segment *of,
-		       const char *dir)
-{
-	if (log->segments % SEGMENTS_FIRST == 0) {
-		size_t room = log->segments + SEGMENTS_FIRST;
-		void *more = realloc(log->segment, room * sizeof *log->segment);
-		if (!more)
-			return ERR_NOMEM;
-		log->segment = more;
-	}
-	struct hits_segment *seg = &log->segment[log->segments++];
-	*seg = (struct hits_segment){.of = *of, .dir = dir};
-	seg->of.next = NULL;
-	int err = find_runs(seg);
-	if (err)
-		log->trouble(log->trouble_arg, dir, of->file.name, err, 0);
-	return ERR_OK; /* the rows tell what the sums cannot */
-}
-
-static int add_folder(struct hits_log *log, const char *dir, uint64_t since_us)
-{
-	const struct hit_read_conf conf = {
-		.dir = dir, .trouble = log->trouble, .trouble_arg = log->trouble_arg};
-	struct hit_read_segment of = {0};
-	uint64_t number = 0;
-	int got, err = ERR_OK;
-	while (!err && (got = hit_read_segment(&of, &conf, number)) != 0) {
-		if (got < 0) {
-			err = got;
-			break;
-		}
-		number = of.file.number;
-		const struct hit_segment *g = hit_store_segment(of.store);
-		if (g->end_row == g->first_row || g->max_us < since_us)
-			hit_store_close(of.store);
-		else
-			err = add_segment(log, &of, dir);
-	}
-	hit_store_close(of.next);
-	return err;
-}
-
-int hits_log_open(struct hits_log *log, const char *const *dirs,
-		  const struct hits_filter *filter, uint64_t since_us,
-		  hit_read_trouble_fn *trouble, void *trouble_arg)
-{
-	*log = (struct hits_log){
-		.filter = *filter, .trouble = trouble, .trouble_arg = trouble_arg};
-	int err = hit_words_init(&log->words);
-	if (!err && getrandom(&log->key, sizeof log->key, 0) != sizeof log->key)
-		err = ERR_IO;
-	for (; !err && *dirs; dirs++)
-		err = add_folder(log, *dirs, since_us);
-	return err;
-}
-
-void hits_log_close(struct hits_log *log)
-{
-	for (uint32_t i = 0; i < log->segments; i++) {
-		hit_store_close(log->segment[i].of.store);
-		free(log->segment[i].rules);
-	}
-	hit_words_fini(&log->words);
-	free(log->segment);
-	free(log->rule);
-	free(log->slots);
-	*log = (struct hits_log){0};
-}
+#include "resolver/hit_walk.h"
+#include "tools/hits_pick.h"
 
 /* ---- a scan ---- */
 
@@ -230,22 +15,10 @@ struct scanning {
 	bool rules, name;	     /* the filter asks for rules; for a question */
 	uint64_t from, to;	     /* clients, as numbers */
 	uint64_t hour_from, hour_to; /* whole hours of the span */
+	struct hit_walk heads;
+	struct hit_walk_sums sums;
 };
 
-static void client_range(uint64_t *from, uint64_t *to, const struct prefix *p)
-{
-	struct addr last = p->addr;
-	*from = 0;
-	*to = UINT64_MAX;
-	if (!p->addr.family)
-		return;
-	for (unsigned i = p->bits; i < 8 * addr_len(&p->addr); i++)
-		last.bytes[i / 8] |= (uint8_t)(0x80U >> i % 8);
-	*from = hit_client_id(&p->addr);
-	*to = hit_client_id(&last);
-}
-
-/* Sums know clients by /56 and no questions. */
 static bool sums_can_tell(const struct scanning *s)
 {
 	const struct prefix *p = &s->log->filter.client;
@@ -297,12 +70,11 @@ static int tell_sum(struct scanning *s, const struct hit_sum *sum, bool timed)
 	return tell(s, &item);
 }
 
-static int scan_sums(struct scanning *s, struct hits_heads_sums *sums,
-		     const struct hit_head *head, bool by_client)
+static int scan_sums(struct scanning *s, const struct hit_head *head, bool by_client)
 {
 	struct hit_sum sum;
-	int got, err = hits_heads_sums_open(sums, head);
-	while (!err && (got = hits_heads_sums_next(sums, &sum)) != 0)
+	int got, err = hit_walk_sums_open(&s->sums, head);
+	while (!err && (got = hit_walk_sums_next(&s->sums, &sum)) != 0)
 		err = got < 0 ? got : tell_sum(s, &sum, by_client);
 	return err;
 }
@@ -339,30 +111,181 @@ static bool take_clients(const struct scanning *s)
 	return s->scan->by & HITS_BY_CLIENT && !s->rules && !(s->scan->by & HITS_BY_RULE);
 }
 
-static int scan_run(struct scanning *s, uint32_t number, struct hits_heads *heads,
-		    struct hits_heads_sums *sums)
+static int scan_run(struct scanning *s, uint32_t number)
 {
-	struct hit_run run;
+	const struct hit_run *run = &s->seg->run[number];
 	struct hit_head head;
 	bool by_client = take_clients(s);
-	int got = 0, err = hits_run(&run, s->seg->of.store, number);
-	if (!err && run.base_hour >= s->hour_to)
+	int got = 0;
+	if (run->base_hour >= s->hour_to || run->last_hour < s->hour_from)
 		return ERR_OK;
-	if (!err)
-		err = hits_heads_open(heads, s->seg->of.store, number, &run, by_client,
-				      by_client ? s->from : 0,
-				      by_client ? s->to : UINT64_MAX);
-	hits_heads_sums_init(sums, s->seg->of.store, number, &run, by_client);
-	while (!err && (got = hits_heads_next(heads, &head)) == 1) {
+	int err = hit_walk_open(&s->heads, s->seg->of.store,
+				by_client ? HIT_TAG_CLIENT_HEADS : HIT_TAG_RULE_HEADS,
+				number, run, by_client ? s->from : 0,
+				by_client ? s->to : UINT64_MAX);
+	hit_walk_sums_init(&s->sums, s->seg->of.store,
+			   by_client ? HIT_TAG_CLIENT_SUMS : HIT_TAG_RULE_SUMS, number,
+			   run);
+	while (!err && (got = hit_walk_next(&s->heads, &head)) == 1) {
 		if (head.first_s / HIT_HOUR_S >= s->hour_to ||
 		    head.last_s / HIT_HOUR_S < s->hour_from ||
 		    (!by_client && !is_wanted(s, (uint32_t)head.id)))
 			continue;
 		err = head_is_enough(s, &head, by_client)
 			      ? tell_head(s, &head, by_client)
-			      : scan_sums(s, sums, &head, by_client);
+			      : scan_sums(s, &head, by_client);
+	}
+	err = err ? err : got;
+	return !err && *s->scan->interrupted ? ERR_STOPPED : err;
+}
+
+/* ---- tables of days ---- */
+
+enum day_use {
+	DAY_NOT,     /* its runs must tell */
+	DAY_RULES,   /* hits of each rule */
+	DAY_CLIENTS, /* hits of each client */
+	DAY_HOURS,   /* of each client and hour */
+	DAY_PAIRS,   /* of each rule and client */
+};
+
+static enum day_use use_of_day(const struct scanning *s, uint32_t hour)
+{
+	int by = s->scan->by;
+	bool whole = hour >= s->hour_from && hour + HIT_DAY_HOURS <= s->hour_to;
+	bool untimed = by & HITS_UNTIMED;
+	bool hours = s->scan->width_s % HIT_DAY_S != 0;
+	bool all_clients = s->from == 0 && s->to == UINT64_MAX;
+	if (by & HITS_BY_SUM)
+		return DAY_NOT;
+	if ((by & HITS_BY_CLIENT) && !(by & HITS_BY_RULE) && !s->rules)
+		return whole && !hours ? DAY_CLIENTS : untimed ? DAY_HOURS : DAY_NOT;
+	if (!whole || hours || !all_clients)
+		return DAY_NOT;
+	return !(by & HITS_BY_CLIENT) ? DAY_RULES : untimed ? DAY_PAIRS : DAY_NOT;
+}
+
+static int tell_hours(struct scanning *s, const struct hit_day_client *c, uint32_t hour)
+{
+	int err = ERR_OK;
+	for (uint32_t bits = c->hours; !err && bits; bits &= bits - 1) {
+		unsigned i = (unsigned)__builtin_ctz(bits);
+		if (hour + i < s->hour_from || hour + i >= s->hour_to)
+			continue;
+		struct hits_item item = {
+			.client = c->id,
+			.hits = c->in_hour[i],
+			.first_s = (hour + i) * HIT_HOUR_S,
+			.last_s = (hour + i) * HIT_HOUR_S,
+			.row = UINT64_MAX,
+			.row_last = UINT64_MAX,
+		};
+		err = tell(s, &item);
+	}
+	return err;
+}
+
+static int tell_client(struct scanning *s, const struct hit_day_client *c)
+{
+	struct hits_item item = {
+		.client = c->id,
+		.hits = c->hits,
+		.first_s = c->first_s,
+		.last_s = c->last_s,
+		.row = UINT64_MAX,
+		.row_last = UINT64_MAX,
+	};
+	return tell(s, &item);
+}
+
+static int scan_day_clients(struct scanning *s, uint32_t number,
+			    const struct hit_run *run, bool hours)
+{
+	struct hit_day_client c;
+	int got = 0, err = hit_walk_open(&s->heads, s->seg->of.store, HIT_TAG_DAY_CLIENTS,
+					 number, run, s->from, s->to);
+	while (!err && (got = hit_walk_next_client(&s->heads, &c)) == 1)
+		err = hours ? tell_hours(s, &c, run->base_hour) : tell_client(s, &c);
+	return err ? err : got;
+}
+
+static int tell_pairs(struct scanning *s, const struct hit_head *head)
+{
+	struct hits_item item = {
+		.first_s = head->first_s,
+		.last_s = head->first_s,
+		.row = UINT64_MAX,
+		.row_last = UINT64_MAX,
+	};
+	int got = 0, err = hit_walk_sums_open(&s->sums, head);
+	while (!err &&
+	       (got = hit_walk_pairs_next(&s->sums, &item.client, &item.hits)) == 1) {
+		item.rule = (uint32_t)head->id;
+		err = tell(s, &item);
 	}
 	return err ? err : got;
+}
+
+static int scan_day_rules(struct scanning *s, uint32_t number, const struct hit_run *run,
+			  bool pairs)
+{
+	struct hit_head head;
+	int got = 0, err = hit_walk_open(&s->heads, s->seg->of.store, HIT_TAG_DAY_RULES,
+					 number, run, 0, UINT64_MAX);
+	hit_walk_sums_init(&s->sums, s->seg->of.store, HIT_TAG_DAY_PAIRS, number, run);
+	while (!err && (got = hit_walk_next(&s->heads, &head)) == 1)
+		if (is_wanted(s, (uint32_t)head.id))
+			err = pairs ? tell_pairs(s, &head) : tell_head(s, &head, false);
+	return err ? err : got;
+}
+
+/* What the runs of a table know of its day. */
+static int scan_runs_of_day(struct scanning *s, const struct hit_day *day, uint32_t hour)
+{
+	uint64_t from = s->hour_from, to = s->hour_to;
+	int err = ERR_OK;
+	s->hour_from = hour > from ? hour : from;
+	s->hour_to = hour + HIT_DAY_HOURS < to ? hour + HIT_DAY_HOURS : to;
+	for (uint32_t i = day->first_run; !err && i < day->end_run; i++)
+		err = scan_run(s, i);
+	s->hour_from = from;
+	s->hour_to = to;
+	return err;
+}
+
+static int scan_day(struct scanning *s, uint32_t number)
+{
+	const struct hit_day *day = &s->seg->table[number];
+	const struct hit_run run = hit_walk_day_run(day);
+	uint32_t hour = run.base_hour;
+	if (hour >= s->hour_to || hour + HIT_DAY_HOURS <= s->hour_from)
+		return ERR_OK;
+	enum day_use use = use_of_day(s, hour);
+	int err = use == DAY_NOT ? scan_runs_of_day(s, day, hour)
+		  : use == DAY_RULES || use == DAY_PAIRS
+			  ? scan_day_rules(s, number, &run, use == DAY_PAIRS)
+			  : scan_day_clients(s, number, &run, use == DAY_HOURS);
+	return !err && *s->scan->interrupted ? ERR_STOPPED : err;
+}
+
+/* All runs, by their tables where they have some. */
+static int scan_runs(struct scanning *s)
+{
+	const struct hits_segment *seg = s->seg;
+	uint32_t run = 0, table = 0;
+	int err = ERR_OK;
+	while (!err && run < seg->runs) {
+		uint32_t end = run + 1;
+		if (table == seg->tables || seg->table[table].first_run != run)
+			err = scan_run(s, run);
+		for (; !err && table < seg->tables && seg->table[table].first_run == run;
+		     table++) {
+			end = seg->table[table].end_run;
+			err = scan_day(s, table);
+		}
+		run = end;
+	}
+	return err;
 }
 
 /* ---- rows ---- */
@@ -448,22 +371,36 @@ static bool reaches(const struct scanning *s, uint64_t since_us, uint64_t until_
 	return since_us < until_us && g->max_us >= since_us && g->min_us < until_us;
 }
 
+/* Rows of all runs that reach into that stretch. */
+static int scan_rows_of_runs(struct scanning *s, uint64_t since_us, uint64_t until_us)
+{
+	const uint64_t hour_us = HIT_HOUR_S * 1000000ULL;
+	int err = ERR_OK;
+	for (uint32_t i = 0; !err && i < s->seg->runs; i++) {
+		const struct hit_run *run = &s->seg->run[i];
+		if (run->base_hour * hour_us < until_us &&
+		    (run->last_hour + 1) * hour_us > since_us)
+			err = scan_rows(s, run->first_row, run->end_row, since_us,
+					until_us);
+	}
+	return err;
+}
+
 /* What the sums cannot tell of the rows that have them: hours that the span cuts. */
 static int scan_cut_hours(struct scanning *s)
 {
 	const uint64_t hour_us = HIT_HOUR_S * 1000000ULL;
-	uint64_t first = hit_store_segment(s->seg->of.store)->first_row;
-	uint64_t since = s->scan->since_us, until = s->scan->until_us;
+	uint64_t since = s->scan->since_us;
+	uint64_t until = s->scan->until_us ? s->scan->until_us : UINT64_MAX;
 	uint64_t from_us = s->hour_from * hour_us, to_us = s->hour_to * hour_us;
 	int err = ERR_OK;
 	if (s->hour_from >= s->hour_to)
-		return reaches(s, since, until ? until : UINT64_MAX)
-			       ? scan_rows(s, first, s->seg->sums_end, since, until)
-			       : ERR_OK;
+		return reaches(s, since, until) ? scan_rows_of_runs(s, since, until)
+						: ERR_OK;
 	if (reaches(s, since, from_us))
-		err = scan_rows(s, first, s->seg->sums_end, since, from_us);
-	if (!err && until && reaches(s, to_us, until))
-		err = scan_rows(s, first, s->seg->sums_end, to_us, until);
+		err = scan_rows_of_runs(s, since, from_us);
+	if (!err && s->scan->until_us && reaches(s, to_us, until))
+		err = scan_rows_of_runs(s, to_us, until);
 	return err;
 }
 
@@ -488,18 +425,13 @@ static int scan_picked(struct scanning *s)
 
 static int scan_segment(struct scanning *s)
 {
-	struct hits_heads heads;
-	struct hits_heads_sums sums;
 	int err = ERR_OK;
 	if (s->rules || s->scan->by & HITS_BY_RULE)
-		err = map_rules(s->log, s->seg);
+		err = hits_log_map(s->log, s->seg);
 	if (!err && !sums_can_tell(s))
 		return scan_picked(s);
-	for (uint32_t run = 0; !err && run < s->seg->runs; run++) {
-		err = scan_run(s, run, &heads, &sums);
-		if (!err && *s->scan->interrupted)
-			err = ERR_STOPPED;
-	}
+	if (!err)
+		err = scan_runs(s);
 	if (!err)
 		err = scan_cut_hours(s);
 	if (!err)
@@ -514,14 +446,14 @@ int hits_scan(struct hits_log *log, const struct hits_scan *scan)
 	struct scanning s = {
 		.log = log,
 		.scan = scan,
-		.rules = scan->chosen || is_rule_filter(&log->filter),
+		.rules = scan->chosen || hits_filter_has_rules(&log->filter),
 		.name = log->filter.name,
 		.hour_from = (scan->since_us + hour_us - 1) / hour_us,
 		.hour_to =
 			scan->until_us ? scan->until_us / hour_us : UINT64_MAX / hour_us,
 	};
 	int err = ERR_OK;
-	client_range(&s.from, &s.to, &log->filter.client);
+	hits_filter_clients(&log->filter, &s.from, &s.to);
 	for (s.segment = 0; !err && s.segment < log->segments; s.segment++) {
 		s.seg = &log->segment[s.segment];
 		if (!s.seg->of.store ||
@@ -536,138 +468,4 @@ int hits_scan(struct hits_log *log, const struct hits_scan *scan)
 		}
 	}
 	return err;
-}
-
-/* ---- which rows ---- */
-
-struct picking {
-	struct hit_range *ranges;
-	size_t n, room;
-};
-
-static int add_range(struct picking *p, uint64_t from, uint64_t to)
-{
-	if (p->n == p->room) {
-		size_t room = p->room ? 2 * p->room : 256;
-		void *more = realloc(p->ranges, room * sizeof *p->ranges);
-		if (!more)
-			return ERR_NOMEM;
-		p->ranges = more;
-		p->room = room;
-	}
-	p->ranges[p->n++] = (struct hit_range){from, to};
-	return ERR_OK;
-}
-
-static int by_from(const void *a, const void *b)
-{
-	const struct hit_range *x = a, *y = b;
-	return (x->from > y->from) - (x->from < y->from);
-}
-
-/* In order, those that nearly touch made one. */
-static void join_ranges(struct picking *p)
-{
-	size_t n = 0;
-	if (p->n)
-		qsort(p->ranges, p->n, sizeof *p->ranges, by_from);
-	for (size_t i = 0; i < p->n; i++) {
-		const struct hit_range *r = &p->ranges[i];
-		if (n &&
-		    (r->from < PICK_GAP || r->from - PICK_GAP <= p->ranges[n - 1].to)) {
-			if (r->to > p->ranges[n - 1].to)
-				p->ranges[n - 1].to = r->to;
-		} else {
-			p->ranges[n++] = *r;
-		}
-	}
-	p->n = n;
-}
-
-static bool rule_is_wanted(struct hit_store *s, const struct hits_filter *f,
-			   uint32_t rule)
-{
-	struct hit h;
-	bool elsewhere;
-	size_t len;
-	const struct hit_rows_words *words = hit_store_words(s);
-	const uint8_t *word = words->rule(words->arg, rule, &len);
-	return word && !hit_unpack_rule(&h, &elsewhere, word, len) &&
-	       hits_rule_wanted(f, &h, elsewhere);
-}
-
-static int pick_in_run(struct picking *p, const struct hits_filter *f,
-		       struct hit_store *s, uint32_t number, const struct hit_run *run,
-		       struct hits_heads *heads, struct hits_heads_sums *sums)
-{
-	bool by_client = f->client.addr.family, rules = is_rule_filter(f);
-	uint64_t from = 0, to = UINT64_MAX, rows = 0;
-	struct hit_head head;
-	struct hit_sum sum;
-	int got = 0, err;
-	client_range(&from, &to, &f->client);
-	err = hits_heads_open(heads, s, number, run, by_client, from, to);
-	hits_heads_sums_init(sums, s, number, run, by_client);
-	while (!err && (got = hits_heads_next(heads, &head)) == 1) {
-		if (!by_client && !rule_is_wanted(s, f, (uint32_t)head.id))
-			continue;
-		rows += head.sums;
-		if (rows > (run->end_row - run->first_row) / PICK_SHARE)
-			return add_range(p, run->first_row, run->end_row);
-		err = hits_heads_sums_open(sums, &head);
-		while (!err && (got = hits_heads_sums_next(sums, &sum)) == 1)
-			if (!by_client || !rules || rule_is_wanted(s, f, sum.rule))
-				err = add_range(p, sum.row, sum.row_last + 1);
-		err = err ? err : got;
-	}
-	return err ? err : got;
-}
-
-int hits_pick(void *arg, struct hit_store *s, uint64_t end, struct hit_range **ranges,
-	      size_t *n)
-{
-	const struct hits_filter *f = arg;
-	const struct hit_segment *g = hit_store_segment(s);
-	struct picking p = {0};
-	struct hits_heads heads;
-	struct hits_heads_sums sums;
-	uint64_t row = g->first_row;
-	int err = ERR_OK;
-	*ranges = NULL;
-	*n = 0;
-	if (!f->client.addr.family && !is_rule_filter(f))
-		return 0;
-	for (uint32_t number = 0; !err && number < g->runs; number++) {
-		struct hit_run run;
-		err = hits_run(&run, s, number);
-		if (err || run.end_row > end)
-			break;
-		err = pick_in_run(&p, f, s, number, &run, &heads, &sums);
-		row = run.end_row;
-	}
-	if (!err || err == ERR_DAMAGED) /* the rest is read as it is */
-		err = add_range(&p, row, UINT64_MAX);
-	join_ranges(&p);
-	*ranges = p.ranges;
-	*n = p.n;
-	if (err) {
-		free(p.ranges);
-		*ranges = NULL;
-		return err;
-	}
-	return 1;
-}
-
-int hits_log_row(struct hits_log *log, struct hit *out, uint32_t segment, uint64_t row)
-{
-	struct hit_store *s = log->segment[segment].of.store;
-	struct hit_rows page;
-	uint32_t rule;
-	int got = hit_store_rows(s, &page, row, HIT_PAGE_AT);
-	while (got == 1) {
-		got = hit_rows_next(&page, out, &rule, hit_store_words(s), NULL);
-		if (got == 1 && page.first + page.at - 1 == row)
-			return ERR_OK;
-	}
-	return got < 0 ? got : ERR_NOENT;
 }

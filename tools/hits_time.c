@@ -151,7 +151,7 @@ int hits_timeline(const struct cli_command *self, int argc, char **argv)
 		status = choose_width(&t.width_s, &h, by);
 	struct hits_scan scan = {.since_us = h.since_us,
 				 .until_us = h.until_us,
-				 .by = HITS_BY_CLIENT,
+				 .by = HITS_BY_CLIENT | HITS_UNTIMED,
 				 .width_s = t.width_s,
 				 .item = add_to_bucket,
 				 .arg = &t};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "include/control.h"
+#include "tools/hits_pick.h"
 
 enum {
 	PROGRESS_EVERY_ROWS = 4096,

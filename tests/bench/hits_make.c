@@ -1,9 +1,10 @@
 /* hits_make.c: a hit log of any size, the same for the same arguments.
- * usage: hits_make STATE HITS [DAYS [CLIENTS [ENTRIES [END]]]]
+ * usage: hits_make STATE HITS [DAYS [CLIENTS [ENTRIES [END [RUN]]]]]
  * Writes STATE/hits through the real store, a segment a day at least, up to END (seconds
- * since 1970; default now). Clients and entries are drawn by Zipf's law (exponent 1),
- * each for itself; nights are quiet; in the last third of the days one entry more breaks
- * out among a part of the clients and is cleaned up again. */
+ * since 1970; default now), with sums after every RUN hits (default: as the resolver).
+ * Clients and entries are drawn by Zipf's law (exponent 1), each for itself; nights are
+ * quiet; in the last third of the days one entry more breaks out among a part of the
+ * clients and is cleaned up again. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct maker {
 	struct hit_segment last; /* the segment before */
 	uint32_t day;
 	unsigned pending; /* rows of the open transaction */
+	unsigned run;	  /* so many a transaction, and a run in each */
 };
 
 static void die(const char *what, int err)
@@ -156,6 +158,8 @@ static void begin_segment(struct maker *m, uint32_t day)
 	int err = hit_store_create(&m->store, path, SEGMENT_BYTES, &first, NULL, 0);
 	if (err)
 		die(path, err);
+	if (m->run)
+		hit_store_make_many_runs(m->store);
 	m->day = day;
 }
 
@@ -174,7 +178,7 @@ static void put(struct maker *m, const struct hit *h)
 				    1);
 	if (err)
 		die("put", err);
-	if (++m->pending == HIT_STORE_BATCH)
+	if (++m->pending == (m->run ? m->run : HIT_STORE_BATCH))
 		commit(m);
 }
 
@@ -221,8 +225,9 @@ int main(int argc, char **argv)
 	m.clients = number(argc, argv, 4, 1000000);
 	m.entries = number(argc, argv, 5, 50000);
 	m.end_s = number(argc, argv, 6, (uint64_t)time(NULL)) / HOUR_S * HOUR_S;
+	m.run = (unsigned)number(argc, argv, 7, 0);
 	if (m.hits == 0 || m.days == 0 || m.clients == 0 || m.entries == 0 ||
-	    m.clients > 1 << 22 || m.days > 10000) {
+	    m.clients > 1 << 22 || m.days > 10000 || m.run > HIT_STORE_BATCH) {
 		fprintf(stderr, "usage: hits_make STATE HITS [DAYS [CLIENTS [ENTRIES "
 				"[END]]]]\n");
 		return 2;

@@ -1,7 +1,7 @@
 /* Any bytes as a page of a segment: refused or read, never past its end. The first byte
  * says what kind of page. */
+#include "resolver/hit_days.h"
 #include "resolver/hit_rows.h"
-#include "resolver/hit_sums.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -47,12 +47,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hit_run_hour hour;
 	struct hit_head head;
 	struct hit_sum sum;
+	struct hit_day day;
+	struct hit_day_client client;
+	uint64_t id, hits;
 	uint32_t page = 0;
 	if (size < 2 || size > HIT_PAGE_MAX)
 		return 0;
 	uint8_t kind = *data++;
 	struct hit_sums_at at = hit_sums_at(data, --size, 0);
-	switch (kind % 6) {
+	switch (kind % 9) {
 	case 0:
 		read_rows(data, size);
 		break;
@@ -66,8 +69,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 3:
 	case 4:
-		while (hit_sums_next(&at, &sum, &run, kind % 6 == 3) == 1)
+		while (hit_sums_next(&at, &sum, &run, kind % 9 == 3) == 1)
 			;
+		break;
+	case 6:
+		while (hit_day_clients_next(&at, &client, 20000) == 1)
+			;
+		break;
+	case 7:
+		while (hit_day_pairs_next(&at, &id, &hits) == 1)
+			;
+		break;
+	case 8:
+		(void)!hit_day_read(&day, data, size);
 		break;
 	default:
 		(void)!hit_run_read(&run, data, size);

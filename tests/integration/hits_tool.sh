@@ -19,7 +19,7 @@ tool() { "$build/sinkhole-hits" "$@" --hits "$dir/a/hits,$dir/b/hits"; }
 exported() { tool export --purpose test --case 1 "$@" | cut -f1-12; }
 
 end=1767322800 # 2026-01-02T03:00:00Z
-"$build/bench/hits_make" "$dir/a" $hits 3 5000 300 $end >/dev/null || exit 1
+"$build/bench/hits_make" "$dir/a" $hits 3 5000 300 $end 1500 >/dev/null || exit 1
 "$build/bench/hits_make" "$dir/b" $((hits / 10)) 1 5000 300 $((end - 86400)) >/dev/null || exit 1
 exported >"$dir/rows" # time client port over type name action list entry family node count
 check 'all rows' "$(wc -l <"$dir/rows")" "$(tool summary | awk '$1 == "records" { print $2 }')"

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "resolver/hit_read.h"
+#include "resolver/hit_walk.h"
 #include "tests/unit/hit_sample.h"
 #include "tests/unit/unit.h"
 
@@ -324,6 +325,123 @@ START_TEST(sums_are_those_of_the_rows)
 }
 END_TEST
 
+/* ---- tables of days ---- */
+
+static struct {
+	uint64_t hits[HOURS], pairs[2 * RULES];
+	uint32_t first_s, last_s;
+} told[256];
+static uint64_t told_rule[2 * RULES];
+
+static void tell_clients(struct hit_store *s, uint32_t number, const struct hit_run *run)
+{
+	static struct hit_walk walk;
+	struct hit_day_client c;
+	uint64_t hits = 0, before = 0;
+	ck_assert_int_eq(
+		hit_walk_open(&walk, s, HIT_TAG_DAY_CLIENTS, number, run, 0, UINT64_MAX),
+		ERR_OK);
+	for (; hit_walk_next_client(&walk, &c) == 1; before = c.id + 1) {
+		ck_assert_uint_ge(c.id, before);
+		unsigned n = client_number(c.id);
+		for (unsigned h = 0; h < HIT_DAY_HOURS; h++)
+			if (c.hours >> h & 1)
+				told[n].hits[run->base_hour + h - base_hour] +=
+					c.in_hour[h];
+		if (!told[n].first_s || c.first_s < told[n].first_s)
+			told[n].first_s = c.first_s;
+		told[n].last_s = c.last_s > told[n].last_s ? c.last_s : told[n].last_s;
+		hits += c.hits;
+	}
+	ck_assert_uint_eq(hits, run->hits);
+}
+
+static void tell_rules(struct hit_store *s, uint32_t number, const struct hit_run *run)
+{
+	static struct hit_walk walk;
+	static struct hit_walk_sums sums;
+	struct hit_head head;
+	uint64_t client, hits;
+	ck_assert_int_eq(
+		hit_walk_open(&walk, s, HIT_TAG_DAY_RULES, number, run, 0, UINT64_MAX),
+		ERR_OK);
+	hit_walk_sums_init(&sums, s, HIT_TAG_DAY_PAIRS, number, run);
+	while (hit_walk_next(&walk, &head) == 1) {
+		uint32_t entry = entry_of(s, (uint32_t)head.id);
+		told_rule[entry] += head.hits;
+		ck_assert_uint_ge(head.first_s / HIT_DAY_S,
+				  run->base_hour / HIT_DAY_HOURS);
+		ck_assert_uint_le(head.last_s / HIT_HOUR_S, run->last_hour);
+		ck_assert_int_eq(hit_walk_sums_open(&sums, &head), ERR_OK);
+		while (hit_walk_pairs_next(&sums, &client, &hits) == 1)
+			told[client_number(client)].pairs[entry] += hits;
+	}
+}
+
+/* Whatever the tables tell is in the rows. */
+static void check_told(void)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		uint32_t first = UINT32_MAX, last = 0;
+		for (unsigned t = 0; t < HOURS; t++) {
+			uint64_t begin_s = (base_hour + t) * 3600;
+			for (unsigned r = 0; r < 2 * RULES; r++) {
+				const struct hit_sum *w = &want[r][c][t];
+				if (!w->hits)
+					continue;
+				uint32_t from = (uint32_t)(begin_s + w->first_ms / 1000);
+				uint32_t to = (uint32_t)(begin_s + w->last_ms / 1000);
+				first = from < first ? from : first;
+				last = to > last ? to : last;
+				told[c].hits[t] -= w->hits;
+				told[c].pairs[r] -= w->hits;
+				told_rule[r] -= w->hits;
+			}
+			ck_assert_uint_eq(told[c].hits[t], 0);
+		}
+		if (last)
+			ck_assert_uint_eq(told[c].first_s, first);
+		ck_assert_uint_eq(told[c].last_s, last);
+		for (unsigned r = 0; r < 2 * RULES; r++)
+			ck_assert_uint_eq(told[c].pairs[r], 0);
+	}
+	for (unsigned r = 0; r < 2 * RULES; r++)
+		ck_assert_uint_eq(told_rule[r], 0);
+}
+
+START_TEST(tables_are_those_of_the_rows)
+{
+	struct hit_day day;
+	struct hit_store *s = make(1, 0);
+	uint32_t runs = 0;
+	hit_store_make_many_runs(s);
+	put_all(s, 0, ROWS, 1500);
+	ck_assert_uint_gt(hit_store_segment(s)->tables, 0);
+	ck_assert_int_eq(hit_store_begin(s), ERR_OK); /* in vain */
+	hit_store_abort(s);
+	ck_assert_int_eq(hit_store_seal(s), ERR_OK);
+	hit_store_close(s);
+	s = open_segment(1, HIT_STORE_READ);
+	ck_assert_uint_gt(hit_store_segment(s)->runs, HIT_STORE_DAY_RUNS);
+	ck_assert_uint_eq(hit_store_segment(s)->tabled_runs, hit_store_segment(s)->runs);
+	want_all(0, ROWS);
+	fold_wanted();
+	memset(told, 0, sizeof told);
+	memset(told_rule, 0, sizeof told_rule);
+	for (uint32_t i = 0; i < hit_store_segment(s)->tables; i++) {
+		ck_assert_int_eq(hit_walk_day(&day, s, i), ERR_OK);
+		ck_assert(day.first_run == runs || day.end_run == runs);
+		runs = day.end_run;
+		const struct hit_run run = hit_walk_day_run(&day);
+		tell_clients(s, i, &run);
+		tell_rules(s, i, &run);
+	}
+	ck_assert_uint_eq(runs, hit_store_segment(s)->runs);
+	check_told();
+	hit_store_close(s);
+}
+END_TEST
+
 /* ---- rows that two segments hold ---- */
 
 START_TEST(a_failed_commit_counts_once)
@@ -350,4 +468,5 @@ START_TEST(a_failed_commit_counts_once)
 END_TEST
 
 UNIT_SUITE("hit_store", rows_come_back, aborted_leaves_nothing,
-	   sums_are_those_of_the_rows, a_failed_commit_counts_once)
+	   sums_are_those_of_the_rows, tables_are_those_of_the_rows,
+	   a_failed_commit_counts_once)
