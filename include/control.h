@@ -68,6 +68,9 @@
  *   reload   reads the configuration and the file of trust anchors again; "anchors": as
  *            in status; "need_restart": "listen, workers", keys that have changed and
  *            keep their old value
+ *   rotate   ends the hit log's segment, with all that is in the rings by now, and begins
+ *            another; soon: "rotation" is its number, done when status has as many
+ *            "rotations" in "hits"
  *   stop     ends as SIGTERM does; the answer comes before
  * Whoever may write to the socket may do all of it: mode 0660, group of the process. */
 #ifndef SINKHOLED_CONTROL_H

@@ -30,9 +30,20 @@ struct hit_log {
 	bool started;
 	pthread_cond_t wake; /* with w.lock */
 	bool stop;
+	uint64_t orders; /* to rotate; of the lock */
 };
 
 /* ---- the thread ---- */
+
+/* What was ordered before this began is done by it. */
+static void rotate(struct hit_log *log, uint64_t orders)
+{
+	if (hit_writer_commit(&log->w) || hit_writer_rotate(&log->w))
+		return; /* again after HIT_LOG_RETRY_MS */
+	pthread_mutex_lock(&log->w.lock);
+	log->w.stats.rotations = orders;
+	pthread_mutex_unlock(&log->w.lock);
+}
 
 static void *writer(void *arg)
 {
@@ -47,8 +58,11 @@ static void *writer(void *arg)
 		pthread_cond_timedwait(&log->wake, &log->w.lock, &until);
 		if (log->stop)
 			break;
+		uint64_t orders = log->orders, done = log->w.stats.rotations;
 		pthread_mutex_unlock(&log->w.lock);
 		int64_t now = hit_writer_now_ms();
+		if (orders > done && now >= log->w.retry_ms)
+			rotate(log, orders);
 		if (hit_writer_is_due(&log->w, now) && hit_writer_commit(&log->w))
 			now = hit_writer_now_ms(); /* why not is in the stats */
 		hit_writer_keep_house(&log->w, now);
@@ -419,6 +433,15 @@ void hit_log_stats(struct hit_log *log, struct hit_log_stats *out)
 		out->damaged_bytes += c.damaged;
 		out->waiting_bytes += hit_ring_used(log->w.rings[i].ring);
 	}
+}
+
+uint64_t hit_log_rotate(struct hit_log *log)
+{
+	pthread_mutex_lock(&log->w.lock);
+	uint64_t order = ++log->orders;
+	pthread_cond_signal(&log->wake);
+	pthread_mutex_unlock(&log->w.lock);
+	return order;
 }
 
 int hit_log_close(struct hit_log *log)

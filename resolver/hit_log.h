@@ -3,7 +3,7 @@
  * Shape    RUNTIME/hits-*.ring -> writer thread -> STATE/hits/NUMBER-DAY.hits
  * Units    sizes in bytes, ages in seconds
  * Memory   a ring lives until hit_log_close()
- * Threads  open, start, close: one thread; each ring: its worker; stats: any
+ * Threads  open, start, close: one thread; each ring: its worker; stats, rotate: any
  * Errors   ERR_*; *why gets one sentence that says what to do. Later troubles (disk full,
  *          damage) do not end anything: they are in the stats and are told to say()
  * Source   DESIGN.md "The hit log", P2
@@ -64,6 +64,7 @@ struct hit_log_stats {
 	uint64_t commits, failures;
 	uint64_t commit_us, commit_us_max; /* all commits together; the longest */
 	uint64_t segments, segments_bytes, segments_removed;
+	uint64_t rotations; /* orders of hit_log_rotate() that are done */
 };
 
 struct hit_log;
@@ -77,6 +78,9 @@ struct hit_ring *hit_log_ring(struct hit_log *log, int worker);
 /* Starts the writer thread. */
 MUST_CHECK int hit_log_start(struct hit_log *log);
 void hit_log_stats(struct hit_log *log, struct hit_log_stats *out);
+/* Orders the segment to be ended, with all that is in the rings by now, and another to be
+ * begun. Returns the number of the order: it is done when the stats have as many. */
+uint64_t hit_log_rotate(struct hit_log *log);
 /* After the last put: stores everything and ends the thread. What cannot be stored stays
  * in its ring file for the next start: ERR_FULL or ERR_IO then. */
 int hit_log_close(struct hit_log *log);

@@ -393,10 +393,15 @@ int hit_store_files(struct hit_store_file **out, int *n, const char *dir)
 
 int hit_store_remove(const char *dir, const char *name)
 {
-	char path[HIT_STORE_PATH_MAX + 8];
+	static const char *const more[] = {"-lock", HIT_STORE_NEW, HIT_STORE_NEW "-lock"};
+	char path[HIT_STORE_PATH_MAX + 16];
 	snprintf(path, sizeof path, "%s/%s", dir, name);
 	if (unlink(path))
 		return hit_store_error(errno);
-	snprintf(path, sizeof path, "%s/%s-lock", dir, name);
-	return unlink(path) && errno != ENOENT ? hit_store_error(errno) : ERR_OK;
+	for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+		snprintf(path, sizeof path, "%s/%s%s", dir, name, more[i]);
+		if (unlink(path) && errno != ENOENT)
+			return hit_store_error(errno);
+	}
+	return ERR_OK;
 }

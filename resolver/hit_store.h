@@ -140,7 +140,10 @@ void hit_store_name(char out[48], uint64_t number, uint32_t day);
 /* All segments of a folder by number; *out is the caller's to free. ERR_NOENT when there
  * is no such folder. */
 MUST_CHECK int hit_store_files(struct hit_store_file **out, int *n, const char *dir);
-/* Removes a segment with its lock file. A reader that has it open is not disturbed. */
+/* Behind a segment's name: what is to take its place. A killed process may leave one. */
+#define HIT_STORE_NEW ".new"
+/* Removes a segment with its lock file, and what was to take its place. A reader that has
+ * it open is not disturbed. */
 int hit_store_remove(const char *dir, const char *name);
 
 #endif

@@ -192,6 +192,18 @@ static int ready_segment(struct hit_writer *w, uint64_t now_us)
 	return w->store ? ERR_OK : new_segment(w, now_us);
 }
 
+int hit_writer_rotate(struct hit_writer *w)
+{
+	if (w->store && !has_rows(w->store))
+		return ERR_OK;
+	if (w->store)
+		end_segment(w);
+	int err = new_segment(w, hit_writer_wall_us());
+	if (err)
+		w->retry_ms = hit_writer_now_ms() + HIT_LOG_RETRY_MS;
+	return err;
+}
+
 static void scan_size(struct hit_writer *w)
 {
 	struct hit_store_file *files;

@@ -45,6 +45,8 @@ struct hit_writer {
 
 /* Stores everything that waits, in as many transactions as that takes. */
 MUST_CHECK int hit_writer_commit(struct hit_writer *w);
+/* Ends the segment that is written to, if anything is in it, and begins another. */
+MUST_CHECK int hit_writer_rotate(struct hit_writer *w);
 /* Something waits, and long enough or much of it. */
 bool hit_writer_is_due(const struct hit_writer *w, int64_t now_ms);
 /* Finished days, retention, dead readers, free space; most of it once a minute. */

@@ -285,8 +285,9 @@ static json_t *hits_status(struct server *s)
 	static const char *const state[] = {"ok", full, "failed: the same"};
 	struct hit_log_stats st;
 	hit_log_stats(s->shared.hits, &st);
-	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
-			 state[st.state], "trouble", st.trouble, "stored",
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "state",
+			 state[st.state], "trouble", st.trouble, "segment", st.segment,
+			 "rotations", (json_int_t)st.rotations, "stored",
 			 (json_int_t)st.stored, "folded", (json_int_t)st.folded,
 			 "unanswered", (json_int_t)st.no_room, "waiting_bytes",
 			 (json_int_t)st.waiting_bytes, "segments",
@@ -410,6 +411,16 @@ static int control_reload(void *arg, const json_t *request, json_t *answer,
 	return err;
 }
 
+static int control_rotate(void *arg, const json_t *request, json_t *answer,
+			  char error[CONTROL_ERROR_MAX])
+{
+	struct server *s = arg;
+	uint64_t number = hit_log_rotate(s->shared.hits);
+	(void)request, (void)error;
+	json_object_set_new(answer, "rotation", json_integer((json_int_t)number));
+	return 0;
+}
+
 static int control_stop(void *arg, const json_t *request, json_t *answer,
 			char error[CONTROL_ERROR_MAX])
 {
@@ -419,16 +430,12 @@ static int control_stop(void *arg, const json_t *request, json_t *answer,
 }
 
 static const struct control_command commands[] = {
-	{"status", control_status, false},
-	{"stats", control_stats, false},
-	{"flush", control_flush, true},
-	{"reload", control_reload, true},
+	{"status", control_status, false},   {"stats", control_stats, false},
+	{"flush", control_flush, true},	     {"reload", control_reload, true},
 	{"trace", control_trace, true}, /* it makes us send packets */
-	{"explain", control_explain, false},
-	{"anchors", control_anchors, false},
-	{"nta", control_nta, true},
-	{"stop", control_stop, true},
-	{NULL, NULL, false},
+	{"explain", control_explain, false}, {"anchors", control_anchors, false},
+	{"nta", control_nta, true},	     {"rotate", control_rotate, true},
+	{"stop", control_stop, true},	     {NULL, NULL, false},
 };
 
 /* ---- the start ---- */

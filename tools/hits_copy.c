@@ -1,5 +1,8 @@
 #include "tools/hits_copy.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 int hits_copy_open(struct hits_copy *c, const char *path, uint64_t map_bytes,
 		   const struct hit_segment *first, const struct hit_position *rings,
 		   int n)
@@ -55,5 +58,14 @@ int hits_copy_close(struct hits_copy *c, bool keep)
 		err = hit_store_seal(c->store);
 	hit_store_close(c->store);
 	c->store = NULL;
+	return err;
+}
+
+int hits_sync_folder(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err = fd < 0 || fsync(fd) ? ERR_IO : ERR_OK;
+	if (fd >= 0)
+		close(fd);
 	return err;
 }

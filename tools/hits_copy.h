@@ -25,5 +25,7 @@ MUST_CHECK int hits_copy_no_room(struct hits_copy *c, const struct hit_position 
 				 uint64_t n);
 /* keep: commit and seal what is there; it is closed in any case. */
 MUST_CHECK int hits_copy_close(struct hits_copy *c, bool keep);
+/* Names that were given there are on the disk when this returns 0. */
+MUST_CHECK int hits_sync_folder(const char *dir);
 
 #endif

@@ -1,12 +1,22 @@
 /* The command that erases clients: forget.
  * A segment that is no longer written is written anew, row by row, and put in place of
- * the old one. A forgotten row keeps its number, sequence, time and rule, so that counts
- * and the proof that nothing is missing hold; its client is 0.0.0.0 or ::, its question
- * the rule's name. */
+ * the old one; the resolver is asked to end the one it writes. A forgotten row keeps its
+ * number, sequence, time and rule, so that counts, the places of exports and the proof
+ * that nothing is missing hold; its client is 0.0.0.0 or ::, its question the rule's
+ * name. Killed at any moment, each segment is the old one or the new one. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "include/conf.h"
+#include "include/control.h"
+#include "tools/ctl_ask.h"
 #include "tools/hits_copy.h"
 #include "tools/hits_tool.h"
 
@@ -16,12 +26,20 @@ enum {
 	REASON_MAX = 512,
 	RINGS_MAX = 4096,	/* of one segment: workers times starts in a day */
 	SPARE_BYTES = 64 << 20, /* a new file may be packed a little worse */
+	ROTATE_WAIT_MS = 10000, /* it takes a commit */
 };
 
 struct forgetting {
 	struct hits h;
 	const struct prefix *client;
-	uint64_t rows, left; /* erased; not yet, because they may still be written to */
+	const char *socket, *reason;
+	/* of the folder */
+	const char *dir;
+	int note;      /* its file FORGOTTEN_FILE, locked */
+	uint64_t rows; /* erased */
+	bool ordered;  /* the resolver was asked to end its segment */
+	/* of all */
+	uint64_t all_rows, left; /* erased; not yet */
 };
 
 static void erase(struct hit *h)
@@ -129,38 +147,129 @@ static int put_in_place(const char *dir, const char *name)
 	static const char *const part[] = {"", "-lock"};
 	for (int i = 1; i >= 0; i--) {
 		snprintf(old, sizeof old, "%s/%s%s", dir, name, part[i]);
-		snprintf(fresh, sizeof fresh, "%s/%s.new%s", dir, name, part[i]);
+		snprintf(fresh, sizeof fresh, "%s/%s" HIT_STORE_NEW "%s", dir, name,
+			 part[i]);
 		if (stat(old, &st) == 0 && chown(fresh, st.st_uid, st.st_gid))
 			return ERR_IO;
 		if (rename(fresh, old))
 			return ERR_IO;
 	}
-	return ERR_OK;
+	return hits_sync_folder(dir);
 }
 
-static int forget_in(struct forgetting *x, struct hit_read_segment *of, const char *dir)
+/* A full disk would hold up the resolver, too. */
+static bool has_room(const char *dir, uint64_t bytes)
 {
-	struct counting c = {x->client, 0};
+	struct statvfs v;
+	return statvfs(dir, &v) ||
+	       (uint64_t)v.f_bavail * v.f_frsize > bytes + SPARE_BYTES;
+}
+
+static int replace(struct forgetting *x, struct hit_read_segment *of, uint64_t rows)
+{
 	char name[64], path[HITS_PATH_MAX];
-	int err = each_row(of, count_row, &c);
-	if (err || !c.n)
-		return err;
-	if (of->newest) {
-		x->left += c.n;
-		return ERR_OK;
-	}
-	snprintf(name, sizeof name, "%s.new", of->file.name);
-	(void)hit_store_remove(dir, name);
-	snprintf(path, sizeof path, "%s/%s", dir, name);
-	err = write_anew(of, path, x->client);
+	if (!has_room(x->dir, of->file.bytes))
+		return ERR_FULL;
+	snprintf(name, sizeof name, "%s" HIT_STORE_NEW, of->file.name);
+	(void)hit_store_remove(x->dir, name);
+	snprintf(path, sizeof path, "%s/%s", x->dir, name);
+	int err = write_anew(of, path, x->client);
 	if (!err)
-		err = put_in_place(dir, of->file.name);
+		err = put_in_place(x->dir, of->file.name);
 	if (err)
-		(void)hit_store_remove(dir, name);
+		(void)hit_store_remove(x->dir, name);
 	else
-		x->rows += c.n;
+		x->rows += rows;
 	return err;
 }
+
+/* ---- the segment that is written to ---- */
+
+/* Nobody writes, and nobody begins to until the file is closed: it, or -1. A folder that
+ * was copied has no such file, and nobody who would write. */
+static int lock_writer(const char *dir, bool *free)
+{
+	char path[HITS_PATH_MAX];
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	snprintf(path, sizeof path, "%s/lock", dir);
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+	*free = fd < 0 ? errno == ENOENT : fcntl(fd, F_SETLK, &l) == 0;
+	return fd;
+}
+
+static bool has_later(const char *dir, uint64_t number)
+{
+	struct hit_store_file *files;
+	int n, err = hit_store_files(&files, &n, dir);
+	bool later = !err && n && files[n - 1].number > number;
+	free(files);
+	return later;
+}
+
+/* The resolver ends it: true when it is no longer the newest. */
+static bool rotated(struct forgetting *x, uint64_t number)
+{
+	const struct timespec pause = {.tv_nsec = 20 * 1000000L};
+	json_t *answer;
+	x->ordered = true;
+	if (ctl_ask(&answer, &x->h.cli, x->socket,
+		    json_pack("{s:s}", "command", "rotate")) != CLI_GO)
+		return false;
+	json_decref(answer);
+	int64_t end = cli_now_ms() + ROTATE_WAIT_MS;
+	while (!has_later(x->dir, number) && cli_now_ms() < end && !*x->h.interrupted)
+		nanosleep(&pause, NULL);
+	return has_later(x->dir, number);
+}
+
+/* Hits that a killed resolver left will be stored when it starts. */
+static void warn_of_rings(struct forgetting *x)
+{
+	char pattern[HITS_PATH_MAX];
+	struct conf *conf = NULL;
+	glob_t found;
+	if (!x->h.cli.state && cli_conf(&conf, &x->h.cli) != CLI_GO)
+		return;
+	snprintf(pattern, sizeof pattern, "%s/hits-*.ring",
+		 conf ? conf->runtime : x->h.cli.state);
+	conf_free(conf);
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		x->h.trouble = true;
+		(void)cli_no("hits of a resolver that was killed wait in %s: start it, "
+			     "and run this again",
+			     found.gl_pathv[0]);
+		globfree(&found);
+	}
+}
+
+/* *again: it has ended, and is to be looked through anew. */
+static int forget_in_newest(struct forgetting *x, struct hit_read_segment *of,
+			    uint64_t rows, bool *again)
+{
+	bool idle;
+	int err = ERR_OK, fd = lock_writer(x->dir, &idle);
+	if (idle) {
+		warn_of_rings(x);
+		err = replace(x, of, rows);
+	} else if (x->ordered || !(*again = rotated(x, of->file.number))) {
+		x->left += rows;
+	}
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int forget_in(struct forgetting *x, struct hit_read_segment *of, bool *again)
+{
+	struct counting c = {x->client, 0};
+	int err = each_row(of, count_row, &c);
+	*again = false;
+	if (err || !c.n)
+		return err;
+	return of->newest ? forget_in_newest(x, of, c.n, again) : replace(x, of, c.n);
+}
+
+/* ---- folders ---- */
 
 static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 		       uint64_t bad)
@@ -172,71 +281,141 @@ static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 		     err_text(err));
 }
 
-static int forget_folder(struct forgetting *x, const char *dir)
+static int forget_segments(struct forgetting *x)
 {
-	struct hit_read_conf conf = {.dir = dir, .trouble = on_trouble, .trouble_arg = x};
+	struct hit_read_conf conf = {
+		.dir = x->dir, .trouble = on_trouble, .trouble_arg = x};
 	struct hit_read_segment of = {0};
 	uint64_t number = 0;
 	int got;
+	bool again;
 	while (!*x->h.interrupted && (got = hit_read_segment(&of, &conf, number)) == 1) {
-		number = of.file.number;
-		int err = forget_in(x, &of, dir);
+		int err = forget_in(x, &of, &again);
 		hit_store_close(of.store);
 		if (err)
-			on_trouble(x, dir, of.file.name, err, 0);
+			on_trouble(x, x->dir, of.file.name, err, 0);
+		number = again ? of.file.number - 1 : of.file.number;
 	}
 	hit_store_close(of.next);
-	return got < 0 ? cli_fail_file(dir, "read", got) : CLI_GO;
+	return got < 0 ? cli_fail_file(x->dir, "read", got) : CLI_GO;
 }
 
-/* That it was done, when, by whom and why; not about whom. */
-static int note_down(const struct forgetting *x, const char *dir, const char *reason,
-		     uint64_t rows)
+/* That it is done, when, by whom and why; not about whom. */
+static int note_down(const struct forgetting *x, const char *what)
 {
-	char path[HITS_PATH_MAX], now[CLI_TIME_TEXT_MAX], clean[REASON_MAX];
-	snprintf(path, sizeof path, "%s/" FORGOTTEN_FILE, dir);
-	FILE *f = fopen(path, "a");
-	if (!f)
-		return cli_fail_file(path, "write", ERR_IO);
-	fprintf(f, "%s\t%u\t%llu\t%llu\t%s\n", cli_time_text(now, time(NULL)),
-		(unsigned)getuid(), (unsigned long long)rows, (unsigned long long)x->left,
-		cli_clean(clean, sizeof clean, reason));
-	bool bad = ferror(f) || fflush(f) || fsync(fileno(f));
-	if (fclose(f) || bad)
-		return cli_fail_file(path, "write", ERR_IO);
+	char now[CLI_TIME_TEXT_MAX], clean[REASON_MAX];
+	int n = dprintf(x->note, "%s\t%u\t%s\t%llu\t%llu\t%s\n",
+			cli_time_text(now, time(NULL)), (unsigned)getuid(), what,
+			(unsigned long long)x->rows, (unsigned long long)x->left,
+			cli_clean(clean, sizeof clean, x->reason));
+	return n < 0 || fsync(x->note)
+		       ? cli_fail_file(x->dir, "write \"" FORGOTTEN_FILE "\" in", ERR_IO)
+		       : CLI_GO;
+}
+
+/* One at a time: two would write the same new file. */
+static int open_note(struct forgetting *x)
+{
+	char path[HITS_PATH_MAX];
+	snprintf(path, sizeof path, "%s/" FORGOTTEN_FILE, x->dir);
+	x->note = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	if (x->note < 0)
+		return cli_fail("cannot write %s: %s; run this as the resolver's user",
+				path, strerror(errno));
+	if (flock(x->note, LOCK_EX | LOCK_NB))
+		return cli_fail("another forget is at work in %s: wait for it", x->dir);
 	return CLI_GO;
 }
 
-static int forget_all(struct forgetting *x, const char *reason)
+static int forget_folder(struct forgetting *x, const char *dir)
+{
+	x->dir = dir;
+	x->rows = 0;
+	x->ordered = false;
+	int status = open_note(x);
+	if (status == CLI_GO)
+		status = note_down(x, "begun");
+	if (status == CLI_GO)
+		status = forget_segments(x);
+	if (status == CLI_GO)
+		status = note_down(x, *x->h.interrupted ? "interrupted" : "done");
+	if (x->note >= 0)
+		close(x->note);
+	x->all_rows += x->rows;
+	return status;
+}
+
+/* ---- cases that are held ---- */
+
+static uint64_t rows_in(const struct forgetting *x, const char *dir)
+{
+	struct hit_read_conf conf = {.dir = dir};
+	struct hit_read_segment of = {0};
+	struct counting c = {x->client, 0};
+	uint64_t number = 0;
+	while (hit_read_segment(&of, &conf, number) == 1) {
+		(void)!each_row(&of, count_row, &c);
+		number = of.file.number;
+		hit_store_close(of.store);
+	}
+	hit_store_close(of.next);
+	return c.n;
+}
+
+/* They stay, and whoever asked to be forgotten should hear of it. */
+static void tell_held(const struct forgetting *x)
+{
+	char held[HITS_PATH_MAX], dir[HITS_PATH_MAX + NAME_MAX + 2];
+	struct dirent *e;
+	if (x->h.folders_text ||
+	    cli_state_path(held, sizeof held, &x->h.cli, HITS_HELD_DIR) != CLI_GO)
+		return;
+	DIR *d = opendir(held);
+	while (d && (e = readdir(d))) {
+		if (*e->d_name == '.')
+			continue;
+		snprintf(dir, sizeof dir, "%s/%s", held, e->d_name);
+		uint64_t n = rows_in(x, dir);
+		if (n)
+			(void)cli_no("%llu records of it are held for a case and stay, "
+				     "until %s is removed",
+				     (unsigned long long)n, dir);
+	}
+	if (d)
+		closedir(d);
+}
+
+static int forget_all(struct forgetting *x)
 {
 	int status = CLI_GO;
-	for (int i = 0; status == CLI_GO && i < x->h.folders_n; i++) {
-		uint64_t before = x->rows;
+	for (int i = 0; status == CLI_GO && i < x->h.folders_n; i++)
 		status = forget_folder(x, x->h.dir[i]);
-		if (status == CLI_GO)
-			status = note_down(x, x->h.dir[i], reason, x->rows - before);
-	}
 	if (status != CLI_GO)
 		return status;
-	printf("%llu\n", (unsigned long long)x->rows);
+	tell_held(x);
+	printf("%llu\n", (unsigned long long)x->all_rows);
+	if (*x->h.interrupted)
+		return cli_fail("interrupted: run it again");
 	if (x->left)
-		return cli_no("%llu records are in the segment that is still written to "
-			      "and remain: run this again after midnight UTC",
+		return cli_no("%llu records are in the segment that is written to and "
+			      "remain: it did not end, or the client is asking on; run "
+			      "this again",
 			      (unsigned long long)x->left);
-	return *x->h.interrupted ? cli_fail("interrupted: run it again") : CLI_DONE;
+	return CLI_DONE;
 }
 
 int hits_forget(const struct cli_command *self, int argc, char **argv)
 {
-	struct forgetting x = {0};
-	const char *reason = NULL;
+	struct forgetting x = {.note = -1};
 	const struct cli_option extra[] = {
-		{"reason", CLI_TEXT, &reason, "TEXT", "why; it is noted down", 0, 0},
+		{"reason", CLI_TEXT, &x.reason, "TEXT", "why; it is noted down", 0, 0},
+		{"socket", CLI_TEXT, &x.socket, "PATH",
+		 "the control socket of the resolver that writes there", 0, 0},
 		{0}};
 	int status = hits_parse(&x.h, self, extra, 0, 0, argc, argv);
 	if (status != CLI_GO)
 		return status;
-	if (!x.h.client_text || !reason || !*reason)
+	if (!x.h.client_text || !x.reason || !*x.reason)
 		return cli_fail("say whom and why: --client PREFIX --reason TEXT");
 	const struct hits_filter *f = &x.h.filter;
 	if (x.h.since || x.h.until || f->list || f->family || f->category ||
@@ -247,6 +426,6 @@ int hits_forget(const struct cli_command *self, int argc, char **argv)
 	status = hits_rows_open(&x.h, NULL);
 	x.client = &x.h.filter.client;
 	if (status == CLI_GO)
-		status = forget_all(&x, reason);
+		status = forget_all(&x);
 	return hits_close(&x.h, status);
 }

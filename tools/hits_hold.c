@@ -7,8 +7,6 @@
 #include "tools/hits_copy.h"
 #include "tools/hits_privacy.h"
 
-#define HELD_DIR "held" /* below the state folder, where retention does not look */
-
 enum {
 	FOLDER_MODE = 02750,
 	SEGMENT_BYTES = 1 << 30, /* room, of which only what is used takes disk */
@@ -16,7 +14,7 @@ enum {
 
 struct holding {
 	struct hits h;
-	char dir[HITS_PATH_MAX], fresh[HITS_PATH_MAX + 8];
+	char held[HITS_PATH_MAX], dir[HITS_PATH_MAX], fresh[HITS_PATH_MAX + 8];
 	struct hits_copy copy;
 	struct hit_segment last; /* the segment before */
 	uint64_t rows;
@@ -74,8 +72,8 @@ static void remove_fresh(struct holding *x)
 /* DIR/held/CASE.new, which gets its name when all is in it. */
 static int make_folder(struct holding *x, const char *case_number)
 {
-	char held[HITS_PATH_MAX];
-	int status = cli_state_path(held, sizeof held, &x->h.cli, HELD_DIR);
+	char *held = x->held;
+	int status = cli_state_path(held, sizeof x->held, &x->h.cli, HITS_HELD_DIR);
 	if (status != CLI_GO)
 		return status;
 	if (snprintf(x->dir, sizeof x->dir, "%s/%s", held, case_number) >=
@@ -106,7 +104,8 @@ static int hold_all(struct holding *x)
 		return cli_fail("interrupted: nothing is held");
 	if (status == CLI_DONE && !x->rows)
 		return cli_no("no hits: nothing is held");
-	if (status == CLI_DONE && rename(x->fresh, x->dir))
+	if (status == CLI_DONE && (hits_sync_folder(x->fresh) ||
+				   rename(x->fresh, x->dir) || hits_sync_folder(x->held)))
 		return cli_fail_file(x->dir, "make", ERR_IO);
 	if (status == CLI_DONE)
 		printf("%llu\t%s\n", (unsigned long long)x->rows, x->dir);

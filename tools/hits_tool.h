@@ -15,6 +15,8 @@
 
 #define HITS_EVIDENCE "dns-only" /* no connection was seen: a crawler asks, too */
 
+#define HITS_HELD_DIR "held" /* in the state folder, where retention does not look */
+
 enum {
 	HITS_PATH_MAX = 1100,
 	HITS_FOLDERS_MAX = 64,	 /* one for each node */

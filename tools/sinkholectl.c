@@ -1,184 +1,18 @@
 /* sinkholectl: asks a running sinkholed over its control socket. One request, one answer;
  * what they hold is told in include/control.h. */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "include/conf.h"
 #include "include/control.h"
 #include "resolver/stats.h"
 #include "tools/cli.h"
 #include "tools/ctl_anchors.h"
+#include "tools/ctl_ask.h"
 #include "tools/ctl_trace.h"
 #include "tools/explain_text.h"
-
-/* ---- the socket ---- */
-
-/* --socket, else in --state, else in the configuration's runtime folder. */
-static int socket_path(char *out, size_t size, const struct cli *c, const char *given)
-{
-	struct conf *conf = NULL;
-	const char *dir = c->state;
-	if (!given && !dir) {
-		int status = cli_conf(&conf, c);
-		if (status != CLI_GO)
-			return status;
-		dir = conf->runtime;
-	}
-	int n = given ? snprintf(out, size, "%s", given)
-		      : snprintf(out, size, "%s/%s", dir, CONTROL_SOCKET);
-	conf_free(conf);
-	if (n < 0 || (size_t)n >= size)
-		return cli_fail("the path of the socket is too long: at most %zu "
-				"characters are possible",
-				size - 1);
-	return CLI_GO;
-}
-
-/* Not running is an answer too: CLI_NO. */
-static int cannot_connect(const char *path)
-{
-	int e = errno;
-	switch (e) {
-	case ENOENT:
-		return cli_no(
-			"sinkholed is not running, or elsewhere: no socket %s; start "
-			"it, or name its configuration with -c FILE",
-			path);
-	case ECONNREFUSED:
-		return cli_no("sinkholed is not running: it left %s behind when it was "
-			      "killed; start it again",
-			      path);
-	case EACCES:
-	case EPERM:
-		return cli_fail("no permission for %s; use sudo, or join the group that "
-				"owns it",
-				path);
-	case EAGAIN:
-		return cli_fail("sinkholed does not take connections on %s; is it "
-				"stopped or overloaded?",
-				path);
-	default:
-		return cli_fail("cannot connect to %s: %s", path, strerror(e));
-	}
-}
-
-static int dial(int *out, const char *path)
-{
-	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	struct timeval limit = {.tv_sec = CONTROL_TIMEOUT_S};
-	memcpy(sun.sun_path, path, strlen(path) + 1);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return cli_fail("no socket: %s", strerror(errno));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-	if (connect(fd, (struct sockaddr *)&sun, sizeof sun)) {
-		int status = cannot_connect(path);
-		close(fd);
-		return status;
-	}
-	*out = fd;
-	return CLI_GO;
-}
-
-static int send_line(int fd, const char *text)
-{
-	size_t n = strlen(text), at = 0;
-	while (at < n) {
-		ssize_t sent = send(fd, text + at, n - at, MSG_NOSIGNAL);
-		if (sent < 0)
-			return ERR_IO;
-		at += (size_t)sent;
-	}
-	return ERR_OK;
-}
-
-/* Everything until the server closes; a text to free(), or NULL with errno. */
-static char *read_all(int fd)
-{
-	char *text = malloc(CONTROL_ANSWER_MAX + 1);
-	size_t n = 0;
-	ssize_t got = 1;
-	while (text && n < CONTROL_ANSWER_MAX && got > 0) {
-		got = read(fd, text + n, CONTROL_ANSWER_MAX - n);
-		if (got < 0) {
-			free(text);
-			return NULL;
-		}
-		n += (size_t)got;
-	}
-	if (text)
-		text[n] = 0;
-	return text;
-}
-
-static int no_answer(const char *path)
-{
-	if (errno == EAGAIN || errno == EWOULDBLOCK)
-		return cli_fail("no answer on %s within %d s; is sinkholed stopped or "
-				"overloaded?",
-				path, CONTROL_TIMEOUT_S);
-	return cli_fail("the connection to %s broke: %s; try again", path,
-			strerror(errno));
-}
-
-static int exchange(json_t **out, int fd, const char *path, const json_t *request)
-{
-	char *line = json_dumps(request, JSON_COMPACT), *text = NULL;
-	int status = CLI_GO;
-	json_t *ok;
-	*out = NULL;
-	if (!line)
-		return cli_fail("out of memory");
-	if (send_line(fd, line) || send_line(fd, "\n") || !(text = read_all(fd))) {
-		status = no_answer(path);
-	} else if (!*text) {
-		status =
-			cli_fail("sinkholed closed the connection: it is ending, or over "
-				 "%d are talking to it; try again",
-				 CONTROL_CONNECTIONS_MAX);
-	} else if (!(*out = json_loads(text, JSON_REJECT_DUPLICATES, NULL)) ||
-		   !json_is_boolean(ok = json_object_get(*out, "ok"))) {
-		status = cli_fail("what answers on %s is not sinkholed", path);
-	} else if (json_is_false(ok)) {
-		const char *why = json_string_value(json_object_get(*out, "error"));
-		status =
-			cli_fail("%s", why ? why : "sinkholed refused, without a reason");
-	}
-	free(line);
-	free(text);
-	return status;
-}
-
-/* Sends request, which it frees. CLI_GO: *out is the answer, without "ok". */
-static int ask(json_t **out, const struct cli *c, const char *given, json_t *request)
-{
-	char path[sizeof((struct sockaddr_un *)0)->sun_path];
-	int fd = -1, status = request ? CLI_GO : cli_fail("out of memory");
-	*out = NULL;
-	if (status == CLI_GO)
-		status = socket_path(path, sizeof path, c, given);
-	if (status == CLI_GO)
-		status = dial(&fd, path);
-	if (status == CLI_GO)
-		status = exchange(out, fd, path, request);
-	if (fd >= 0)
-		close(fd);
-	json_decref(request);
-	if (status == CLI_GO) {
-		json_object_del(*out, "ok");
-	} else {
-		json_decref(*out);
-		*out = NULL;
-	}
-	return status;
-}
 
 /* ---- commands ---- */
 
@@ -254,7 +88,8 @@ static int status_command(const struct cli_command *self, int argc, char **argv)
 	json_t *answer;
 	int status = cli_parse(&c, self, options, 0, 0, argc, argv);
 	if (status == CLI_GO)
-		status = ask(&answer, &c, given, json_pack("{s:s}", "command", "status"));
+		status = ctl_ask(&answer, &c, given,
+				 json_pack("{s:s}", "command", "status"));
 	if (status != CLI_GO)
 		return status;
 	if (c.json) {
@@ -308,7 +143,8 @@ static int stats_command(const struct cli_command *self, int argc, char **argv)
 	json_t *answer;
 	int status = cli_parse(&c, self, options, 0, 0, argc, argv);
 	if (status == CLI_GO)
-		status = ask(&answer, &c, given, json_pack("{s:s}", "command", "stats"));
+		status = ctl_ask(&answer, &c, given,
+				 json_pack("{s:s}", "command", "stats"));
 	if (status != CLI_GO)
 		return status;
 	if (c.json) {
@@ -361,7 +197,7 @@ static int flush_command(const struct cli_command *self, int argc, char **argv)
 		json_object_set_new(request, "name",
 				    json_string(name_to_text(text, name)));
 	}
-	status = ask(&answer, &c, given, request);
+	status = ctl_ask(&answer, &c, given, request);
 	return status == CLI_GO ? print_flushed(&c, answer) : status;
 }
 
@@ -376,7 +212,7 @@ static int explain_command(const struct cli_command *self, int argc, char **argv
 	int status = cli_parse(&c, self, options, 1, 1, argc, argv);
 	if (status != CLI_GO)
 		return status;
-	status = ask(&answer, &c, given, explain_request(&o, c.operands[0]));
+	status = ctl_ask(&answer, &c, given, explain_request(&o, c.operands[0]));
 	return status == CLI_GO ? explain_print(&c, answer) : status;
 }
 
@@ -422,7 +258,7 @@ static int trace_command(const struct cli_command *self, int argc, char **argv)
 	json_t *request = trace_request(c.operands, c.operands_n, client);
 	if (!request)
 		return CLI_FAULT;
-	status = ask(&answer, &c, given, request);
+	status = ctl_ask(&answer, &c, given, request);
 	return status == CLI_GO ? ctl_trace_print(answer, c.json) : status;
 }
 
@@ -442,9 +278,9 @@ static int plain(json_t **answer, struct cli *c, const struct cli_command *self,
 	const char *given = NULL;
 	const struct cli_option options[] = {OPTION_SOCKET, {.name = NULL}};
 	int status = cli_parse(c, self, options, 0, 0, argc, argv);
-	return status == CLI_GO
-		       ? ask(answer, c, given, json_pack("{s:s}", "command", self->name))
-		       : status;
+	return status == CLI_GO ? ctl_ask(answer, c, given,
+					  json_pack("{s:s}", "command", self->name))
+				: status;
 }
 
 static int plain_command(const struct cli_command *self, int argc, char **argv)
@@ -503,10 +339,52 @@ static int nta_command(const struct cli_command *self, int argc, char **argv)
 					 c.operands_n > 1 ? c.operands[1] : NULL, &more);
 	if (!request)
 		return CLI_FAULT;
-	status = ask(&answer, &c, given, request);
+	status = ctl_ask(&answer, &c, given, request);
 	if (status != CLI_GO)
 		return status;
 	return list ? ctl_anchors_print_negative(answer, c.json) : done(&c, answer);
+}
+
+/* How many times segments have ended by request, as status tells. */
+static int rotations(json_int_t *out, const struct cli *c, const char *given)
+{
+	json_t *answer;
+	int status = ctl_ask(&answer, c, given, json_pack("{s:s}", "command", "status"));
+	if (status != CLI_GO)
+		return status;
+	*out = json_integer_value(
+		json_object_get(json_object_get(answer, "hits"), "rotations"));
+	json_decref(answer);
+	return CLI_GO;
+}
+
+/* Asks, and waits until it is done. */
+static int hits_command(const struct cli_command *self, int argc, char **argv)
+{
+	const struct timespec pause = {.tv_nsec = 50 * 1000000L};
+	const char *given = NULL;
+	const struct cli_option options[] = {OPTION_SOCKET, {.name = NULL}};
+	struct cli c;
+	json_t *answer;
+	int status = cli_parse(&c, self, options, 1, 1, argc, argv);
+	if (status != CLI_GO)
+		return status;
+	if (strcmp(c.operands[0], "rotate"))
+		return cli_fail("hits takes rotate, not '%s'", c.operands[0]);
+	status = ctl_ask(&answer, &c, given, json_pack("{s:s}", "command", "rotate"));
+	if (status != CLI_GO)
+		return status;
+	json_int_t wanted = json_integer_value(json_object_get(answer, "rotation")),
+		   have = 0;
+	json_decref(answer);
+	int64_t end = cli_now_ms() + CONTROL_TIMEOUT_S * 1000;
+	while ((status = rotations(&have, &c, given)) == CLI_GO && have < wanted) {
+		if (cli_now_ms() > end)
+			return cli_no("the segment is not ended yet: see \"hits\" in "
+				      "\"sinkholectl status\"");
+		nanosleep(&pause, NULL);
+	}
+	return status == CLI_GO ? CLI_DONE : status;
 }
 
 static const struct cli_command commands[] = {
@@ -523,6 +401,7 @@ static const struct cli_command commands[] = {
 	 anchors_command},
 	{"nta", "add|remove ZONE | list",
 	 "Negative trust anchors: zones not validated for a while", nta_command},
+	{"hits", "rotate", "Ends the hit log's segment and begins another", hits_command},
 	{"stop", "", "Ends sinkholed as SIGTERM does", plain_command},
 	{NULL, NULL, NULL, NULL},
 };

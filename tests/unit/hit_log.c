@@ -267,6 +267,40 @@ START_TEST(changes_segments_by_size)
 END_TEST
 
 /* Positions go along into a new segment: what an old ring has drained stays drained. */
+/* What has been put before the order is in segments that nobody writes to any more. */
+START_TEST(rotates_by_order)
+{
+	struct hit_log *log = open_log(0);
+	struct hit_log_stats st = {0};
+	struct hit_store_file *files;
+	struct hit_read_segment of = {0};
+	struct hit_read_conf conf = {.dir = unit_path("hits")};
+	ck_assert_int_eq(hit_log_start(log), ERR_OK);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 100; i++)
+			put_patiently(log, 100 * round + i);
+		uint64_t order = hit_log_rotate(log);
+		for (int i = 0; i < 500 && st.rotations < order; i++) {
+			usleep(10000);
+			hit_log_stats(log, &st);
+		}
+		ck_assert_uint_eq(st.rotations, order);
+		ck_assert_int_eq(hit_read_segment(&of, &conf, round), 1);
+		ck_assert(!of.newest);
+		ck_assert_uint_eq(of.end, 100 * (round + 1));
+		hit_store_close(of.store);
+		hit_store_close(of.next);
+		of = (struct hit_read_segment){0};
+	}
+	ck_assert_int_eq(hit_log_close(log), ERR_OK);
+	ck_assert_int_eq(segment_files(&files), 4);
+	free(files);
+	read_all(0, 0);
+	ck_assert_uint_eq(seen.rows, 300);
+	ck_each_once(0, 300);
+}
+END_TEST
+
 START_TEST(positions_are_carried_over)
 {
 	struct hit_store_file *files;
@@ -663,7 +697,7 @@ START_TEST(clock_set_back)
 END_TEST
 
 UNIT_SUITE("hit_log", stores_and_reads, recovers_once, changes_segments_by_size,
-	   positions_are_carried_over, retires_by_age_and_size,
+	   rotates_by_order, positions_are_carried_over, retires_by_age_and_size,
 	   full_disk_keeps_what_was_put, full_disk_at_the_end,
 	   damaged_segments_are_left_out, a_segment_is_as_long_as_its_map,
 	   a_segment_that_crashes, one_writer_at_a_time, a_reader_follows, clock_set_back)
