@@ -13,9 +13,9 @@ localstatedir ?= /var
 mandir ?= $(prefix)/share/man
 
 PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
-PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c
+PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c libpsl
 DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
-	libjansson-dev libssl-dev libidn2-dev libyajl-dev libfstrm-dev \
+	libjansson-dev libssl-dev libidn2-dev libyajl-dev libpsl-dev publicsuffix libfstrm-dev \
 	libprotobuf-c-dev protobuf-c-compiler
 DEBS_CHECK = nsd bind9 knot dnsperf unbound bind9-dnsutils bind9-utils nftables python3 python3-dnspython \
 	python3-cryptography fstrm-bin dnstap-ldns procps iproute2 util-linux \
@@ -30,7 +30,7 @@ PKG_CFLAGS := $(shell pkg-config --cflags $(PACKAGES) 2>/dev/null)
 PKG_LIBS := $(shell pkg-config --libs $(PACKAGES) 2>/dev/null)
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -g $(filter-out $(if $(SAN),-Wconversion),$(WARN)) \
 	$(OPT) $(WERROR) -I. -I$(BUILD)/gen $(PKG_CFLAGS) -pthread $(CFLAGS)
-ALL_LDFLAGS = $(if $(SAN),$(SAN),-pie -Wl,-z,relro,-z,now) -pthread $(LDFLAGS)
+ALL_LDFLAGS = $(if $(SAN),$(SAN),-pie -Wl,-z,relro,-z,now,--as-needed) -pthread $(LDFLAGS)
 
 LIB_SRC = $(filter-out resolver/main.c,$(wildcard zones/*.c resolver/*.c))
 TOOL_SRC = $(filter-out $(PROGRAMS:%=tools/%.c),$(wildcard tools/*.c))

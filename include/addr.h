@@ -82,6 +82,13 @@ static inline bool prefix_covers(const struct prefix *p, const struct addr *a)
 	return !rest || !((p->addr.bytes[whole] ^ a->bytes[whole]) >> (8 - rest));
 }
 
+/* Whether any address is in both. */
+static inline bool prefix_overlaps(const struct prefix *a, const struct prefix *b)
+{
+	return a->bits < b->bits ? prefix_covers(a, &b->addr)
+				 : prefix_covers(b, &a->addr);
+}
+
 /* a's first bits, the rest cleared. */
 static inline struct prefix prefix_of(const struct addr *a, unsigned bits)
 {

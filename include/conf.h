@@ -137,6 +137,13 @@ struct conf {
 		struct addr listen[CONF_LISTEN_MAX];
 		int listen_n;
 	} follow;
+	struct {
+		uint8_t (*own_names)[DNS_NAME_MAX];
+		int own_names_n;
+		struct conf_nets own_nets;
+		char popular[CONF_PATH_MAX];	 /* "" = none */
+		uint16_t max_shrink, max_growth; /* percent */
+	} gates;
 	struct conf_list *lists;
 	int lists_n;
 };

@@ -70,13 +70,19 @@ enum feed_skip {
 	FEED_SKIP_NOT_IDS, /* its source says that it is context, not an indicator */
 	FEED_SKIP_ENCODING, /* RPZ address trigger that is written wrongly; the text says
 			       how */
+	/* Of what a reader takes, the gate leaves out; see tools/blocklist_gate.h. */
+	FEED_SKIP_SUFFIX,  /* a public suffix: co.uk */
+	FEED_SKIP_PRIVATE, /* a suffix below which strangers have names: github.io */
+	FEED_SKIP_OWN,	   /* the operator's, or what resolution itself needs */
+	FEED_SKIP_NEVER,   /* a never-block list lets it through */
+	FEED_SKIP_POPULAR, /* would block a popular name: a reason to refuse all */
 	FEED_SKIP_N
 };
 
 enum {
 	FEED_LINE_MAX = 8192, /* a longer line is no list line */
 	FEED_TEXT_MAX = 160,  /* of a skipped line, as much as a person wants to see */
-	FEED_WIDE_4 = 8,      /* no network owns more than a /8 of IPv4 */
+	FEED_WIDE_4 = 9,      /* a /8 of IPv4 is hundreds of networks', or a country's */
 	FEED_WIDE_6 = 19,     /* the largest IPv6 allocations are /19 */
 };
 

@@ -435,6 +435,54 @@ const struct conf_key conf_keys[] = {
 			"when it asks, as often as the zones say.",
 	},
 	{
+		.path = "gates.own_names",
+		.type = CONF_NAMES,
+		FIELD(gates.own_names),
+		COUNT(gates.own_names_n),
+		.max = CONF_ZONES_MAX,
+		.def = "[]",
+		.help = "Your own domains: no list may have them, what is below them, or "
+			"a rule that covers them.",
+	},
+	{
+		.path = "gates.own_nets",
+		.type = CONF_NETS,
+		FIELD(gates.own_nets),
+		.max = CONF_NET_MAX,
+		.def = "[]",
+		.help = "Your own prefixes, the same. The sinkhole's addresses, servers "
+			"of stub and forward zones and root servers need no mention.",
+	},
+	{
+		.path = "gates.popular",
+		.type = CONF_TEXT,
+		FIELD(gates.popular),
+		.max = CONF_PATH_MAX - 1,
+		.def = "\"\"",
+		.help = "File of popular names, such as Tranco's: a name a line, or "
+			"RANK,NAME. A change that would block one of them is refused.",
+	},
+	{
+		.path = "gates.max_shrink",
+		.type = CONF_NUMBER,
+		FIELD(gates.max_shrink),
+		.min = 1,
+		.max = 100,
+		.def = "20",
+		.help = "An import that takes more than this share of a list's rules out "
+			"is refused: percent, 100 = never.",
+	},
+	{
+		.path = "gates.max_growth",
+		.type = CONF_NUMBER,
+		FIELD(gates.max_growth),
+		.min = 1,
+		.max = 50000, /* BLOCKLIST_GROWTH_MAX */
+		.def = "200",
+		.help = "An import that adds more than this share of a list's rules is "
+			"refused: percent, 50000 = never.",
+	},
+	{
 		.path = "lists",
 		.type = CONF_LISTS,
 		FIELD(lists),

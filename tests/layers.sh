@@ -21,6 +21,7 @@ owners 'uv\.h' 'resolver/(main|worker|front[a-z_]*|upstream[a-z_]*|control|trace
 owners 'ldns/.*' 'zones/(zone_file|feed_data)\.c|resolver/val_sig\.c|(tools|tests)/.*'
 owners 'idn2\.h' 'zones/feed_word\.c'
 owners 'yajl/.*' 'zones/feed_json\.c'
+owners 'libpsl\.h' 'tools/blocklist_gate\.[ch]'
 owners 'yaml\.h' 'resolver/conf\.c'
 [ $bad = 0 ] && echo "layers: clean"
 exit $bad

@@ -4,11 +4,12 @@
 #include <unistd.h>
 
 #include "include/utf8.h"
-#include "tools/blocklist_tool.h"
+#include "tools/blocklist_gate.h"
 
 /* add, remove. */
 
-#define MANUAL "manual" /* the list of what people add by hand */
+#define MANUAL "manual"		  /* the list of what people add by hand */
+#define NEVER_BLOCK "never-block" /* and of what they let through before all others */
 
 enum { EXPIRES_S = 30 * 86400 }; /* of an entry that is added without telling */
 
@@ -17,9 +18,9 @@ enum { EXPIRES_S = 30 * 86400 }; /* of an entry that is added without telling */
 struct edit {
 	struct cli cli;
 	struct tool tool;
-	const char *list, *reason, *authority, *action, *reference, *family;
+	const char *list, *reason, *authority, *action, *reference, *family, *popular;
 	int64_t expires;
-	bool exact, force;
+	bool exact, force, never_block;
 	struct blocklist_item item;
 };
 
@@ -43,11 +44,28 @@ static int read_expiry(struct edit *e)
 	return CLI_GO;
 }
 
+static int read_never_block(struct edit *e)
+{
+	if (!e->never_block)
+		return CLI_GO;
+	if (e->action)
+		return cli_fail("--never-block says what is done: let through; leave "
+				"--action out");
+	e->action = rule_action_text(RULE_PASSTHRU);
+	e->list = e->list ? e->list : NEVER_BLOCK;
+	e->expires = e->expires < 0 ? 0 : e->expires;
+	return CLI_GO;
+}
+
 static int read_add(struct edit *e)
 {
 	struct blocklist_item *i = &e->item;
 	uint8_t garden[DNS_NAME_MAX];
 	int status = tool_need_reason(e->reason, "add");
+	if (status == CLI_GO)
+		status = read_never_block(e);
+	e->list = e->list ? e->list : MANUAL;
+	e->expires = e->expires < 0 ? (int64_t)time(NULL) + EXPIRES_S : e->expires;
 	if (status == CLI_GO)
 		status = tool_action(&i->action, garden, e->action);
 	const struct blocklist_rr rr = {
@@ -135,9 +153,58 @@ static int say_edit(struct edit *e, const char *did)
 	return CLI_DONE;
 }
 
+/* A person has looked, but may have slipped. */
+static int ask_gate(struct edit *e)
+{
+	struct gate_options o = {.view = e->tool.view,
+				 .folder = e->tool.dir,
+				 .list = e->list,
+				 .action = -1,
+				 .precedence = -1,
+				 .popular = e->popular};
+	struct conf *conf;
+	struct gate g;
+	if (e->force)
+		return CLI_GO;
+	int status = cli_conf(&conf, &e->cli);
+	if (status != CLI_GO)
+		return status;
+	o.conf = conf;
+	status = gate_open(&g, &o);
+	if (status != CLI_GO) {
+		conf_free(conf);
+		return status;
+	}
+	int why = gate_item(&g, &e->item, 0);
+	if (why != FEED_WORD)
+		status = cli_no("\"%s\" was not listed: %s%s%s%s; with --force it is "
+				"nevertheless",
+				e->cli.operands[0], feed_skip_text((enum feed_skip)why),
+				*g.why ? " (" : "", g.why, *g.why ? ")" : "");
+	gate_close(&g);
+	conf_free(conf);
+	return status;
+}
+
+/* A list of what lets through is before all others, and does not end. */
+static int add_item(struct edit *e)
+{
+	const struct blocklist_list_set set = {.precedence = 0,
+					       .action = RULE_PASSTHRU,
+					       .mode = -1,
+					       .ede = -1,
+					       .lease_s = -1,
+					       .serial = -1};
+	bool is_new = !blocklist_list_named(e->tool.view, e->list);
+	int err = blocklist_add(e->tool.bl, e->list, &e->item);
+	if (!err && e->never_block && is_new)
+		err = blocklist_list_change(e->tool.bl, e->list, &set);
+	return err;
+}
+
 int tool_add(const struct cli_command *self, int argc, char **argv)
 {
-	struct edit e = {.list = MANUAL, .expires = (int64_t)time(NULL) + EXPIRES_S};
+	struct edit e = {.expires = -1};
 	const struct cli_option options[] = {
 		{"list", CLI_TEXT, &e.list, "NAME", "list to add to (" MANUAL ")", 0, 0},
 		{"reason", CLI_TEXT, &e.reason, "TEXT", "why; must be given", 0, 0},
@@ -152,8 +219,11 @@ int tool_add(const struct cli_command *self, int argc, char **argv)
 		 "given, address, nxdomain, nodata, refuse, drop, passthru, tcp-only, "
 		 "cname=NAME, monitor",
 		 0, 0},
-		{"force", CLI_FLAG, &e.force, NULL, "also a TLD, .arpa or a wide prefix",
-		 0, 0},
+		{"never-block", CLI_FLAG, &e.never_block, NULL,
+		 "let through, before all lists, for ever; on list " NEVER_BLOCK, 0, 0},
+		{"popular", CLI_TEXT, &e.popular, "FILE",
+		 "popular names, instead of the configuration's", 0, 0},
+		{"force", CLI_FLAG, &e.force, NULL, "whatever the gate says", 0, 0},
 		{0},
 	};
 	int status = cli_parse(&e.cli, self, options, 1, 1, argc, argv);
@@ -164,10 +234,11 @@ int tool_add(const struct cli_command *self, int argc, char **argv)
 	if (status != CLI_GO)
 		return status;
 	copy(e.item.entry.operator_name, sizeof e.item.entry.operator_name, e.tool.user);
-	int err = blocklist_add(e.tool.bl, e.list, &e.item);
+	status = ask_gate(&e);
+	int err = status == CLI_GO ? add_item(&e) : ERR_OK;
 	if (err)
 		status = tool_fail(&e.tool, e.list, err);
-	else
+	else if (status == CLI_GO)
 		status = tool_record(&e.tool, "add", edit_json(&e));
 	if (status == CLI_GO)
 		status = say_edit(&e, "listed");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "include/control.h"
+#include "tools/blocklist_gate.h"
 #include "tools/blocklist_seen.h"
 #include "tools/blocklist_tool.h"
 #include "tools/list_conf.h"
@@ -12,21 +13,32 @@
 /* import, check and diff: one reading of the input, three things to do with it. */
 
 #define FORMATS "auto, domains, hosts, csv, rpz, adblock, stix, misp, warninglist"
-#define FORCES "shrink, empty, single-label, arpa, wide, reserved, exception"
+#define FORCES                                                                       \
+	"shrink, growth, empty, popular, own, never-block, suffix, private-suffix, " \
+	"single-label, arpa, wide, reserved, exception"
 /* What --force alone lifts: every gate. An exception is no gate: it frees names. */
-#define GATES "shrink,empty,single-label,arpa,wide,reserved"
+#define GATES                                                                \
+	"shrink,growth,empty,popular,own,never-block,suffix,private-suffix," \
+	"single-label,arpa,wide,reserved"
 
+/* Lines shown for each reason: of mistakes enough to see what is meant, of what the gate
+ * says no to as many as a person reads, and a program takes. */
 enum {
-	EXAMPLES = 3, /* lines shown for each reason */
+	EXAMPLES = 3,
+	EXAMPLES_GATE = 20,
+	EXAMPLES_JSON = 1000,
+};
+
+struct example {
+	const char *file;
+	uint64_t line;
+	char text[FEED_TEXT_MAX], why[FEED_TEXT_MAX]; /* why may be empty */
 };
 
 struct skipped {
 	uint64_t count;
-	struct {
-		const char *file;
-		uint64_t line;
-		char text[FEED_TEXT_MAX];
-	} example[EXAMPLES];
+	struct example *example;
+	uint64_t examples;
 };
 
 struct job {
@@ -34,11 +46,12 @@ struct job {
 	const char *list;
 	/* options */
 	const char *format, *action, *origin, *family, *reason, *public_text, *columns;
-	long precedence;
+	const char *popular;
+	long precedence, max_shrink, max_growth;
 	int64_t lease_s;
 	const char *force_text; /* NULL: not given */
-	bool exact, ports, family_from_file;
-	bool force_shrink, force_empty;
+	bool exact, ports, family_from_file, never_block, summary;
+	bool force_shrink, force_growth, force_empty;
 	struct feed_options feed;
 	struct blocklist_list_set set;
 	uint8_t garden[DNS_NAME_MAX]; /* of set */
@@ -48,7 +61,9 @@ struct job {
 	/* what is going on */
 	struct tool tool;
 	struct blocklist_import *im; /* NULL in check */
-	int put_err;		     /* what the store said to an item */
+	struct gate gate;
+	bool gated;  /* gate is open */
+	int put_err; /* what the store said to an item */
 	struct seen seen;
 	const char *file;			      /* being read */
 	uint64_t file_bytes, bytes_before, bytes_all; /* bytes_all 0: there is a pipe */
@@ -62,19 +77,52 @@ struct job {
 	uint64_t lines, ignored, accepted, data; /* data: of the accepted, local data */
 	struct skipped skipped[FEED_SKIP_N];
 	struct blocklist_changes changes;
+	const char *refused; /* the gate that said no, as --force calls it */
 };
 
 /* ---- reading ---- */
 
-static void note_skip(struct job *j, enum feed_skip why, uint64_t line, const char *text)
+/* A report without a line is better than no import: out of memory is no fault here. */
+static struct example *next_example(struct skipped *s, enum feed_skip why)
+{
+	uint64_t room = feed_skip_forcible(why) ? EXAMPLES_JSON : EXAMPLES;
+	if (s->examples >= room)
+		return NULL;
+	if (!(s->examples & (s->examples - 1))) { /* grows at powers of two */
+		size_t n = s->examples ? 2 * (size_t)s->examples : 1;
+		struct example *more = realloc(s->example, n * sizeof *more);
+		if (!more)
+			return NULL;
+		s->example = more;
+	}
+	return &s->example[s->examples++];
+}
+
+static void note_skip(struct job *j, enum feed_skip why, uint64_t line, const char *text,
+		      const char *more)
 {
 	struct skipped *s = &j->skipped[why];
-	if (s->count < EXAMPLES) {
-		s->example[s->count].file = j->file;
-		s->example[s->count].line = line;
-		snprintf(s->example[s->count].text, FEED_TEXT_MAX, "%s", text);
-	}
+	struct example *e = next_example(s, why);
 	s->count++;
+	if (!e)
+		return;
+	e->file = j->file;
+	e->line = line;
+	snprintf(e->text, sizeof e->text, "%s", text);
+	snprintf(e->why, sizeof e->why, "%s", more);
+}
+
+/* Whether the rule is left out. One that is popular is not: all of the import is. */
+static bool stopped_at_gate(struct job *j, const struct blocklist_item *item,
+			    uint64_t line)
+{
+	char text[BLOCKLIST_RULE_TEXT_MAX];
+	int why = j->gated ? gate_item(&j->gate, item, j->feed.force) : FEED_WORD;
+	if (why == FEED_WORD)
+		return false;
+	note_skip(j, (enum feed_skip)why, line,
+		  blocklist_rule_text(text, &item->key, item->kind), j->gate.why);
+	return why != FEED_SKIP_POPULAR;
 }
 
 static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
@@ -82,13 +130,15 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	struct job *j = arg;
 	if (*j->stop)
 		return ERR_STOPPED;
+	if (stopped_at_gate(j, item, line))
+		return 0;
 	bool marker = blocklist_is_marker(&item->key, item->kind);
 	enum seen_as as = seen_put(&j->seen, item);
 	bool left_out = as == SEEN_DUPLICATE || as == SEEN_BESIDE;
 	if (left_out && !marker) {
 		char text[BLOCKLIST_RULE_TEXT_MAX];
 		note_skip(j, as == SEEN_BESIDE ? FEED_SKIP_BESIDE : FEED_SKIP_DUPLICATE,
-			  line, blocklist_rule_text(text, &item->key, item->kind));
+			  line, blocklist_rule_text(text, &item->key, item->kind), "");
 	}
 	j->accepted += !left_out && !marker;
 	j->data += !left_out && item->action == RULE_LOCAL_DATA;
@@ -100,7 +150,7 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 static int on_skip(void *arg, enum feed_skip why, uint64_t line, const char *text)
 {
 	struct job *j = arg;
-	note_skip(j, why, line, text);
+	note_skip(j, why, line, text, "");
 	return *j->stop ? ERR_STOPPED : 0;
 }
 
@@ -213,44 +263,51 @@ static void print_count(const char *what, uint64_t n)
 	printf("  %-28s %12s\n", what, cli_count_text(count, n));
 }
 
-static void print_skips(const struct job *j)
+static void print_example(const struct job *j, const struct example *e)
 {
-	for (int why = 0; why < FEED_SKIP_N; why++) {
-		const struct skipped *s = &j->skipped[why];
-		if (!s->count)
-			continue;
-		print_count(feed_skip_text((enum feed_skip)why), s->count);
-		if (feed_skip_forcible((enum feed_skip)why))
-			printf("      --force=%s takes them nevertheless\n",
-			       feed_skip_key((enum feed_skip)why));
-		for (uint64_t i = 0; i < s->count && i < EXAMPLES; i++) {
-			char text[FEED_TEXT_MAX];
-			cli_clean(text, sizeof text, s->example[i].text);
-			if (j->cli.operands_n > 1)
-				printf("      %s:", s->example[i].file);
-			else
-				printf("      line ");
-			printf("%llu: %s\n", (unsigned long long)s->example[i].line,
-			       text);
-		}
-	}
+	char text[FEED_TEXT_MAX];
+	cli_clean(text, sizeof text, e->text);
+	if (j->cli.operands_n > 1)
+		printf("      %s:", e->file);
+	else
+		printf("      line ");
+	printf("%llu: %s", (unsigned long long)e->line, text);
+	printf(*e->why ? " (%s)\n" : "\n", e->why);
+}
+
+static void print_skipped(const struct job *j, enum feed_skip why)
+{
+	const struct skipped *s = &j->skipped[why];
+	uint64_t shown = feed_skip_forcible(why) ? EXAMPLES_GATE : EXAMPLES;
+	if (!s->count)
+		return;
+	print_count(feed_skip_text(why), s->count);
+	if (feed_skip_forcible(why))
+		printf("      --force=%s takes them nevertheless\n", feed_skip_key(why));
+	for (uint64_t i = 0; i < s->examples && i < shown; i++)
+		print_example(j, &s->example[i]);
+	if (s->count > shown && feed_skip_forcible(why))
+		printf("      and more; --json names %d\n", EXAMPLES_JSON);
 }
 
 static void print_summary(const struct job *j)
 {
 	char count[CLI_COUNT_TEXT_MAX];
 	uint64_t left_out = 0;
-	for (int why = 0; why < FEED_SKIP_N; why++)
+	for (int why = 0; why < FEED_SKIP_POPULAR; why++)
 		left_out += j->skipped[why].count;
 	printf("%s lines read as %s\n", cli_count_text(count, j->lines), format_text(j));
 	print_count("accepted", j->accepted);
 	if (j->data)
 		print_count("  of these, local data", j->data);
 	print_count("comments and empty lines", j->ignored);
-	if (left_out) {
+	if (left_out)
 		printf("left out, or listed before\n");
-		print_skips(j);
-	}
+	for (int why = 0; why < FEED_SKIP_POPULAR; why++)
+		print_skipped(j, (enum feed_skip)why);
+	if (j->skipped[FEED_SKIP_POPULAR].count)
+		printf("not to be imported\n");
+	print_skipped(j, FEED_SKIP_POPULAR);
 }
 
 static void print_changes(const struct job *j)
@@ -265,6 +322,15 @@ static void print_changes(const struct job *j)
 	printf("done in %.1f s\n", seconds(j));
 }
 
+static json_t *example_json(const struct example *e)
+{
+	json_t *o = json_pack("{so sI so}", "file", cli_json_text(e->file), "line",
+			      (json_int_t)e->line, "text", cli_json_text(e->text));
+	if (*e->why)
+		json_object_set_new(o, "why", cli_json_text(e->why));
+	return o;
+}
+
 static json_t *skips_json(const struct job *j)
 {
 	json_t *all = json_object();
@@ -273,13 +339,8 @@ static json_t *skips_json(const struct job *j)
 		if (!s->count)
 			continue;
 		json_t *examples = json_array();
-		for (uint64_t i = 0; i < s->count && i < EXAMPLES; i++)
-			json_array_append_new(
-				examples,
-				json_pack("{so sI so}", "file",
-					  cli_json_text(s->example[i].file), "line",
-					  (json_int_t)s->example[i].line, "text",
-					  cli_json_text(s->example[i].text)));
+		for (uint64_t i = 0; i < s->examples; i++)
+			json_array_append_new(examples, example_json(&s->example[i]));
 		json_object_set_new(all, feed_skip_key((enum feed_skip)why),
 				    json_pack("{sI so}", "count", (json_int_t)s->count,
 					      "examples", examples));
@@ -298,47 +359,75 @@ static json_t *changes_json(const struct job *j)
 
 static json_t *summary_json(const struct job *j)
 {
-	return json_pack("{ss sI sI sI sI so}", "format",
+	return json_pack("{ss sI sI sI sI so so}", "format",
 			 j->mixed ? "several" : feed_format_text(j->found), "lines",
 			 (json_int_t)j->lines, "accepted", (json_int_t)j->accepted,
 			 "local_data", (json_int_t)j->data, "ignored",
-			 (json_int_t)j->ignored, "skipped", skips_json(j));
+			 (json_int_t)j->ignored, "skipped", skips_json(j), "refused",
+			 cli_json_text_or_null(j->refused ? j->refused : ""));
 }
 
 /* ---- the safety gate ---- */
 
-static uint64_t rules_now(struct job *j)
+static int refuse(struct job *j, const char *gate, const char *why)
 {
-	uint64_t n = 0;
+	j->refused = gate;
+	return cli_no("%s: it was left as it was; \"diff\" shows the changes; when this "
+		      "is right, add --force=%s --reason TEXT",
+		      why, gate);
+}
+
+/* Of so much at once. */
+static int judge(void *arg, const struct blocklist_list *was,
+		 const struct blocklist_changes *changes)
+{
+	struct job *j = arg;
+	char why[GATE_WHY_MAX];
+	enum gate_share s = gate_share(&j->gate, why, was, changes);
+	bool emptied = !j->accepted && j->force_empty;
+	if (s == GATE_SHRINKS && !j->force_shrink && !emptied)
+		refuse(j, "shrink", why);
+	else if (s == GATE_GROWS && !j->force_growth)
+		refuse(j, "growth", why);
+	return j->refused ? ERR_REFUSED : ERR_OK;
+}
+
+/* What the numbers tell before anything is compared: a broken file is refused early. */
+static int judge_early(struct job *j)
+{
+	struct blocklist_changes c = {0};
 	if (blocklist_view_renew(j->tool.view) != ERR_OK)
-		return 0;
+		return CLI_GO;
 	const struct blocklist_list *l = blocklist_list_named(j->tool.view, j->list);
-	if (l)
-		n = l->names + l->addresses;
+	uint64_t was = l ? l->names + l->addresses : 0, then = j->seen.distinct;
+	c.removed = then < was ? was - then : 0;
+	c.added = then > was ? then - was : 0;
+	bool refused = l && judge(j, l, &c) != ERR_OK;
 	/* A snapshot held through a long import would keep pages from being used again.
 	 */
 	blocklist_view_reset(j->tool.view);
-	return n;
+	return refused ? CLI_NO : CLI_GO;
 }
 
 static int gate(struct job *j)
 {
-	char from[CLI_COUNT_TEXT_MAX], to[CLI_COUNT_TEXT_MAX];
-	uint64_t now = rules_now(j), then = j->seen.distinct;
-	if (j->accepted == 0 && !j->force_empty)
-		return cli_no(
-			"nothing in the input can be listed: list %s was left as it "
-			"was; is this the right file, and the right --format? To empty "
-			"the list, add --force=empty --reason TEXT",
-			j->list);
-	if (j->accepted == 0 || j->force_shrink ||
-	    then * 100 >= now * (100 - TOOL_SHRINK_PERCENT))
+	uint64_t popular = j->skipped[FEED_SKIP_POPULAR].count;
+	char why[GATE_WHY_MAX], count[CLI_COUNT_TEXT_MAX];
+	if (popular) {
+		snprintf(why, sizeof why,
+			 "%s rules for list %s would block popular names",
+			 cli_count_text(count, popular), j->list);
+		return refuse(j, "popular", why);
+	}
+	if (j->accepted)
+		return judge_early(j);
+	if (j->force_empty)
 		return CLI_GO;
-	return cli_no(
-		"list %s would shrink from %s to %s rules, by more than %d %%: it was "
-		"left as it was; when this is right, add --force=shrink --reason TEXT",
-		j->list, cli_count_text(from, now), cli_count_text(to, then),
-		TOOL_SHRINK_PERCENT);
+	j->refused = "empty";
+	return cli_no("nothing in the input can be listed: list %s was left as it was; "
+		      "is this the right file, and the right --format? To empty the "
+		      "list, add --force=empty --reason TEXT",
+		      j->list);
 }
 
 /* ---- options ---- */
@@ -348,6 +437,8 @@ static bool force_word(struct job *j, const char *word, size_t len)
 {
 	if (len == strlen("shrink") && !memcmp(word, "shrink", len))
 		return j->force_shrink = true;
+	if (len == strlen("growth") && !memcmp(word, "growth", len))
+		return j->force_growth = true;
 	if (len == strlen("empty") && !memcmp(word, "empty", len))
 		return j->force_empty = true;
 	for (int why = 0; why < FEED_SKIP_N; why++) {
@@ -446,16 +537,28 @@ static int check_options(struct job *j, bool need_list)
 	};
 	if (j->columns && j->feed.format == FEED_AUTO)
 		j->feed.format = FEED_CSV;
+	if (j->never_block && j->action)
+		return cli_fail("--never-block says what is done: let through; leave "
+				"--action out");
 	status = read_force(j);
 	if (status == CLI_GO)
-		status = tool_list_action(&j->set, j->garden, j->action);
+		status = tool_list_action(&j->set, j->garden,
+					  j->never_block ? "passthru" : j->action);
 	j->set.public_text = j->public_text;
 	j->set.precedence = (int)j->precedence;
 	j->set.ede = -1;
 	j->set.lease_s = j->lease_s;
 	j->set.serial = -1;
+	j->set.max_shrink = (int)j->max_shrink;
+	j->set.max_growth = (int)j->max_growth;
 	return status == CLI_GO ? settings_of_conf(j) : status;
 }
+
+#define GATE_OPTIONS                                                          \
+	{                                                                     \
+		"popular", CLI_TEXT, &j->popular, "FILE",                     \
+			"popular names, instead of the configuration's", 0, 0 \
+	}
 
 #define PARSE_OPTIONS                                                                   \
 	{"format", CLI_TEXT, &j->format, "FORMAT", FORMATS, 0, 0},                      \
@@ -520,9 +623,13 @@ static int job_end(struct job *j, int status)
 {
 	cli_progress_end(&j->progress);
 	blocklist_import_close(j->im);
+	if (j->gated)
+		gate_close(&j->gate);
 	tool_close(&j->tool);
 	conf_free(j->conf);
 	seen_fini(&j->seen);
+	for (int why = 0; why < FEED_SKIP_N; why++)
+		free(j->skipped[why].example);
 	free(j);
 	return status;
 }
@@ -545,6 +652,20 @@ static int files_exist(const struct job *j)
 	return CLI_GO;
 }
 
+static int start_gate(struct job *j)
+{
+	const struct gate_options o = {.conf = j->conf,
+				       .view = j->tool.view,
+				       .folder = j->tool.view ? j->tool.dir : NULL,
+				       .list = j->list,
+				       .action = j->set.action,
+				       .precedence = j->set.precedence,
+				       .popular = j->popular};
+	int status = gate_open(&j->gate, &o);
+	j->gated = status == CLI_GO;
+	return status;
+}
+
 /* ---- check ---- */
 
 int tool_check(const struct cli_command *self, int argc, char **argv)
@@ -552,13 +673,15 @@ int tool_check(const struct cli_command *self, int argc, char **argv)
 	struct job *j = job_new();
 	if (!j)
 		return CLI_FAULT;
-	const struct cli_option options[] = {PARSE_OPTIONS, {0}};
+	const struct cli_option options[] = {PARSE_OPTIONS, GATE_OPTIONS, {0}};
 	j->reason = "only a check";
 	int status = cli_parse(&j->cli, self, options, 1, -1, argc, argv);
 	if (status == CLI_GO)
 		status = check_options(j, false);
 	if (status == CLI_GO)
 		status = files_exist(j);
+	if (status == CLI_GO)
+		status = start_gate(j);
 	if (status == CLI_GO)
 		status = read_files(j);
 	if (status != CLI_GO)
@@ -572,6 +695,8 @@ int tool_check(const struct cli_command *self, int argc, char **argv)
 		status = cli_no(
 			"nothing in the input can be listed; is this the right file, "
 			"and the right --format?");
+	else if (j->skipped[FEED_SKIP_POPULAR].count)
+		status = cli_no("it would block popular names: an import is refused");
 	return job_end(j, status);
 }
 
@@ -586,6 +711,8 @@ static void on_commit(void *arg, uint64_t done, uint64_t total)
 static int start_import(struct job *j)
 {
 	int status = tool_open(&j->tool, &j->cli, BLOCKLIST_WRITE);
+	if (status == CLI_GO)
+		status = start_gate(j);
 	if (status != CLI_GO)
 		return status;
 	blocklist_view_reset(j->tool.view);
@@ -593,30 +720,35 @@ static int start_import(struct job *j)
 	return err ? tool_fail(&j->tool, j->list, err) : CLI_GO;
 }
 
-/* The serial is known only after reading. */
-static int set_serial(struct job *j)
+/* What is known only after reading: the serial, and that all of it lets through. */
+static int settle(struct job *j)
 {
-	const struct blocklist_list_set set = {.precedence = -1,
-					       .action = -1,
-					       .mode = -1,
-					       .ede = -1,
-					       .lease_s = -1,
-					       .serial = j->serial};
-	blocklist_import_close(j->im); /* it holds the list's lock */
-	j->im = NULL;
-	return j->serial ? blocklist_list_change(j->tool.bl, j->list, &set) : ERR_OK;
+	bool never = j->never_block || (j->found == FEED_WARNINGLIST && !j->mixed &&
+					!j->action && j->accepted);
+	if (blocklist_view_renew(j->tool.view) != ERR_OK)
+		return CLI_GO;
+	bool is_new = !blocklist_list_named(j->tool.view, j->list);
+	blocklist_view_reset(j->tool.view);
+	j->set.serial = j->serial ? (int64_t)j->serial : -1;
+	if (never)
+		j->set.action = RULE_PASSTHRU;
+	if (never && is_new && j->set.precedence < 0)
+		j->set.precedence = 0; /* before all others */
+	blocklist_import_judge(j->im, judge, j, j->force_text != NULL);
+	int err = blocklist_import_set(j->im, &j->set);
+	return err ? tool_fail(&j->tool, j->list, err) : CLI_GO;
 }
 
 static int commit(struct job *j)
 {
+	int status = settle(j);
+	if (status != CLI_GO)
+		return status;
 	cli_progress_start(&j->progress, "writing");
 	int err = blocklist_import_commit(j->im, &j->changes, on_commit, j, j->stop);
 	cli_progress_end(&j->progress);
 	if (err)
-		return tool_fail(&j->tool, j->list, err);
-	err = set_serial(j);
-	if (err)
-		return tool_fail(&j->tool, j->list, err);
+		return j->refused ? CLI_NO : tool_fail(&j->tool, j->list, err);
 	json_t *what = changes_json(j);
 	json_object_set_new(what, "list", json_string(j->list));
 	json_object_set_new(what, "file", cli_json_text(j->cli.operands[0]));
@@ -632,7 +764,8 @@ static void print_import(struct job *j)
 {
 	if (!j->cli.json) {
 		print_summary(j);
-		print_changes(j);
+		if (!j->refused)
+			print_changes(j);
 		return;
 	}
 	json_t *o = summary_json(j), *changes = changes_json(j);
@@ -652,6 +785,7 @@ int tool_import(const struct cli_command *self, int argc, char **argv)
 		{"list", CLI_TEXT, &j->list, "NAME", "list that the input replaces", 0,
 		 0},
 		PARSE_OPTIONS,
+		GATE_OPTIONS,
 		{"reason", CLI_TEXT, &j->reason, "TEXT",
 		 "why; must be given with --force", 0, 0},
 		{"precedence", CLI_NUMBER, &j->precedence, "N",
@@ -664,6 +798,12 @@ int tool_import(const struct cli_command *self, int argc, char **argv)
 		 "lease that each import renews (new lists: 30d)", 0, 0},
 		{"public", CLI_TEXT, &j->public_text, "TEXT",
 		 "what clients may be told about the list", 0, 0},
+		{"never-block", CLI_FLAG, &j->never_block, NULL,
+		 "what the list has is let through, before other lists, for ever", 0, 0},
+		{"max-shrink", CLI_NUMBER, &j->max_shrink, "PERCENT",
+		 "of the list's rules that an import may take out", 1, 100},
+		{"max-growth", CLI_NUMBER, &j->max_growth, "PERCENT",
+		 "of the list's rules that an import may add", 1, BLOCKLIST_GROWTH_MAX},
 		{0},
 	};
 	int status = cli_parse(&j->cli, self, options, 1, -1, argc, argv);
@@ -675,17 +815,13 @@ int tool_import(const struct cli_command *self, int argc, char **argv)
 		status = start_import(j);
 	if (status == CLI_GO)
 		status = read_files(j);
-	if (status == CLI_GO) {
+	if (status == CLI_GO)
 		status = gate(j);
-		if (status == CLI_GO)
-			status = commit(j);
-		else if (!j->cli.json)
-			print_summary(j);
-	}
-	if (status != CLI_GO)
-		return job_end(j, status);
-	print_import(j);
-	return job_end(j, CLI_DONE);
+	if (status == CLI_GO)
+		status = commit(j);
+	if (status == CLI_GO || j->refused)
+		print_import(j);
+	return job_end(j, status == CLI_GO ? CLI_DONE : status);
 }
 
 /* ---- diff ---- */
@@ -703,6 +839,34 @@ static int on_difference(void *arg, char how, const struct blocklist_item *item)
 	return 0;
 }
 
+/* What an import would say to these changes. */
+static int judge_all(struct job *j)
+{
+	int status = gate(j);
+	if (status != CLI_GO || blocklist_view_renew(j->tool.view))
+		return status;
+	const struct blocklist_list *l = blocklist_list_named(j->tool.view, j->list);
+	return l && judge(j, l, &j->changes) ? CLI_NO : CLI_DONE;
+}
+
+static int show_counts(struct job *j)
+{
+	const struct blocklist_changes *c = &j->changes;
+	int status = judge_all(j);
+	if (j->summary && j->cli.json) {
+		json_t *o = summary_json(j), *changes = changes_json(j);
+		json_object_update(o, changes);
+		json_decref(changes);
+		cli_json(o);
+	} else if (j->summary || (isatty(STDOUT_FILENO) && !j->cli.json)) {
+		printf("%llu to add (+), %llu to change (~), %llu to remove (-), %llu as "
+		       "they are\n",
+		       (unsigned long long)c->added, (unsigned long long)c->changed,
+		       (unsigned long long)c->removed, (unsigned long long)c->unchanged);
+	}
+	return status;
+}
+
 static int show_differences(struct job *j)
 {
 	static const struct cli_column columns[] = {{"change", false},
@@ -712,22 +876,13 @@ static int show_differences(struct job *j)
 						    {"family", false},
 						    {"data", false},
 						    {0}};
-	struct cli_table *t = cli_table_open(columns, j->cli.json);
-	if (!t)
+	struct cli_table *t = j->summary ? NULL : cli_table_open(columns, j->cli.json);
+	if (!t && !j->summary)
 		return cli_fail("out of memory");
-	int err = blocklist_import_diff(j->im, &j->changes, on_difference, t);
-	cli_table_close(t);
-	if (err)
-		return tool_fail(&j->tool, j->list, err);
-	if (isatty(STDOUT_FILENO) && !j->cli.json)
-		printf("%llu to add (+), %llu to change (~), %llu to remove (-), %llu as "
-		       "they "
-		       "are\n",
-		       (unsigned long long)j->changes.added,
-		       (unsigned long long)j->changes.changed,
-		       (unsigned long long)j->changes.removed,
-		       (unsigned long long)j->changes.unchanged);
-	return CLI_DONE;
+	int err = blocklist_import_diff(j->im, &j->changes, t ? on_difference : NULL, t);
+	if (t)
+		cli_table_close(t);
+	return err ? tool_fail(&j->tool, j->list, err) : show_counts(j);
 }
 
 /* Nothing is written, so nothing may be made either. */
@@ -751,7 +906,9 @@ int tool_diff(const struct cli_command *self, int argc, char **argv)
 		return CLI_FAULT;
 	const struct cli_option options[] = {
 		{"list", CLI_TEXT, &j->list, "NAME", "list to compare with", 0, 0},
+		{"summary", CLI_FLAG, &j->summary, NULL, "only how many", 0, 0},
 		PARSE_OPTIONS,
+		GATE_OPTIONS,
 		{0},
 	};
 	j->reason = "only a comparison";

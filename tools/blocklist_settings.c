@@ -29,6 +29,14 @@ static int set_number(int *to, const char *key, const char *value)
 	return *to < 0 ? bad_value(key, value, "a number from 0 to 65535") : CLI_GO;
 }
 
+static int set_percent(int *to, const char *key, const char *value, int max)
+{
+	char takes[48];
+	snprintf(takes, sizeof takes, "percent, from 1 to %d", max);
+	*to = (int)number(value, max);
+	return *to < 1 ? bad_value(key, value, takes) : CLI_GO;
+}
+
 static int set_mode(struct blocklist_list_set *set, const char *value)
 {
 	for (set->mode = BLOCKLIST_LIVE; set->mode <= BLOCKLIST_OFF; set->mode++)
@@ -52,9 +60,15 @@ static int set_action(struct blocklist_list_set *set, uint8_t garden[DNS_NAME_MA
 
 static int set_lease(struct blocklist_list_set *set, const char *value)
 {
+	set->lease_s = 0;
+	if (strcmp(value, "never") == 0)
+		return CLI_GO;
 	bool fits = cli_span_from_text(&set->lease_s, value) == ERR_OK &&
 		    set->lease_s > 0 && set->lease_s <= UINT32_MAX;
-	return fits ? CLI_GO : bad_value("lease", value, "a span as 30d");
+	return fits ? CLI_GO
+		    : bad_value("lease", value,
+				"a span as 30d; of a list that lets through also "
+				"never");
 }
 
 static int set_one(struct blocklist_list_set *set, uint8_t garden[DNS_NAME_MAX],
@@ -74,13 +88,17 @@ static int set_one(struct blocklist_list_set *set, uint8_t garden[DNS_NAME_MAX],
 		return set_action(set, garden, value);
 	if (strcmp(text, "lease") == 0)
 		return set_lease(set, value);
+	if (strcmp(text, "max-shrink") == 0)
+		return set_percent(&set->max_shrink, text, value, 100);
+	if (strcmp(text, "max-growth") == 0)
+		return set_percent(&set->max_growth, text, value, BLOCKLIST_GROWTH_MAX);
 	if (strcmp(text, "public") == 0) {
 		set->public_text = value;
 		return CLI_GO;
 	}
 	return cli_fail(
 		"there is no setting \"%s\": a list has precedence, action, mode, "
-		"lease, ede and public",
+		"lease, ede, max-shrink, max-growth and public",
 		text);
 }
 
@@ -108,7 +126,14 @@ static int change(const struct cli *c, const char *list,
 		json_decref(what);
 		return status;
 	}
-	int err = blocklist_list_change(t.bl, list, set);
+	const struct blocklist_list *l = blocklist_list_named(t.view, list);
+	int action = set->action >= 0 || !l ? set->action : l->action;
+	int err = ERR_OK;
+	if (l && set->lease_s == 0 && action != RULE_PASSTHRU)
+		status = cli_fail("only a list with action passthru may have no lease: "
+				  "what blocks ends by itself");
+	else
+		err = blocklist_list_change(t.bl, list, set);
 	if (err == ERR_RANGE)
 		status = cli_fail("the public text has room for %d bytes",
 				  BLOCKLIST_PUBLIC_MAX - 1);

@@ -124,19 +124,20 @@ static void list_row(struct cli_table *table, const struct blocklist_list *l,
 	char loaded[CLI_TIME_TEXT_MAX], lease[CLI_TIME_TEXT_MAX], age[CLI_SIZE_TEXT_MAX];
 	/* Whatever its mode: it matches nothing. */
 	bool lapsed = l->lease && l->lease <= now;
-	cli_table_row(
-		table,
-		(const char *const[]){
-			l->name, number_text(precedence, l->precedence),
-			lapsed ? "lapsed" : blocklist_mode_text(l->mode),
-			rule_action_text((enum rule_action)l->action),
-			number_text(names, l->names),
-			number_text(addresses, l->addresses),
-			hits->there ? number_text(hit, blocklist_hits_of(hits, l->name))
-				    : "",
-			tool_time(loaded, l->loaded), age_text(age, l->loaded, now),
-			tool_time(lease, l->lease),
-			l->serial ? number_text(serial, l->serial) : "", l->public_text});
+	cli_table_row(table,
+		      (const char *const[]){
+			      l->name, number_text(precedence, l->precedence),
+			      lapsed ? "lapsed" : blocklist_mode_text(l->mode),
+			      rule_action_text((enum rule_action)l->action),
+			      number_text(names, l->names),
+			      number_text(addresses, l->addresses),
+			      hits->there
+				      ? number_text(hit, blocklist_hits_of(hits, l->name))
+				      : "",
+			      tool_time(loaded, l->loaded), age_text(age, l->loaded, now),
+			      tool_time(lease, l->lease),
+			      l->serial ? number_text(serial, l->serial) : "",
+			      l->forced ? "yes" : "", l->public_text});
 }
 
 /* From the full hour on, whose hits are added up already. */
@@ -147,19 +148,14 @@ static int64_t day_ago(int64_t now)
 
 int tool_lists(const struct cli_command *self, int argc, char **argv)
 {
-	static const struct cli_column columns[] = {{"list", false},
-						    {"precedence", true},
-						    {"mode", false},
-						    {"action", false},
-						    {"names", true},
-						    {"addresses", true},
-						    {"hits_24h", true},
-						    {"imported", false},
-						    {"age", false},
-						    {"until", false},
-						    {"serial", true},
-						    {"public", false},
-						    {0}};
+	static const struct cli_column columns[] = {
+		{"list", false},    {"precedence", true},
+		{"mode", false},    {"action", false},
+		{"names", true},    {"addresses", true},
+		{"hits_24h", true}, {"imported", false},
+		{"age", false},	    {"until", false},
+		{"serial", true},   {"forced", false},
+		{"public", false},  {0}};
 	struct blocklist_hits hits;
 	struct cli c;
 	struct tool t;

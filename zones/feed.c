@@ -57,6 +57,11 @@ static const struct {
 	[FEED_SKIP_PATTERN] = {"pattern", "pattern that no rule can say"},
 	[FEED_SKIP_NOT_IDS] = {"not-ids", "not meant for detection"},
 	[FEED_SKIP_ENCODING] = {"rpz-address", "no address as RPZ writes it"},
+	[FEED_SKIP_SUFFIX] = {"suffix", "public suffix"},
+	[FEED_SKIP_PRIVATE] = {"private-suffix", "suffix that many share"},
+	[FEED_SKIP_OWN] = {"own", "your own, or root servers"},
+	[FEED_SKIP_NEVER] = {"never-block", "on a never-block list"},
+	[FEED_SKIP_POPULAR] = {"popular", "would block a popular name"},
 };
 
 const char *feed_format_text(enum feed_format f)

@@ -62,23 +62,27 @@ bool feed_addr_is_here(const struct addr *a)
 
 /* Addresses that no host on the Internet has: a rule for one would hit every network's
  * own hosts. Documentation prefixes are left to examples and tests. RFC 6890, 8190. */
-static bool is_reserved(const struct addr *a)
+static bool is_reserved(const struct prefix *p, bool all_of_it)
 {
 	static const struct prefix nets[] = {
+		{{.family = 4, .bytes = {0}}, 8},
 		{{.family = 4, .bytes = {10}}, 8},
 		{{.family = 4, .bytes = {100, 64}}, 10},
+		{{.family = 4, .bytes = {127}}, 8},
 		{{.family = 4, .bytes = {169, 254}}, 16},
 		{{.family = 4, .bytes = {172, 16}}, 12},
 		{{.family = 4, .bytes = {192, 168}}, 16},
 		{{.family = 4, .bytes = {224}}, 3}, /* multicast, future use */
+		{{.family = 6, .bytes = {0}}, 127}, /* any, this host */
 		{{.family = 6, .bytes = {0xfc}}, 7},
 		{{.family = 6, .bytes = {0xfe, 0x80}}, 10},
 		{{.family = 6, .bytes = {0xff}}, 8},
 	};
 	for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-		if (prefix_covers(&nets[i], a))
+		if (prefix_overlaps(&nets[i], p) &&
+		    (!all_of_it || nets[i].bits <= p->bits))
 			return true;
-	return feed_addr_is_here(a);
+	return false;
 }
 
 /* Questions are asked about the inner IPv4 address of such a prefix, addr_unmap(). */
@@ -95,9 +99,11 @@ static struct prefix unmap(const struct prefix *p)
 int feed_prefix(struct prefix *p)
 {
 	*p = unmap(p);
+	if (is_reserved(p, true))
+		return FEED_SKIP_RESERVED;
 	if (p->bits < (p->addr.family == 4 ? FEED_WIDE_4 : FEED_WIDE_6))
 		return FEED_SKIP_WIDE;
-	return is_reserved(&p->addr) ? FEED_SKIP_RESERVED : FEED_WORD;
+	return is_reserved(p, false) ? FEED_SKIP_RESERVED : FEED_WORD;
 }
 
 static int read_prefix(struct blocklist_key *key, uint8_t *kind, const struct prefix *p)
@@ -254,6 +260,19 @@ int feed_word(struct blocklist_key *key, uint8_t *kind, const char *text, size_t
 
 bool feed_skip_forcible(enum feed_skip s)
 {
-	return s == FEED_SKIP_SINGLE || s == FEED_SKIP_RESERVED || s == FEED_SKIP_ARPA ||
-	       s == FEED_SKIP_WIDE || s == FEED_SKIP_EXCEPTION;
+	switch (s) {
+	case FEED_SKIP_SINGLE:
+	case FEED_SKIP_RESERVED:
+	case FEED_SKIP_ARPA:
+	case FEED_SKIP_WIDE:
+	case FEED_SKIP_EXCEPTION:
+	case FEED_SKIP_SUFFIX:
+	case FEED_SKIP_PRIVATE:
+	case FEED_SKIP_OWN:
+	case FEED_SKIP_NEVER:
+	case FEED_SKIP_POPULAR:
+		return true;
+	default:
+		return false;
+	}
 }

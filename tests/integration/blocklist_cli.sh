@@ -142,7 +142,8 @@ grep -v stealer "$sample" | grep -v '^[0-9]' >smaller
 sed -n '/^# Names below/q;p' "$sample" >half
 expect 1 "more than 20 %" import --list sample half
 is "$(rules)" "$before" "the list after refused imports"
-expect 0 "$(printf -- '-\tc2.test')" diff --list sample half
+expect 1 "$(printf -- '-\tc2.test')" diff --list sample half # an import would be refused
+expect 1 "11 to remove (-), 9 as they are" diff --list sample --summary half
 is "$(rules)" "$before" "the list after a diff"
 expect 0 "removed" import --list sample smaller
 expect 1 "--force=shrink" import --list sample --force=wide,empty --reason "wrong words" half
@@ -163,6 +164,75 @@ is "$(rules --list top)" "" "the list that was emptied"
 expect 0 "accepted" import --list sample "$sample"
 is "$(rules)" "$before" "the whole sample again"
 
+# ---- the gate: suffixes, own names and addresses, never-block lists, popular names, and how much at once
+printf '%s\n' 'state: /nowhere' 'gates: {own_names: [isp.example.org], own_nets: [198.51.100.0/25], popular: popular.csv}' \
+	'sinkhole: {ipv4: 203.0.113.80}' "recursion: {forward: [{zone: ., servers: [203.0.113.53]}]}" >gate.yaml
+printf 'rank,name\r\n1,www.popular.example\r\n2,fine.example\r\n# comment\r\n' >popular.csv
+printf '%s\n' co.uk '*.uk.com' github.io isp.example.org mail.isp.example.org example.org a.root-servers.net root-servers.net \
+	198.51.0.0/16 203.0.113.80 203.0.113.53 198.41.0.4 198.51.100.200 good.warned.example evil.warned.example 10.0.0.0/9 1.0.0.0/8 >gated
+printf '{"name":"w","type":"hostname","list":["good.warned.example"]}' >warned
+run import --list warned warned
+is "$("$tool" lists --state "$dir/state" | awk -F '\t' '$1 == "warned" { print $2, $4, $10 }')" "0 passthru -" "a warning list never lapses"
+expect 0 "accepted" import --list gated -c gate.yaml gated
+is "$(rules --list gated | cut -f 1 | tr '\n' ' ')" "198.51.100.200/32 evil.warned.example " "what the gate lets pass"
+expect 0 "line 11: 203.0.113.53/32 (203.0.113.53/32)" import --list gated -c gate.yaml gated
+expect 0 "line 14: good.warned.example (list warned)" import --list gated -c gate.yaml gated
+expect 0 "public suffix                           1" import --list gated -c gate.yaml gated
+expect 0 "suffix that many share                  2" check gated
+expect 0 "your own, or root servers               9" check -c gate.yaml gated
+printf '0.0.0.0 github.io\n' >exactly
+expect 0 "accepted                                1" check --format hosts exactly # nobody's name below it
+printf 'wide.example\npopular.example\n' >hot
+refused() { # WHY COMMAND...: what JSON says
+	is "$("$tool" "${@:2}" --state "$dir/state" -c gate.yaml --json 2>/dev/null | python3 -c '
+import json, sys
+d = json.loads(sys.stdin.readlines()[-1])
+print(d["refused"], [(e["file"], e["line"], e["text"], e.get("why")) for e in d["skipped"].get("popular", {}).get("examples", [])])')" "$1" "refused: $1"
+}
+refused "popular [('hot', 2, 'popular.example', 'rank 1')]" import --list gated hot
+refused "popular [('hot', 2, 'popular.example', 'rank 1')]" diff --summary --list gated hot
+expect 1 "line 2: popular.example (rank 1)" import --list gated -c gate.yaml hot
+expect 1 "an import is refused" check -c gate.yaml hot
+expect 1 "would block popular names" diff --list gated -c gate.yaml hot
+is "$(rules --list gated | cut -f 1 | tr '\n' ' ')" "198.51.100.200/32 evil.warned.example " "the list after the gate"
+expect 0 "accepted" import --list gated -c gate.yaml --force=popular,shrink --reason "it serves malware now" hot
+expect 0 "unchanged                               2" import --list gated -c gate.yaml hot # listed already: decided
+is "$("$tool" lists --state "$dir/state" --json | python3 -c 'import json, sys
+print({d["list"]: d["forced"] for d in map(json.loads, sys.stdin)}["gated"])')" None "the last import was not forced"
+printf 'www.popular.example\n' >www && printf '0.0.0.0 popular.example\n' >hosts
+expect 1 "rank 1" check -c gate.yaml www
+expect 0 "accepted" check -c gate.yaml --format hosts hosts
+printf '1,wide.example\n' >newer
+expect 1 "line 1: wide.example (rank 1)" check --popular newer hot
+expect 2 "no line of it has a domain name" check --popular empty hot
+expect 2 "No such file" check --popular absent hot
+seq -f 'n%.0f.grow.example' 1 100 >grow
+seq -f 'n%.0f.grow.example' 1 301 >grown
+expect 0 "accepted" import --list grow grow
+refused "growth []" import --list grow grown
+expect 1 "--force=growth" import --list grow grown
+expect 0 "set" list set grow max-growth=201 max-shrink=100
+expect 0 "added                                 201" import --list grow grown
+expect 0 "removed                               300" import --list grow <(echo n1.grow.example)
+seq -f 'n%.0f.turn.example' 1 1000 >turn
+seq -f 'n%.0f.turn.example' 900 1900 >turned
+expect 0 "accepted" import --list turn --max-shrink 30 turn
+refused "shrink []" import --list turn turned # as many rules, but other ones
+expect 0 "removed                               899" import --list turn --force --reason "another source" turned
+is "$("$tool" lists --state "$dir/state" | awk -F '\t' '$1 == "turn" { print $12 }')" yes "a forced import is seen"
+refuse 2 "percent, from 1 to 100" list set grow max-shrink=0
+refuse 2 "may have no lease" list set grow lease=never
+expect 0 "set" list set warned lease=never
+refuse 1 "public suffix" add --reason t co.uk
+refuse 1 "on a never-block list (list warned)" add --reason t x.good.warned.example
+refuse 1 "your own" add --reason t -c gate.yaml isp.example.org
+refuse 1 "rank 1" add --reason t -c gate.yaml www.popular.example
+expect 0 "listed" add --reason t -c gate.yaml --force www.popular.example
+expect 0 "removed" remove --reason t www.popular.example
+expect 0 "for ever" add --reason "our customer" --never-block evil.warned.example
+expect 0 "let through, by list never-block" explain evil.warned.example
+refuse 2 "leave --action out" add --reason t --never-block --action nxdomain a.example.net
+
 # ---- by hand
 expect 0 "listed hand.example.net" add hand.example.net --reason because --authority court --expires 14d
 expect 0 "because" explain x.hand.example.net
@@ -175,7 +245,7 @@ expect 0 "lease ends" add extra.example.net --list sample --reason t --expires 6
 expect 0 "its next import takes the entry out" add extra.example.net --list sample --reason t
 expect 0 "accepted" import --list sample "$sample"
 expect 1 "on no list" explain extra.example.net
-expect 0 "when the list's lease ends" add free.c2.example.net --list allowed --reason t --action passthru --expires never
+expect 0 "for ever" add free.c2.example.net --list allowed --reason t --action passthru --expires never
 expect 1 "is not on list" remove other.example.net --reason t
 expect 1 "no list \"absent\"" remove other.example.net --list absent --reason t
 expect 0 "removed hand.example.net" remove hand.example.net --reason t
