@@ -17,7 +17,7 @@ owners() { # HEADER-REGEX OWNER-FILES-REGEX
 		grep -vE "^($2):")" "only $2 may include <$1>:"
 }
 owners 'lmdb\.h' 'zones/blocklist[a-z_]*\.[ch]|resolver/hit_store[a-z_]*\.[ch]|zones/ledger\.[ch]'
-owners 'uv\.h' 'resolver/(main|worker|front[a-z_]*|upstream[a-z_]*|control|trace)\.[ch]'
+owners 'uv\.h' 'resolver/(program[a-z_]*|worker|front[a-z_]*|upstream[a-z_]*|control|trace)\.[ch]'
 owners 'ldns/.*' 'zones/(zone_file|feed_data)\.c|resolver/val_sig\.c|(tools|tests)/.*'
 owners 'idn2\.h' 'zones/feed_word\.c'
 owners 'yajl/.*' 'zones/feed_json\.c'
