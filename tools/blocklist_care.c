@@ -2,7 +2,9 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "include/blocklist_care.h"
@@ -271,10 +273,26 @@ static int check_copy(struct care *c)
 		       : cli_no("%s is damaged: nothing was changed", c->file);
 }
 
+/* A copy may be older than the leases in it: what has lapsed blocks nothing. */
+static void warn_lapsed(const struct tool *t)
+{
+	uint32_t now = (uint32_t)time(NULL);
+	char until[CLI_TIME_TEXT_MAX];
+	for (uint16_t id = 0; id < BLOCKLIST_LISTS_MAX; id++) {
+		const struct blocklist_list *l = blocklist_list(t->view, id);
+		if (l && l->lease && l->lease <= now)
+			(void)cli_no("list %s lapsed at %s and blocks nothing: import it "
+				     "again",
+				     l->name, tool_time(until, l->lease));
+	}
+}
+
 static int record_restore(const struct care *c)
 {
 	struct tool t;
 	int status = tool_open(&t, &c->cli, BLOCKLIST_WRITE);
+	if (status == CLI_GO)
+		warn_lapsed(&t);
 	if (status == CLI_GO)
 		status = tool_record(
 			&t, "restore",
@@ -325,6 +343,15 @@ int tool_restore(const struct cli_command *self, int argc, char **argv)
 
 /* ---- compact ---- */
 
+/* What data.mdb takes on the disk: it has holes. */
+static uint64_t disk_bytes(const struct care *c)
+{
+	char path[TOOL_PATH_MAX + 16];
+	struct stat st;
+	snprintf(path, sizeof path, "%s/data.mdb", c->dir);
+	return stat(path, &st) ? 0 : (uint64_t)st.st_blocks * 512;
+}
+
 static int compact(const struct care *c)
 {
 	const char *why = NULL;
@@ -351,16 +378,21 @@ static int compact(const struct care *c)
 int tool_compact(const struct cli_command *self, int argc, char **argv)
 {
 	struct care c = {.named = false};
+	char was[CLI_SIZE_TEXT_MAX], is[CLI_SIZE_TEXT_MAX];
 	int status = cli_parse(&c.cli, self, NULL, 0, 0, argc, argv);
 	if (status == CLI_GO)
 		status = care_paths(&c);
+	uint64_t before = disk_bytes(&c);
 	if (status == CLI_GO)
 		status = compact(&c);
 	if (status != CLI_GO)
 		return status;
+	uint64_t after = disk_bytes(&c);
 	if (c.cli.json)
-		cli_json(json_pack("{sb}", "compact", true));
+		cli_json(json_pack("{sb sI sI}", "compact", true, "bytes_before",
+				   (json_int_t)before, "bytes", (json_int_t)after));
 	else
-		printf("%s: compact\n", c.dir);
+		printf("%s: compact, %s instead of %s\n", c.dir, cli_size_text(is, after),
+		       cli_size_text(was, before));
 	return CLI_DONE;
 }
