@@ -199,8 +199,8 @@ class Follower:
         with open(self.log) as f:
             return f.read()[-1500:]
 
-    def once(self, *more, status=0):
-        p = subprocess.run([self.tool] + self.args + ["--once", *more], capture_output=True, timeout=60)
+    def once(self, *more, status=0, timeout=60):
+        p = subprocess.run([self.tool] + self.args + ["--once", *more], capture_output=True, timeout=timeout)
         equal(p.returncode, status, "status of --once: " + p.stderr.decode()[-500:])
         return p.stderr.decode()
 

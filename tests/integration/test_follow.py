@@ -2,15 +2,17 @@
 """Lists that follow zones: sinkhole-blocklist follow beside real primaries (NSD, BIND, Knot) and beside ones that lie."""
 import base64
 import contextlib
+import itertools
 import json
 import os
 import socket
 import struct
+import subprocess
 import time
 
 import harness
 from dnsmsg import name_wire
-from harness import check, equal, test
+from harness import Skip, check, equal, test
 from primary import ZONE, Follower, Primary, Puppet, Signer, honest, message, rule_rr, soa_rr, until
 
 OTHER = base64.b64encode(b"another secret of thirty-two byte").decode()
@@ -380,6 +382,49 @@ def configured(args, folder):
         f.once("--list", "two")
         check("no list" in f.once("--list", "other", status=2), "a list that is fetched")
         check("--primary" in f.once("--list", "two", "--zone", ZONE, status=2), "half by options")
+
+
+def endless(records=500):
+    """Whole zones without an end."""
+    def say(qtype, q):
+        if qtype == 6:
+            yield message(q, [soa_rr(5)])
+            return
+        yield message(q, [soa_rr(5)])
+        for i in itertools.count():
+            yield message(q, [rule_rr("n%d.%d.example.org" % (j, i)) for j in range(records)])
+    return say
+
+
+def small_disk(args, folder):
+    os.makedirs(folder)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder]).returncode:
+        raise Skip("cannot mount a tmpfs")
+    with Puppet(endless()) as p:
+        f = Follower(args, folder, "small", [p.port], secret=None)
+        check("larger than the disk has room for" in f.once(status=1), "endless")
+        left = os.statvfs(folder)
+        check(left.f_bavail * left.f_frsize > 28 << 20, "the disk is free again", left)
+
+
+@test("a zone without an end leaves three quarters of the free disk to others")
+def large(args, folder):
+    return harness.in_namespace(args, small_disk, os.path.join(folder, "disk"), "--mount")
+
+
+def drip(qtype, q):
+    if qtype == 6:
+        return [message(q, [soa_rr(5)])]
+    return itertools.chain.from_iterable((x, 5) for x in endless(1)(qtype, q))
+
+
+@test("a primary that sends a record every few seconds is left after a minute", full=True, sanitized=False)
+def slow(args, folder):
+    with Puppet(drip) as p:
+        f = Follower(args, folder, "slow", [p.port], secret=None)
+        start = time.monotonic()
+        check("too slowly" in f.once(status=1, timeout=120), "slow")
+        return "%.0f s" % (time.monotonic() - start)
 
 
 @test("a wrong key, and no key, take nothing; a key file that all can read is refused")
