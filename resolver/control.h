@@ -1,5 +1,5 @@
 /* control.h: the server side of the control socket, see include/control.h.
- * Shape    a table of commands given by main.c, a socket on main's loop
+ * Shape    a table of commands given by program_control.c, a socket on main's loop
  * Memory   control_open() allocates; control_close() frees once libuv let go
  * Threads  the loop's; handlers run on it and must not block for long; the process
  *          ignores SIGPIPE, which libuv does not keep away

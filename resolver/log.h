@@ -6,9 +6,9 @@
  * Threads  any; a line is one write()
  * Errors   none: a log that cannot be written must not stop the service
  *
- * P3: only main, startup, worker, control, trust and hit modules include it, and no
- * client address and no name that was asked may be passed to it. What happened
- * to a question is a number in stats.h; what a listed name was answered is a hit. */
+ * P3: only main, program, startup, worker, control, trust and hit modules include it, and
+ * no client address and no name that was asked may be passed to it. What happened to a
+ * question is a number in stats.h; what a listed name was answered is a hit. */
 #ifndef SINKHOLED_LOG_H
 #define SINKHOLED_LOG_H
 

@@ -1,40 +1,19 @@
-#include "resolver/trust.h"
+/* trust.c: the set of anchors in force, what keeps it over a restart, and what changes
+ * it. */
+#include "resolver/trust_parts.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "include/conf.h"
-#include "resolver/log.h"
-#include "resolver/nta.h"
 #include "resolver/state_file.h"
 
 enum {
-	SETS_MAX = 16,	/* old ones whose questions have not ended; those take 6 s */
 	FLUSHES_MAX = 8 /* zones that are forgotten one by one; beyond, everything is */
-};
-
-struct trust {
-	struct shared *shared;
-	struct trust_hooks hooks;
-	struct track track;
-	struct nta_list nta;
-	struct anchors *set[SETS_MAX]; /* oldest first; the last one is in force */
-	int set_n;
-	bool unsaved;	  /* the followed anchors */
-	bool unpublished; /* there was no room for a set */
-	struct log_limit save_limit;
-	struct anchor_letter letter;
 };
 _Static_assert((int)NTA_TEXT_MAX <= (int)STATE_FILE_MAX &&
 		       (int)TRACK_TEXT_MAX <= (int)STATE_FILE_MAX,
 	       "what is written can be read");
-
-static uint32_t now_s(void)
-{
-	return (uint32_t)time(NULL);
-}
 
 static uint64_t monotonic_ms(void)
 {
@@ -109,7 +88,7 @@ static int make_set(struct anchors **out, const struct trust *t)
 static int publish(struct trust *t)
 {
 	struct anchors *set;
-	if (t->set_n == SETS_MAX)
+	if (t->set_n == TRUST_SETS_MAX)
 		return ERR_BUSY;
 	int err = make_set(&set, t);
 	if (err)
@@ -344,56 +323,17 @@ void trust_tick(struct trust *t, uint32_t now)
 		t->unpublished = publish(t) != 0;
 }
 
-/* ---- commands ---- */
+/* ---- what the operator changes ---- */
 
-static int refuse(char error[CONTROL_ERROR_MAX], int code, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-static int refuse(char error[CONTROL_ERROR_MAX], int code, const char *fmt, ...)
+static int too_many(char error[CONTROL_ERROR_MAX])
 {
-	va_list ap;
-	va_start(ap, fmt);
-	vsnprintf(error, CONTROL_ERROR_MAX, fmt, ap);
-	va_end(ap);
-	return code;
+	snprintf(error, CONTROL_ERROR_MAX,
+		 "too many changes within a few seconds; try again");
+	return ERR_BUSY;
 }
 
-static int add_negative(struct trust *t, const json_t *request, const uint8_t *zone,
-			char error[CONTROL_ERROR_MAX])
-{
-	json_t *span = json_object_get(request, "for_s");
-	json_int_t for_s = span ? json_integer_value(span) : NTA_FOR_S;
-	const char *reason = json_string_value(json_object_get(request, "reason"));
-	if (for_s < 1 || for_s > NTA_FOR_MAX_S)
-		return refuse(error, ERR_INVAL,
-			      "for_s: 1 to %d seconds are possible, 7 days; set it again "
-			      "when it is still needed",
-			      NTA_FOR_MAX_S);
-	if (!reason || !*reason)
-		return refuse(error, ERR_INVAL, "reason: say why the zone is broken");
-	if (nta_add(&t->nta, zone, now_s() + (uint32_t)for_s, reason, strlen(reason)))
-		return refuse(error, ERR_FULL,
-			      "there are %d already; remove one that is not needed",
-			      NTA_MAX);
-	return ERR_OK;
-}
-
-static int remove_negative(struct trust *t, const uint8_t *zone,
-			   char error[CONTROL_ERROR_MAX])
-{
-	const struct conf *conf = t->shared->conf;
-	if (nta_remove(&t->nta, zone))
-		return ERR_OK;
-	for (int i = 0; i < conf->recursion.negative_trust_anchors_n; i++)
-		if (name_equal(conf->recursion.negative_trust_anchors[i], zone))
-			return refuse(error, ERR_INVAL,
-				      "it stands in recursion.negative_trust_anchors; "
-				      "remove it there and restart");
-	return refuse(error, ERR_NOENT, "there is no negative trust anchor of that zone");
-}
-
-/* In force and saved, or as it was before. */
-static int settle(struct trust *t, const struct nta_list *before,
-		  char error[CONTROL_ERROR_MAX])
+int trust_settle(struct trust *t, const struct nta_list *before,
+		 char error[CONTROL_ERROR_MAX])
 {
 	int err = save_negative(t, error);
 	if (err) {
@@ -406,34 +346,9 @@ static int settle(struct trust *t, const struct nta_list *before,
 	t->nta = *before;
 	if (save_negative(t, error))
 		return ERR_IO;
-	return refuse(error, err, "%s",
-		      err == ERR_BUSY ? "too many changes within a few seconds; try again"
-				      : err_text(err));
-}
-
-int trust_nta(struct trust *t, const json_t *request, char error[CONTROL_ERROR_MAX])
-{
-	const char *action = json_string_value(json_object_get(request, "action"));
-	const char *text = json_string_value(json_object_get(request, "zone"));
-	struct nta_list *before;
-	uint8_t zone[DNS_NAME_MAX];
-	bool add = action && !strcmp(action, "add");
-	if (!add && (!action || strcmp(action, "remove") != 0))
-		return refuse(error, ERR_INVAL, "action: give add or remove");
-	if (!text || name_from_str(zone, text))
-		return refuse(error, ERR_FORMAT, "zone: not a domain name");
-	if (!t->shared->conf->recursion.validate)
-		return refuse(error, ERR_INVAL,
-			      "nothing is validated: recursion.trust_anchor is \"\"");
-	before = malloc(sizeof *before);
-	if (!before)
-		return ERR_NOMEM;
-	*before = t->nta;
-	int err = add ? add_negative(t, request, zone, error)
-		      : remove_negative(t, zone, error);
-	if (!err)
-		err = settle(t, before, error);
-	free(before);
+	if (err == ERR_BUSY)
+		return too_many(error);
+	snprintf(error, CONTROL_ERROR_MAX, "%s", err_text(err));
 	return err;
 }
 
@@ -444,9 +359,8 @@ int trust_reload(struct trust *t, char error[CONTROL_ERROR_MAX])
 	int err = ERR_OK;
 	if (!conf->recursion.validate)
 		return ERR_OK;
-	if (t->set_n == SETS_MAX)
-		return refuse(error, ERR_BUSY,
-			      "too many changes within a few seconds; try again");
+	if (t->set_n == TRUST_SETS_MAX)
+		return too_many(error);
 	if (conf->recursion.trust_anchor[0]) {
 		err = anchor_records_load(&given, conf->recursion.trust_anchor, error);
 		if (!err)
@@ -466,75 +380,3 @@ int trust_reload(struct trust *t, char error[CONTROL_ERROR_MAX])
 }
 _Static_assert((int)ZONE_FILE_ERROR_MAX <= (int)CONTROL_ERROR_MAX,
 	       "an error of the file fits");
-
-/* ---- what is told ---- */
-
-static json_t *key_json(const char *zone, const struct track_zone *z,
-			const struct track_key *k)
-{
-	json_t *j =
-		json_pack("{s:s, s:i, s:i, s:i, s:s, s:b, s:I, s:I, s:I}", "zone", zone,
-			  "tag", wire_get16(k->ds), "algorithm", k->ds[2], "digest_type",
-			  k->ds[3], "state", track_state_text((enum track_state)k->state),
-			  "given", k->given, "since", (json_int_t)k->since_s, "seen",
-			  (json_int_t)z->seen_s, "next", (json_int_t)z->next_s);
-	if (k->state == TRACK_NEW)
-		json_object_set_new(j, "left_s",
-				    json_integer(k->held_s < TRACK_HOLD_S
-							 ? TRACK_HOLD_S - k->held_s
-							 : 0));
-	return j;
-}
-
-static void list_keys(const struct trust *t, json_t *list)
-{
-	char zone[DNS_NAME_TEXT_MAX];
-	for (int i = 0; i < t->track.n; i++)
-		for (int k = 0; k < t->track.zone[i].key_n; k++)
-			json_array_append_new(
-				list,
-				key_json(name_to_text(zone, t->track.zone[i].zone),
-					 &t->track.zone[i], &t->track.zone[i].key[k]));
-}
-
-static void list_negative(const struct trust *t, json_t *list)
-{
-	const struct conf *conf = t->shared->conf;
-	char zone[DNS_NAME_TEXT_MAX];
-	for (int i = 0; i < conf->recursion.negative_trust_anchors_n; i++)
-		json_array_append_new(
-			list,
-			json_pack("{s:s, s:I, s:s}", "zone",
-				  name_to_text(zone,
-					       conf->recursion.negative_trust_anchors[i]),
-				  "until", (json_int_t)0, "reason",
-				  "recursion.negative_trust_anchors"));
-	for (int i = 0; i < t->nta.n; i++)
-		json_array_append_new(list,
-				      json_pack("{s:s, s:I, s:s}", "zone",
-						name_to_text(zone, t->nta.at[i].zone),
-						"until", (json_int_t)t->nta.at[i].until_s,
-						"reason", t->nta.reason[i]));
-}
-
-int trust_list(struct trust *t, json_t *answer)
-{
-	json_t *keys = json_array(), *negative = json_array();
-	list_keys(t, keys);
-	list_negative(t, negative);
-	json_object_set_new(answer, "anchors", keys);
-	json_object_set_new(answer, "negative", negative);
-	return ERR_OK;
-}
-
-json_t *trust_status(const struct trust *t)
-{
-	const struct conf *conf = t->shared->conf;
-	struct anchor a;
-	int zones = 0, at = 0;
-	while (anchors_next(t->set[t->set_n - 1], &at, &a))
-		zones++;
-	return json_pack("{s:s, s:i, s:i}", "validation",
-			 conf->recursion.validate ? "on" : "off", "zones", zones,
-			 "negative", conf->recursion.negative_trust_anchors_n + t->nta.n);
-}
