@@ -74,6 +74,16 @@ static int write_record(struct reading *r, const struct wire_rr *rr)
 	return r->text_len > r->text_max ? too_much(r) : ERR_OK;
 }
 
+/* What begins with a comment is no other format's, whatever the first name looks like. */
+static int begin_text(struct reading *r)
+{
+	static const char comment[] = ";\n";
+	if (fputs(comment, r->text) < 0)
+		return transfer_fail(r->t, ERR_IO, strerror(errno));
+	r->text_len += sizeof comment - 1;
+	return ERR_OK;
+}
+
 static int begin_whole(struct reading *r)
 {
 	struct statvfs disk;
@@ -83,7 +93,7 @@ static int begin_whole(struct reading *r)
 	r->text = copy < 0 || fstatvfs(fd, &disk) ? NULL : fdopen(copy, "w");
 	if (r->text) {
 		r->text_max = (uint64_t)disk.f_bavail * disk.f_frsize / DISK_SHARE;
-		return ERR_OK;
+		return begin_text(r);
 	}
 	if (copy >= 0)
 		close(copy);
@@ -103,7 +113,7 @@ static int begin_part(struct reading *r, bool add)
 	if (z->parts == TRANSFER_PARTS_MAX)
 		return too_much(r);
 	z->part[z->parts++] = (struct transfer_part){r->text_len, 0, add};
-	return ERR_OK;
+	return begin_text(r);
 }
 
 static void end_part(struct reading *r)
