@@ -3,11 +3,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "include/blocklist_client.h"
 #include "include/utf8.h"
 #include "tools/blocklist_hits.h"
 #include "tools/list_conf.h"
 
-/* list set, promote: a list's settings. */
+/* list set, list remove, promote: a list's settings. */
 
 static int bad_value(const char *key, const char *value, const char *takes)
 {
@@ -172,6 +173,56 @@ int tool_list_set(const struct cli *c)
 	}
 	return change(c, c->operands[1], &set, "list set",
 		      json_pack("{ss so}", "list", c->operands[1], "set", texts));
+}
+
+/* ---- list remove ---- */
+
+/* A group that names it would be left with the others, or with none: silently less is
+ * watched, or more, than who made the group meant. */
+static int named_by_group(const struct tool *t, const struct blocklist_list *l)
+{
+	for (uint16_t id = 0; id < BLOCKLIST_GROUPS_MAX; id++) {
+		const struct blocklist_group *g = blocklist_group(t->view, id);
+		if (g && g->lists[l->id / 64] >> l->id % 64 & 1)
+			return cli_no("group %s names list %s: give the group other "
+				      "lists first (\"group set %s ...\")",
+				      g->name, l->name, g->name);
+	}
+	return CLI_GO;
+}
+
+int tool_list_remove(const struct cli *c, const char *reason)
+{
+	struct tool t;
+	json_t *what;
+	const char *name = c->operands[1];
+	int status = c->operands_n == 2 ? tool_need_reason(reason, "list remove")
+					: cli_fail("list remove needs one NAME");
+	if (status == CLI_GO)
+		status = tool_open(&t, c, BLOCKLIST_WRITE);
+	if (status != CLI_GO)
+		return status;
+	const struct blocklist_list *l = blocklist_list_named(t.view, name);
+	status = l ? named_by_group(&t, l) : tool_fail(&t, name, ERR_NOENT);
+	if (status != CLI_GO) {
+		tool_close(&t);
+		return status;
+	}
+	what = json_pack("{ss sI sI so}", "list", name, "names", (json_int_t)l->names,
+			 "addresses", (json_int_t)l->addresses, "reason",
+			 cli_json_text(reason));
+	int err = blocklist_list_remove(t.bl, name);
+	status = err ? tool_fail(&t, name, err)
+		     : tool_record(&t, "list remove", json_incref(what));
+	if (status == CLI_GO && c->json)
+		cli_json(json_incref(what));
+	else if (status == CLI_GO)
+		printf("list %s: removed, with %lld names and %lld addresses\n", name,
+		       json_integer_value(json_object_get(what, "names")),
+		       json_integer_value(json_object_get(what, "addresses")));
+	json_decref(what);
+	tool_close(&t);
+	return status == CLI_GO ? CLI_DONE : status;
 }
 
 /* ---- promote ---- */

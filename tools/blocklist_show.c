@@ -63,17 +63,22 @@ int tool_list(const struct cli_command *self, int argc, char **argv)
 	struct cli c;
 	struct tool t;
 	struct walk w = {.tool = &t};
-	const char *name = NULL;
+	const char *name = NULL, *reason = NULL;
 	uint16_t id;
 	const struct cli_option options[] = {
 		{"list", CLI_TEXT, &name, "NAME", "only this list", 0, 0},
+		{"reason", CLI_TEXT, &reason, "TEXT", "remove: recorded with the change",
+		 0, 0},
 		{0},
 	};
 	int status = cli_parse(&c, self, options, 0, -1, argc, argv);
 	if (status == CLI_GO && c.operands_n && strcmp(c.operands[0], "set") == 0)
 		return tool_list_set(&c);
+	if (status == CLI_GO && c.operands_n && strcmp(c.operands[0], "remove") == 0)
+		return tool_list_remove(&c, reason);
 	if (status == CLI_GO && c.operands_n)
-		status = cli_fail("list takes no operands but set NAME KEY=VALUE");
+		status = cli_fail("list takes no operands but set NAME KEY=VALUE "
+				  "and remove NAME");
 	if (status == CLI_GO)
 		status = tool_open(&t, &c, BLOCKLIST_READ);
 	if (status != CLI_GO)

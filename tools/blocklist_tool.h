@@ -74,6 +74,8 @@ int tool_explain(const struct cli_command *self, int argc, char **argv);
 int tool_list(const struct cli_command *self, int argc, char **argv);
 /* "list set NAME KEY=VALUE ...". */
 int tool_list_set(const struct cli *c);
+/* "list remove NAME". */
+int tool_list_remove(const struct cli *c, const char *reason);
 int tool_promote(const struct cli_command *self, int argc, char **argv);
 int tool_lists(const struct cli_command *self, int argc, char **argv);
 int tool_export(const struct cli_command *self, int argc, char **argv);

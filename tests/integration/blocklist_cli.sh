@@ -386,6 +386,14 @@ refuse 2 "--reason" promote duplicates
 expect 0 "will be acted on" promote duplicates --reason "watched for a week"
 refuse 1 "live already" promote duplicates --reason again
 
+refuse 2 "needs --reason" list remove duplicates
+refuse 1 "group kids names list duplicates" list remove duplicates --reason t
+expect 0 "set" group set kids --lists ""
+expect 0 "set" group set rest --lists ""
+expect 0 "removed, with" list remove duplicates --reason "no longer kept"
+refuse 1 "no list" list remove duplicates --reason t
+expect 1 "on no list" explain a.dup.example.net
+
 # ---- interrupted while it reads: a fifo keeps it waiting
 mkfifo fifo
 before=$(rules --list sample)
