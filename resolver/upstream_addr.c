@@ -8,32 +8,36 @@ struct range {
 };
 
 /* Where no public name server is: IANA's special-purpose registries (RFC 6890), all that
- * is not "globally reachable" there, multicast, and of IPv6 whatever lies outside
- * 2000::/3. IPv4 in IPv6 dress is judged as IPv4 before. */
+ * is not "globally reachable" there, and multicast. What is not assigned is global
+ * unicast until it is, RFC 4291 2.4. IPv4 in IPv6 dress is judged as IPv4 before. */
 static const struct range never[] = {
-	{4, 8, {0}},		     /* "this network": reaches localhost on Linux */
-	{4, 8, {10}},		     /* private, RFC 1918 */
-	{4, 10, {100, 64}},	     /* shared by carriers, RFC 6598 */
-	{4, 8, {127}},		     /* loopback */
-	{4, 16, {169, 254}},	     /* link-local, RFC 3927 */
-	{4, 12, {172, 16}},	     /* private */
-	{4, 24, {192, 0, 0}},	     /* protocol assignments, RFC 6890 */
-	{4, 24, {192, 0, 2}},	     /* documentation, RFC 5737 */
-	{4, 24, {192, 88, 99}},	     /* 6to4 relays, RFC 7526 */
-	{4, 16, {192, 168}},	     /* private */
-	{4, 15, {198, 18}},	     /* benchmarks, RFC 2544 */
-	{4, 24, {198, 51, 100}},     /* documentation */
-	{4, 24, {203, 0, 113}},	     /* documentation */
-	{4, 3, {224}},		     /* multicast, reserved, broadcast */
-	{6, 3, {0}},		     /* ::, ::1, NAT64, discard-only 100::/64 */
-	{6, 32, {0x20, 0x01, 0, 0}}, /* Teredo, RFC 4380 */
-	{6, 48, {0x20, 0x01, 0, 2, 0, 0}}, /* benchmarks, RFC 5180 */
-	{6, 28, {0x20, 0x01, 0, 0x10}},	   /* ORCHID, RFC 4843 */
-	{6, 28, {0x20, 0x01, 0, 0x20}},	   /* ORCHIDv2, RFC 7343 */
-	{6, 32, {0x20, 0x01, 0x0d, 0xb8}}, /* documentation */
-	{6, 20, {0x3f, 0xff, 0x00}},	   /* documentation, RFC 9637 */
-	{6, 2, {0x40}},			   /* not global unicast: 4000::/2 */
-	{6, 1, {0x80}}, /* unique local, link-local, site-local, multicast */
+	{4, 8, {0}},		 /* "this network": reaches localhost on Linux */
+	{4, 8, {10}},		 /* private, RFC 1918 */
+	{4, 10, {100, 64}},	 /* shared by carriers, RFC 6598 */
+	{4, 8, {127}},		 /* loopback */
+	{4, 16, {169, 254}},	 /* link-local, RFC 3927 */
+	{4, 12, {172, 16}},	 /* private */
+	{4, 24, {192, 0, 0}},	 /* protocol assignments, RFC 6890 */
+	{4, 24, {192, 0, 2}},	 /* documentation, RFC 5737 */
+	{4, 24, {192, 88, 99}},	 /* 6to4 relays, RFC 7526 */
+	{4, 16, {192, 168}},	 /* private */
+	{4, 15, {198, 18}},	 /* benchmarks, RFC 2544 */
+	{4, 24, {198, 51, 100}}, /* documentation */
+	{4, 24, {203, 0, 113}},	 /* documentation */
+	{4, 3, {224}},		 /* multicast, reserved, broadcast */
+	{6, 16, {0}},		 /* ::, ::1, IPv4-compatible */
+	{6, 48, {0, 0x64, 0xff, 0x9b, 0, 1}}, /* local NAT64, RFC 8215 */
+	{6, 63, {0x01}},		      /* discard-only, dummy: RFC 6666, 9780 */
+	{6, 32, {0x20, 0x01, 0, 0}},	      /* Teredo, RFC 4380 */
+	{6, 48, {0x20, 0x01, 0, 2, 0, 0}},    /* benchmarks, RFC 5180 */
+	{6, 28, {0x20, 0x01, 0, 0x10}},	      /* ORCHID, RFC 4843 */
+	{6, 28, {0x20, 0x01, 0, 0x20}},	      /* ORCHIDv2, RFC 7343 */
+	{6, 32, {0x20, 0x01, 0x0d, 0xb8}},    /* documentation */
+	{6, 20, {0x3f, 0xff, 0x00}},	      /* documentation, RFC 9637 */
+	{6, 16, {0x5f}},		      /* segment routing, RFC 9602 */
+	{6, 7, {0xfc}},			      /* unique local */
+	{6, 9, {0xfe, 0x80}},		      /* link-local, site-local */
+	{6, 8, {0xff}},			      /* multicast */
 };
 
 static bool is_never(const struct addr *a)

@@ -889,7 +889,10 @@ START_TEST(addresses)
 		{"64:ff9b::808:808@53", true},
 		{"64:ff9b::a08:1@53", false},
 		{"64:ff9b:1::1@53", false},
+		{"64:ff9b:2::1@53", true},
 		{"100::1@53", false},
+		{"100:0:0:1::1@53", false},
+		{"100:0:0:2::1@53", true},
 		{"2001::1@53", false},
 		{"2001:2::1@53", false},
 		{"2001:10::1@53", false},
@@ -900,7 +903,11 @@ START_TEST(addresses)
 		{"2002:a08:1::1@53", false},
 		{"2002:7f00:1::1@53", false}, /* 127.0.0.1@53 */
 		{"3fff::1@53", false},
-		{"4000::1@53", false},
+		{"1::1@53", true}, /* not assigned: as any other, RFC 4291 2.4 */
+		{"4000::1@53", true},
+		{"5f00::1@53", false},
+		{"fe00::1@53", true},
+		{"febf::1@53", false},
 		{"fc00::1@53", false},
 		{"fd00::1@53", true}, /* permit_private */
 		{"fe80::1@53", false},
