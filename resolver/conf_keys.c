@@ -182,8 +182,8 @@ const struct conf_key conf_keys[] = {
 		FIELD(recursion.aggressive_nsec),
 		.def = "true",
 		.restart = true,
-		.help = "Deny names, without asking, that what a signed zone has proved "
-			"about others denies too (RFC 8198).",
+		.help = "Deny names, or answer them from a wildcard, without asking, where "
+			"what a signed zone has proved about others does (RFC 8198).",
 	},
 	{
 		.path = "recursion.negative_trust_anchors",

@@ -83,14 +83,21 @@ static const struct rrset *find_hash(struct gather *g, const struct rrset *param
 	return s;
 }
 
+/* Any NSEC3 record of the zone; NULL when there is none. */
+static const struct rrset *hash_params(struct gather *g)
+{
+	bool fits = name_len(g->zone.name) + 1 + HASH_DIGITS <= DNS_NAME_MAX;
+	return fits ? find(g, DNS_NSEC3, NULL) : NULL;
+}
+
 /* RFC 5155 8.3: the record at the closest encloser, the one that covers the name a label
  * longer, and the wildcard's. */
 static void gather_nsec3(struct gather *g, const uint8_t *name)
 {
 	uint8_t wildcard[DNS_NAME_MAX];
-	const struct rrset *params = find(g, DNS_NSEC3, NULL), *s, *over = NULL;
+	const struct rrset *params = hash_params(g), *s, *over = NULL;
 	bool at;
-	if (!params || name_len(g->zone.name) + 1 + HASH_DIGITS > DNS_NAME_MAX)
+	if (!params)
 		return;
 	for (;; name = name_parent(name), over = s) {
 		s = find_hash(g, params, name, &at);
@@ -109,10 +116,15 @@ static void gather_nsec3(struct gather *g, const uint8_t *name)
 
 /* ---- the denial ---- */
 
+static struct proof proof_of(struct gather *g)
+{
+	return (struct proof){
+		.zone = g->zone.name, .set = g->set, .n = g->n, .work = &g->work};
+}
+
 static bool prove(struct gather *g, struct rrset *out, const uint8_t *name, uint16_t type)
 {
-	const struct proof p = {
-		.zone = g->zone.name, .set = g->set, .n = g->n, .work = &g->work};
+	const struct proof p = proof_of(g);
 	*out = (struct rrset){.owner = name,
 			      .type = type,
 			      .rank = RANK_AUTHORITY,
@@ -127,17 +139,22 @@ static bool prove(struct gather *g, struct rrset *out, const uint8_t *name, uint
 }
 
 /* No longer than any part of it, RFC 8198 5.4. */
-static void complete(struct gather *g, struct rrset *out)
+static void attach(struct gather *g, struct rrset *out)
 {
-	const struct rrset *soa = find(g, DNS_SOA, g->zone.name);
 	const struct rrset **list = arena_copy(g->arena, g->set, sizeof g->set);
 	g->err = list ? g->err : ERR_NOMEM;
 	out->proof = list;
 	out->proof_n = (uint8_t)g->n;
-	out->from = g->set[0]->from;
-	out->ttl = soa ? soa->ttl : UINT32_MAX;
 	for (int i = 0; i < g->n; i++)
 		out->ttl = g->set[i]->ttl < out->ttl ? g->set[i]->ttl : out->ttl;
+}
+
+static void complete(struct gather *g, struct rrset *out)
+{
+	const struct rrset *soa = find(g, DNS_SOA, g->zone.name);
+	out->from = g->set[0]->from;
+	out->ttl = soa ? soa->ttl : UINT32_MAX;
+	attach(g, out);
 	if (!soa)
 		return;
 	out->soa_owner = soa->owner;
@@ -181,5 +198,45 @@ int denial_get(struct denial *d, struct rrset *out, struct arena *arena,
 	}
 	if (proved)
 		complete(&g, out);
+	return g.err ? g.err : proved ? DENIAL_HIT : DENIAL_MISS;
+}
+
+const uint8_t *denial_zone_of(struct denial *d, const uint8_t *name, const uint8_t *top)
+{
+	struct denial_zone z;
+	return name_within(name, top) && find_zone(&z, d, name, top) ? z.name : NULL;
+}
+
+/* One record does: it covers the name a label longer than the wildcard's encloser. */
+static bool prove_wildcard(struct gather *g, const uint8_t *name, const uint8_t *encloser,
+			   const struct rrset *over)
+{
+	g->n = 0;
+	add(g, over);
+	const struct proof p = proof_of(g);
+	return over && proof_wildcard(&p, name, encloser) == PROOF_SECURE;
+}
+
+int denial_expand(struct denial *d, struct rrset *s, struct arena *arena,
+		  const uint8_t *name, const uint8_t *zone, uint32_t now_s)
+{
+	struct gather g = {.zone = denial_zone(d, zone),
+			   .arena = arena,
+			   .now_s = now_s,
+			   .work = {.hashes = DENIAL_HASHES_MAX}};
+	const uint8_t *encloser = name_parent(s->owner), *signer = val_sig_signer(s);
+	if (!signer || !name_equal(signer, zone))
+		return DENIAL_MISS;
+	bool at, proved = prove_wildcard(&g, name, encloser, find(&g, DNS_NSEC, name));
+	const struct rrset *params = proved ? NULL : hash_params(&g);
+	if (params)
+		proved = prove_wildcard(
+			&g, name, encloser,
+			find_hash(&g, params, name_last(name, name_labels(encloser) + 1),
+				  &at));
+	if (proved) {
+		s->owner = name;
+		attach(&g, s);
+	}
 	return g.err ? g.err : proved ? DENIAL_HIT : DENIAL_MISS;
 }

@@ -1,6 +1,7 @@
 /* denial.h: what signed zones deny, for names that nobody has asked for yet.
  * Shape    an ordered index of NSEC and NSEC3 records, and of their zones' SOA, whose
- *          signatures were good; a name in, the denial that they prove out
+ *          signatures were good; a name in, the denial that they prove out, or that a
+ *          wildcard stands for it
  * Units    TTL in s; now_s is wall time, RFC 1982 order
  * Memory   put copies in, get copies into the caller's arena; one hard byte limit, taken
  *          at open and touched as it fills
@@ -49,6 +50,14 @@ void denial_put(struct denial *d, const uint8_t *zone, const struct rrset *s,
 MUST_CHECK int denial_get(struct denial *d, struct rrset *out, struct arena *arena,
 			  const uint8_t *name, uint16_t type, const uint8_t *top,
 			  uint32_t now_s);
+
+/* The deepest zone from top to name of which records are known, an end of name; or NULL.
+ */
+const uint8_t *denial_zone_of(struct denial *d, const uint8_t *name, const uint8_t *top);
+/* s, SECURE, is a wildcard's of that zone, above name. When it is proved to stand for
+ * name, RFC 8198 5.3, it becomes an RRset of name, with its proof. */
+MUST_CHECK int denial_expand(struct denial *d, struct rrset *s, struct arena *arena,
+			     const uint8_t *name, const uint8_t *zone, uint32_t now_s);
 
 /* Forgets what might deny name: its zones', and with subtree all below it; NULL forgets
  * everything. Returns how many. */

@@ -50,15 +50,8 @@ static bool addresses_act(struct judge *j, const struct rrset *s)
 	return acts(j);
 }
 
-/* Server addresses are judged by the iterator that wants them, not as answers. */
-static bool rrset_acts(struct judge *j, const struct rrset *s)
-{
-	return origin_acts(j, &s->from) ||
-	       (!j->subject.own && has_addresses(s) && addresses_act(j, s));
-}
-
-/* What proves a denial that was not asked for may be from several servers. */
-static bool denial_acts(struct judge *j, const struct rrset *s)
+/* What proves an answer that was not asked for may be from several servers. */
+static bool origins_act(struct judge *j, const struct rrset *s)
 {
 	if (origin_acts(j, &s->from))
 		return true;
@@ -70,6 +63,13 @@ static bool denial_acts(struct judge *j, const struct rrset *s)
 			return true;
 	}
 	return false;
+}
+
+/* Server addresses are judged by the iterator that wants them, not as answers. */
+static bool rrset_acts(struct judge *j, const struct rrset *s)
+{
+	return origins_act(j, s) ||
+	       (!j->subject.own && has_addresses(s) && addresses_act(j, s));
 }
 
 /* In the order in which things were learnt: the first rule to act decides. Returns the
@@ -86,7 +86,7 @@ static int first_act(struct judge *j)
 			if (rrset_acts(j, r->chain[at]))
 				return k;
 	}
-	return r->negative && denial_acts(j, r->negative) ? r->links : -1;
+	return r->negative && origins_act(j, r->negative) ? r->links : -1;
 }
 
 /* For who listens: what was judged for the first time, and passed. */

@@ -1,6 +1,7 @@
 #include "resolver/denial.h"
 #include "resolver/note.h"
 #include "resolver/resolve_parts.h"
+#include "resolver/val_proof.h"
 
 /* What will soon be gone does not help to renew it, nor what is bogus; a client wants the
  * SOA of a denial, which what came with a referral lacks. */
@@ -14,12 +15,18 @@ static int lasting(const struct resolve *r, const struct rrset *s, int got)
 	return bare || refused || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
 }
 
-static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t now_s)
+static int get_at(const struct call *c, struct rrset *out, const uint8_t *name,
+		  uint16_t type, uint32_t now_s)
 {
 	const struct resolve *r = c->r;
-	int got = rrset_cache_get(c->io.env->cache, out, r->arena, r->name[r->links],
-				  type, RANK_AUTHORITY, now_s);
+	int got = rrset_cache_get(c->io.env->cache, out, r->arena, name, type,
+				  RANK_AUTHORITY, now_s);
 	return lasting(r, out, got);
+}
+
+static int get(const struct call *c, struct rrset *out, uint16_t type, uint32_t now_s)
+{
+	return get_at(c, out, c->r->name[c->r->links], type, now_s);
 }
 
 static struct anchor find_anchor(const struct resolve_env *env, const uint8_t *name,
@@ -61,9 +68,41 @@ static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 	return lasting(r, out, got);
 }
 
+static bool is_wild(const struct rrset *s, int got)
+{
+	return got == RRSET_CACHE_HIT && s->kind == RRSET_DATA &&
+	       s->security == SECURITY_SECURE;
+}
+
+/* The wildcard that stands for the name; its type, or its alias. */
+static int look_up_wildcard(const struct call *c, struct rrset *out, const uint8_t *top)
+{
+	const struct resolve *r = c->r;
+	const struct resolve_env *env = c->io.env;
+	const uint8_t *name = r->name[r->links], *at = name;
+	const uint8_t *zone = denial_zone_of(env->denial, name, top);
+	uint8_t wildcard[DNS_NAME_MAX];
+	/* ANY wants all there is; a DS is no wildcard's. */
+	if (!zone || r->q.qtype == DNS_ANY || r->q.qtype == DNS_DS)
+		return DENIAL_MISS;
+	while (!name_equal(at, zone)) {
+		at = name_parent(at);
+		proof_wildcard_name(wildcard, at);
+		int got = get_at(c, out, wildcard, r->q.qtype, env->now_s);
+		if (got >= 0 && !is_wild(out, got))
+			got = get_at(c, out, wildcard, DNS_CNAME, env->now_s);
+		if (got < 0)
+			return got;
+		if (is_wild(out, got))
+			return denial_expand(env->denial, out, r->arena, name, zone,
+					     env->now_s);
+	}
+	return DENIAL_MISS;
+}
+
 /* What the name's zone has proved about others and so about this, RFC 8198: zones that
  * are to be validated, at or below a trust anchor and what the configuration gives. */
-static int look_up_denied(const struct call *c, struct rrset *out)
+static int look_up_proved(const struct call *c, struct rrset *out)
 {
 	const struct resolve *r = c->r;
 	const struct resolve_env *env = c->io.env;
@@ -72,8 +111,11 @@ static int look_up_denied(const struct call *c, struct rrset *out)
 		return DENIAL_MISS;
 	if (find_anchor(env, name, r->q.qtype).kind != ANCHOR_TRUST)
 		return DENIAL_MISS;
-	int got = denial_get(env->denial, out, r->arena, name, r->q.qtype,
-			     known_from(env, name, r->q.qtype), env->now_s);
+	const uint8_t *top = known_from(env, name, r->q.qtype);
+	int got =
+		denial_get(env->denial, out, r->arena, name, r->q.qtype, top, env->now_s);
+	if (got == DENIAL_MISS)
+		got = look_up_wildcard(c, out, top);
 	return lasting(r, out, got);
 }
 
@@ -109,10 +151,10 @@ int resolve_from_cache(struct call *c, struct rrset *out)
 	bool expired = false;
 	int got = look_up(c, out, env->now_s);
 	if (got == RRSET_CACHE_MISS) {
-		got = look_up_denied(c, out);
+		got = look_up_proved(c, out);
 		if (got == DENIAL_HIT)
 			known = NOTE_DENIED;
-		c->r->denied = got == DENIAL_HIT;
+		c->r->denied = got == DENIAL_HIT && out->kind != RRSET_DATA;
 	}
 	if (got == RRSET_CACHE_MISS && env->stale) {
 		got = look_up_expired(c, out);

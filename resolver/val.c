@@ -319,6 +319,21 @@ static void keep_proofs(const struct val *v, const struct rrset *s, const struct
 	}
 }
 
+/* What made s stands for other names too, RFC 8198 5.3. */
+static void keep_wildcard(const struct val *v, const struct rrset *s,
+			  const uint8_t *encloser)
+{
+	uint8_t owner[DNS_NAME_MAX];
+	struct rrset w = *s;
+	if (!v->env->denial)
+		return;
+	proof_wildcard_name(owner, encloser);
+	w.owner = owner;
+	w.security = SECURITY_SECURE;
+	w.proof_n = 0;
+	rrset_cache_put(v->env->cache, &w, v->env->now_s);
+}
+
 /* all: the proofs that were looked at are all there are. */
 static status of_proof(struct val *v, enum proof_result r, const struct rrset *s,
 		       const struct proof *p, bool all)
@@ -380,7 +395,10 @@ static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
 	if (!sig.encloser)
 		return SECURITY_SECURE;
 	bool all = take_proofs(v, &p, s, keys, list);
-	return of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s, &p, all);
+	status st = of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s, &p, all);
+	if (st == SECURITY_SECURE)
+		keep_wildcard(v, s, sig.encloser);
+	return st;
 }
 
 /* ---- the chain ---- */
