@@ -12,7 +12,8 @@ static int lasting(const struct resolve *r, const struct rrset *s, int got)
 	bool own = r->q.subject.own, bogus = s->security == SECURITY_BOGUS;
 	bool bare = s->kind != RRSET_DATA && !s->rr_n && !own && !bogus;
 	bool refused = bogus && (own || r->val.again);
-	return bare || refused || s->ttl <= r->q.refresh_s ? RRSET_CACHE_MISS : got;
+	bool due = r->q.refresh_s && s->ttl <= r->q.refresh_s;
+	return bare || refused || due ? RRSET_CACHE_MISS : got;
 }
 
 static int get_at(const struct call *c, struct rrset *out, const uint8_t *name,

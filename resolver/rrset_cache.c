@@ -30,7 +30,7 @@ struct stored {
 	uint16_t rr_n, sig_n, data_len, sigs_len, proofs_len, port;
 	int16_t why;
 	uint8_t kind, rank, security, proof_n;
-	bool cut;
+	bool cut, brief; /* brief: it came with TTL 0 */
 	uint8_t zone_at, soa_at;
 	uint8_t server_len, family;
 	uint8_t addr[16];
@@ -283,6 +283,9 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 	size_t proofs = proofs_len(s);
 	if (!whole && (type == TYPE_NXDOMAIN || type == 0 || dns_type_is_meta(type)))
 		return;
+	bool brief = ttl == 0 && s->type == DNS_DNAME && !negative;
+	if (brief)
+		ttl = RRSET_DNAME_LIFE_S;
 	if (ttl == 0 || s->data_len + s->sigs_len + proofs > RRSET_ENTRY_MAX ||
 	    s->rr_n > RRSET_RECORDS_MAX) {
 		drop_expired(c, s->owner, type, now_s);
@@ -300,6 +303,7 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 			    .security = s->security,
 			    .why = s->why,
 			    .cut = s->cut,
+			    .brief = brief,
 			    .proof_n = s->proof_n,
 			    .soa_at = offset_within(s->owner, s->soa_owner)};
 	/* A SOA from elsewhere proves nothing about this name, RFC 2308 5; without one
@@ -378,7 +382,9 @@ static int copy_out(struct rrset *out, struct arena *arena, const struct cache_e
 			      .rr_n = st->rr_n,
 			      .sig_n = st->sig_n,
 			      .proof_n = st->proof_n,
-			      .ttl = left > given ? given : left,
+			      .ttl = st->brief	    ? 0
+				     : left > given ? given
+						    : left,
 			      .stored_s = st->stored_s,
 			      .data_len = st->data_len,
 			      .sigs_len = st->sigs_len,

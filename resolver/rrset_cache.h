@@ -18,6 +18,10 @@ enum {
 	RRSET_ENTRY_MAX = 8192, /* a larger RRset is used, not cached */
 	/* RFC 2308 5: denials of more than a few hours do harm. */
 	RRSET_NEGATIVE_TTL_MAX = 3 * 3600,
+	/* A DNAME of TTL 0 would make a question of each name below it, and of a flood of
+	 * them as many. So it is kept for a second at least, as Unbound does, and told
+	 * with TTL 0; the clock has whole seconds. */
+	RRSET_DNAME_LIFE_S = 2,
 	RRSET_RECORDS_MAX = 256, /* per RRset, SECURITY.md 1A */
 	DELEGATION_SERVERS_MAX = 13,
 	DELEGATION_ADDRS_MAX = 6, /* per server */
