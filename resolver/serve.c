@@ -143,17 +143,16 @@ static enum serve_result from_local(struct call *c, enum local_kind kind,
 	return answered(c, answer_local(c->out, c->room, c->q, kind, local));
 }
 
-/* A name that is asked for shortly before it expires will be again. Not for who opted
- * out: what nobody asked for just now must not lead to a listed server. */
-static void prefetch(struct serve *s, const struct query *q, uint8_t class,
-		     uint32_t left_s)
+/* Behind the answer. Not for who opted out: what nobody asked for just now must not lead
+ * to a listed server. */
+static void look_up_again(struct serve *s, const struct query *q, uint8_t class,
+			  uint32_t left_s)
 {
 	struct question again = {
 		.qtype = q->qtype, .refresh_s = left_s + 1, .subject = {.class = class}};
-	if (!s->conf->cache.prefetch || class == POLICY_NONE)
-		return;
 	name_copy(again.qname, q->qname);
-	task_refresh(s->tasks, &again);
+	if (class != POLICY_NONE)
+		task_refresh(s->tasks, &again);
 }
 
 static enum serve_result from_cache(struct call *c, const struct answer_body *body,
@@ -161,9 +160,10 @@ static enum serve_result from_cache(struct call *c, const struct answer_body *bo
 {
 	stats_count(c->s->stats, STATS_CACHED);
 	size_t len = answer_finish(c->out, c->room, c->q, body, age->age_s, NULL);
-	/* Only now: what that brings at once may take the body's place. */
-	if (age->due && (c->q->flags & DNS_RD))
-		prefetch(c->s, c->q, class, age->left_s);
+	/* A name that is asked for shortly before it expires will be again. Only now:
+	 * what that brings at once may take the body's place. */
+	if (age->due && (c->q->flags & DNS_RD) && c->s->conf->cache.prefetch)
+		look_up_again(c->s, c->q, class, age->left_s);
 	return answered(c, len);
 }
 
@@ -173,6 +173,7 @@ static enum serve_result from_task(struct call *c, const struct policy_subject *
 	s->current_out = c->out;
 	s->current_len = 0;
 	s->current_result = SERVE_LATER;
+	s->current_expired = false;
 	enum task_result asked = task_ask(s->tasks, c->q, subject, c->from, &s->current);
 	s->current = NULL;
 	if (asked != TASK_ASKED) {
@@ -181,6 +182,9 @@ static enum serve_result from_task(struct call *c, const struct policy_subject *
 				 "too many questions at once");
 	}
 	c->len = s->current_len;
+	/* RFC 8767 5; with RD the task that told it goes on. */
+	if (s->current_expired && !(c->q->flags & DNS_RD))
+		look_up_again(s, c->q, subject->class, 0);
 	return s->current_result;
 }
 
@@ -390,6 +394,7 @@ static void deliver(struct serve *s, const struct waiter *w, const struct finish
 	if (here) {
 		s->current_result = result;
 		s->current_len = c.len;
+		s->current_expired = f->reply->expired;
 	} else {
 		s->out.send(s->out.arg, &w->from, c.out, c.len, result == SERVE_CLOSE);
 	}

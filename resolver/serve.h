@@ -39,6 +39,7 @@ struct serve {
 	uint8_t *current_out;
 	size_t current_len;
 	enum serve_result current_result;
+	bool current_expired; /* its answer has */
 	/* Room for one body, and for one late answer. */
 	uint8_t body[DNS_MESSAGE_MAX], late_out[DNS_MESSAGE_MAX];
 	uint16_t ttl_at[ANSWER_TTLS_MAX];

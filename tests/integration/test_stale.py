@@ -92,5 +92,17 @@ def refreshed(r):
     check(m.data("A") == TRUTH and not m.ede and m.answer[0].ttl <= LIFE_S, "the next answer", m)
 
 
+@test("RD=0: what is stale is told, and looked up behind the answer")
+def refreshed_without_rd(r):
+    r.must("sinkholectl", "flush")
+    equal(r.ask(NAME).data("A"), TRUTH, "before")
+    time.sleep(LIFE_S + 0.2)
+    m = r.ask(NAME, rd=False)
+    check(m.data("A") == TRUTH and m.ede[0][0] == 3, "stale at once", m)
+    time.sleep(0.5)
+    m = r.ask(NAME, rd=False)
+    check(m.data("A") == TRUTH and not m.ede, "the next answer", m)
+
+
 if __name__ == "__main__":
     harness.main(setup)
