@@ -182,7 +182,8 @@ const struct conf_key conf_keys[] = {
 		FIELD(recursion.aggressive_nsec),
 		.def = "true",
 		.restart = true,
-		.help = "Deny names, or answer them from a wildcard, without asking, where "
+		.help = "Deny names, or answer them from a wildcard, without asking, "
+			"where "
 			"what a signed zone has proved about others does (RFC 8198).",
 	},
 	{

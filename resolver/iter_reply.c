@@ -422,6 +422,8 @@ static int classify(struct iter_reply *out, const struct iter_message *m)
 		out->class = ITER_ERROR;
 	if (!err && out->class == ITER_NODATA)
 		err = read_denial(out, m, name);
+	if (!err && out->answer_n && !out->negative)
+		prove(out->answer[out->answer_n - 1], m);
 	if (!err && is_prime(out, m))
 		err = read_servers(out, m, WIRE_ANSWER, name);
 	out->second_hand =

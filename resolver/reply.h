@@ -56,7 +56,8 @@ struct rrset {
 	const uint8_t *data; /* rr_n times: 16-bit length, RDATA without compression */
 	const uint8_t *sigs; /* the RRSIGs over data, sig_n times the same */
 	const uint8_t *soa_owner; /* negative kinds with an SOA (rr_n 1), else NULL */
-	/* NSEC or NSEC3 sets that came with a denial or with a wildcard's data. */
+	/* NSEC or NSEC3 sets that came with a denial, with a wildcard's data, or with the
+	 * last set of an answer, until that has been validated. */
 	const struct rrset *const *proof;
 	uint8_t proof_n;
 	struct origin from;

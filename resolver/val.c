@@ -382,6 +382,21 @@ static status check_denial(struct val *v, struct rrset *s, const uint8_t *zone,
 			s, &p, all);
 }
 
+/* Proofs that s does not need may spare later questions: that a cut behind an alias is
+ * not signed. They are looked at while there is work to spare, and go no further. */
+static void keep_beside(struct val *v, struct rrset *s, const uint8_t *zone,
+			const struct rrset *keys)
+{
+	const struct rrset *list[RRSET_PROOF_MAX];
+	struct proof p = {.zone = zone, .work = &v->work};
+	struct rrset beside = *s;
+	if (v->env->denial && v->work.question > VAL_SIGS_QUESTION / 2) {
+		(void)take_proofs(v, &p, &beside, keys, list);
+		keep_proofs(v, &beside, &p);
+	}
+	s->proof_n = 0;
+}
+
 static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
 			 const struct rrset *keys)
 {
@@ -392,8 +407,10 @@ static status check_data(struct val *v, struct rrset *s, const uint8_t *zone,
 	if (sig.security != SECURITY_SECURE)
 		return of_sig(v, &sig, s);
 	limit_ttl(s, sig.ttl_max);
-	if (!sig.encloser)
+	if (!sig.encloser) {
+		keep_beside(v, s, zone, keys);
 		return SECURITY_SECURE;
+	}
 	bool all = take_proofs(v, &p, s, keys, list);
 	status st = of_proof(v, proof_wildcard(&p, s->owner, sig.encloser), s, &p, all);
 	if (st == SECURITY_SECURE)
@@ -667,6 +684,14 @@ static status part_status(struct val *v, const struct val_part *p)
 	return st;
 }
 
+/* What came with p may prove what next is judged by. */
+static bool tells_of(const struct val_part *p, const struct val_part *next)
+{
+	const struct rrset *s = p->set;
+	return s->kind == RRSET_DATA && s->proof_n && s->from.zone &&
+	       name_within(next->name, s->from.zone);
+}
+
 enum val_result val_check(struct val *v, const struct resolve_env *env,
 			  const struct val_part *parts, int n)
 {
@@ -679,6 +704,8 @@ enum val_result val_check(struct val *v, const struct resolve_env *env,
 		status st = part_status(v, &parts[i]);
 		waits |= st == SECURITY_UNCHECKED;
 		failed = st == SECURITY_BOGUS || st == SECURITY_INDETERMINATE;
+		if (waits && i + 1 < n && tells_of(&parts[i], &parts[i + 1]))
+			break;
 	}
 	if (v->no_room)
 		return VAL_NO_ROOM;

@@ -583,7 +583,7 @@ START_TEST(signatures_and_proofs)
 			     "a.example.com." SIG("A", "3")},
 		  .authority = {NSEC}},
 		 1,
-		 0,
+		 1,
 		 300},
 		{{.what = "only signatures are no answer",
 		  .type = DNS_A,
