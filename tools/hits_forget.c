@@ -417,10 +417,7 @@ int hits_forget(const struct cli_command *self, int argc, char **argv)
 		return status;
 	if (!x.h.client_text || !x.reason || !*x.reason)
 		return cli_fail("say whom and why: --client PREFIX --reason TEXT");
-	const struct hits_filter *f = &x.h.filter;
-	if (x.h.since || x.h.until || f->list || f->family || f->category ||
-	    x.h.entry_text || x.h.action_text || x.h.trigger_text || x.h.name_text ||
-	    x.h.limit)
+	if (hits_is_filtered(&x.h))
 		return cli_fail("forget takes no filter but --client: what is left of a "
 				"client would still tell of it");
 	status = hits_rows_open(&x.h, NULL);

@@ -317,6 +317,14 @@ static bool is_wanted(const struct hits *h, const struct hit *hit)
 			  : name_equal(hit->qname, f->name);
 }
 
+bool hits_is_filtered(const struct hits *h)
+{
+	const struct hits_filter *f = &h->filter;
+	return h->since || h->until || f->list || f->family || f->category ||
+	       h->entry_text || h->action_text || h->trigger_text || h->name_text ||
+	       h->limit;
+}
+
 /* hit_read_next(), and over the rest of a segment that crashes it. */
 static int read_next(struct hit_reader *reader, struct hit_row *row)
 {
@@ -382,18 +390,38 @@ int hits_sums_open(struct hits *h, uint64_t since_us)
 	return err ? cli_fail_file(h->dir[0], "read", err) : CLI_GO;
 }
 
-int hits_add_up(struct hits *h, struct hits_scan *scan)
+bool hits_guarded(int *result, int (*fn)(void *arg), void *arg)
 {
 	sigjmp_buf here;
-	scan->interrupted = h->interrupted;
 	if (sigsetjmp(here, 0)) {
 		crash_exit = NULL;
-		return cli_fail("a damaged segment cannot be added up: run \"export\", "
-				"which names it, and move it away");
+		return false;
 	}
 	crash_exit = &here;
-	int err = hits_scan(&h->log, scan);
+	*result = fn(arg);
 	crash_exit = NULL;
+	return true;
+}
+
+struct adding_up {
+	struct hits_log *log;
+	struct hits_scan *scan;
+};
+
+static int add_up(void *arg)
+{
+	struct adding_up *a = arg;
+	return hits_scan(a->log, a->scan);
+}
+
+int hits_add_up(struct hits *h, struct hits_scan *scan)
+{
+	struct adding_up a = {&h->log, scan};
+	int err;
+	scan->interrupted = h->interrupted;
+	if (!hits_guarded(&err, add_up, &a))
+		return cli_fail("a damaged segment cannot be added up: run \"verify\", "
+				"which names it, and move it away");
 	if (err == ERR_STOPPED)
 		return cli_fail("interrupted");
 	if (err == ERR_NOMEM)

@@ -76,6 +76,11 @@ int hits_next(struct hits *h, struct hit_row *row, int *status);
 MUST_CHECK int hits_sums_open(struct hits *h, uint64_t since_us);
 /* hits_scan() over the rest of a segment that crashes it. CLI_GO or an exit status. */
 MUST_CHECK int hits_add_up(struct hits *h, struct hits_scan *scan);
+/* fn(arg) into *result; false when it crashed inside a damaged segment: what it had open
+ * is lost then. */
+MUST_CHECK bool hits_guarded(int *result, int (*fn)(void *arg), void *arg);
+/* Any filter but --client was given, or --limit. */
+bool hits_is_filtered(const struct hits *h);
 /* Returns the exit status: what came before, or CLI_NO after trouble. */
 int hits_close(struct hits *h, int status);
 /* A moment as --since takes it. CLI_GO or an exit status after saying what is wrong. */
@@ -126,6 +131,7 @@ int hits_cleaned(const struct cli_command *self, int argc, char **argv);
 int hits_compare(const struct cli_command *self, int argc, char **argv);
 int hits_follow(const struct cli_command *self, int argc, char **argv);
 int hits_export(const struct cli_command *self, int argc, char **argv);
+int hits_verify(const struct cli_command *self, int argc, char **argv);
 int hits_hold(const struct cli_command *self, int argc, char **argv);
 int hits_forget(const struct cli_command *self, int argc, char **argv);
 int hits_key(const struct cli_command *self, int argc, char **argv);

@@ -21,6 +21,7 @@ static const struct cli_command commands[] = {
 	 "Hits now beside those of the span before", hits_compare},
 	{"follow", "", "Hits as they are stored, until Ctrl-C", hits_follow},
 	{"export", "", "Hits for others: pseudonyms, many formats", hits_export},
+	{"verify", "", "Whether every record is whole and none is missing", hits_verify},
 	{"hold", "", "Keeps the hits of a case from retention and from forget",
 	 hits_hold},
 	{"forget", "", "Erases a client", hits_forget},

@@ -11,15 +11,15 @@ HITS = 2000
 
 
 class Log:
-    def __init__(self, args, folder, hits=HITS):
+    def __init__(self, args, folder, hits=HITS, days=2):
         self.build, self.folder = args.build, folder
         self.key = os.path.join(folder, "export.key")
-        self.make(folder, hits)
+        self.make(folder, hits, days=days)
         self.run("key", "new", "--key", self.key)
         self.shown = [json.loads(x) for x in self.run("export", "--json", "--purpose", "test", "--case", "1", *self.hits).splitlines()]
 
-    def make(self, folder, hits, end=END):
-        subprocess.run([self.program("bench/hits_make"), folder, str(hits), "2", "50", "20", str(end)], check=True, stdout=subprocess.DEVNULL)
+    def make(self, folder, hits, end=END, days=2):
+        subprocess.run([self.program("bench/hits_make"), folder, str(hits), str(days), "50", "20", str(end)], check=True, stdout=subprocess.DEVNULL)
 
     def program(self, name):
         return os.path.join(self.build, name)
