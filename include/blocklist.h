@@ -76,6 +76,11 @@ struct blocklist_rr {
 };
 
 /* One entry: why something is listed. Empty strings are unknown. */
+/* What hits tell of an entry; zeros behind each word. */
+struct blocklist_word_pair {
+	char family[BLOCKLIST_WORD_MAX], category[BLOCKLIST_WORD_MAX];
+};
+
 struct blocklist_entry {
 	uint64_t id;
 	uint32_t first_listed, expires;
@@ -219,6 +224,10 @@ MUST_CHECK int blocklist_entry_of_rule(struct blocklist_view *v,
 				       struct blocklist_entry *out,
 				       const struct rule *rule,
 				       const struct blocklist_key *key);
+/* Family and category of a found rule's entry without reading that, or NULL: read it.
+ * Valid until the view is renewed. */
+const struct blocklist_word_pair *blocklist_words_of(const struct blocklist_view *v,
+						     const struct rule *rule);
 /* Walks all visible records in key order, names first; list 0xffff = of all lists.
  * each() returns 0 to go on, anything else ends the walk and is returned. */
 typedef int blocklist_each_fn(void *arg, const struct blocklist_key *key,

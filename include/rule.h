@@ -88,6 +88,7 @@ struct rule {
 	uint8_t action;	  /* enum rule_action */
 	uint8_t kind;	  /* enum rule_kind for names, RULE_ADDR_* bits for addresses */
 	uint8_t labels;	  /* names: labels of the owner; addresses: prefix bits */
+	uint16_t words;	  /* see blocklist_words_of(); 0 = look at the entry */
 };
 
 enum verdict_kind {

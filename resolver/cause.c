@@ -1,14 +1,26 @@
 #include "resolver/cause.h"
 
-void cause_find(struct cause *out, const struct policy *p, const struct verdict *v)
+static void read_entry(struct cause *out, const struct policy *p, const struct verdict *v)
 {
 	struct blocklist_key key = {.prefix = v->prefix};
-	out->list = blocklist_list(p->view, v->rule.list);
 	if (!v->prefix.addr.family)
 		name_copy(key.name, v->matched);
 	if (blocklist_entry_of_rule(p->view, &out->entry, &v->rule, &key))
-		out->entry.family[0] = out->entry.category[0] = 0,
-		out->entry.data.len = 0;
+		return;
+	out->family = out->entry.family;
+	out->category = out->entry.category;
+	out->data = &out->entry.data;
+}
+
+void cause_find(struct cause *out, const struct policy *p, const struct verdict *v)
+{
+	const struct blocklist_word_pair *words = blocklist_words_of(p->view, &v->rule);
+	out->list = blocklist_list(p->view, v->rule.list);
+	out->family = words ? words->family : "";
+	out->category = words ? words->category : "";
+	out->data = NULL;
+	if (!words || v->action == RULE_LOCAL_DATA)
+		read_entry(out, p, v);
 }
 
 /* Behind the text at out; the end of it. */
@@ -43,5 +55,5 @@ void cause_tell(struct answer_policy *out, char text[ANSWER_EDE_TEXT_MAX],
 	out->generation = p->stamp.generation;
 	out->ede = (int16_t)(why->list ? why->list->ede : DNS_EDE_BLOCKED);
 	out->text = text;
-	out->data = &why->entry.data;
+	out->data = why->data;
 }

@@ -1,6 +1,6 @@
 /* cause.h: what the store says of the rule that acts, and the answer that follows.
  * Shape    a verdict in; its list, its entry and what answer_verdict() needs out
- * Memory   no allocation; the list belongs to the policy's view
+ * Memory   no allocation; list and words belong to the policy's view
  * Threads  the policy's owner
  * Errors   none: what the store does not say stays empty */
 #ifndef SINKHOLED_CAUSE_H
@@ -11,7 +11,9 @@
 
 struct cause {
 	const struct blocklist_list *list; /* NULL = it has gone */
-	struct blocklist_entry entry; /* family, category and data at least are set */
+	const char *family, *category;
+	const struct blocklist_data *data; /* NULL = none; within entry */
+	struct blocklist_entry entry;	   /* only read when there is no shorter way */
 };
 
 void cause_find(struct cause *out, const struct policy *p, const struct verdict *v);

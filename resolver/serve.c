@@ -97,8 +97,8 @@ static bool put_hit(const struct call *c, const struct verdict *v,
 	name_copy(h.qname, c->q->qname);
 	name_copy(h.matched, v->matched);
 	copy_text(h.list, sizeof h.list, why->list ? why->list->name : "");
-	copy_text(h.family, sizeof h.family, why->entry.family);
-	copy_text(h.category, sizeof h.category, why->entry.category);
+	copy_text(h.family, sizeof h.family, why->family);
+	copy_text(h.category, sizeof h.category, why->category);
 	if (hit_ring_put(c->s->ring, &h) == HIT_NO_ROOM) {
 		stats_count(c->s->stats, STATS_DROP_UNLOGGED);
 		return false;

@@ -78,7 +78,7 @@ static void set_rule(json_t *step, const struct trace_steps *s, const struct ver
 		set_text(rule, "matched", prefix_to_text(prefix, &v->prefix));
 	else
 		set_name(rule, "matched", v->matched);
-	set_text(rule, "family", why.entry.family);
+	set_text(rule, "family", why.family);
 	json_object_set_new(step, "rule", rule);
 }
 

@@ -66,44 +66,50 @@ static void emit_kept(struct blocklist_merge *m, uint64_t key_hash,
 	emit(m, key_hash, s->bytes, &s->head, s->head.rec.from, to);
 }
 
-static void emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
-			const struct blocklist_span *before)
+static int emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
+		       const struct blocklist_span *before)
 {
 	struct blocklist_head h;
+	uint16_t words;
 	memcpy(&h, want, sizeof h);
+	int err = blocklist_intern(&m->words, &words, &m->txn, want);
+	if (err)
+		return err;
+	h.rec.words = words;
 	if (before) {
 		h.first_listed = before->head.first_listed;
 		h.rec.entry = before->head.rec.entry;
 	} else {
 		h.first_listed = h.first_listed ? h.first_listed : m->now;
-		h.rec.entry = m->txn.meta.next_entry++;
+		h.rec.entry = m->txn.meta.next_entry++ & BLOCKLIST_ENTRY_ID_MAX;
 	}
 	emit(m, key_hash, want, &h, m->next, BLOCKLIST_FOREVER);
+	return ERR_OK;
 }
 
-static void merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair stands,
-		       const uint8_t *want)
+static int merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair stands,
+		      const uint8_t *want)
 {
 	const struct blocklist_span *now = stands.now, *next = stands.next;
 	if (now && want && blocklist_entry_same(now->bytes, want)) {
 		m->changes.unchanged++;
 		emit_kept(m, key_hash, now, BLOCKLIST_FOREVER);
-		return;
+		return ERR_OK;
 	}
 	if (now && m->staged)
 		emit_kept(m, key_hash, now, m->next);
 	if (!want) {
 		m->changes.removed += now != NULL;
-		return;
+		return ERR_OK;
 	}
 	if (now)
 		m->changes.changed++;
 	else
 		m->changes.added++;
-	if (m->staged && next && blocklist_entry_same(next->bytes, want))
-		emit_kept(m, key_hash, next, BLOCKLIST_FOREVER);
-	else
-		emit_wanted(m, key_hash, want, now);
+	if (!m->staged || !next || !blocklist_entry_same(next->bytes, want))
+		return emit_wanted(m, key_hash, want, now);
+	emit_kept(m, key_hash, next, BLOCKLIST_FOREVER);
+	return ERR_OK;
 }
 
 const uint8_t *blocklist_want_kind(const struct blocklist_want *want, int kind)
@@ -211,10 +217,13 @@ int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 	if (spans < 0)
 		return spans;
 	uint64_t key_hash = blocklist_key_hash(key, k.mv_size);
+	int err = ERR_OK;
 	m->value_len = 0;
-	for (int kind = 0; kind < BLOCKLIST_KINDS; kind++)
-		merge_kind(m, key_hash, pair_of(m, span, spans, kind),
-			   blocklist_want_kind(want, kind));
+	for (int kind = 0; kind < BLOCKLIST_KINDS && !err; kind++)
+		err = merge_kind(m, key_hash, pair_of(m, span, spans, kind),
+				 blocklist_want_kind(want, kind));
+	if (err)
+		return err;
 	if (((uint8_t *)rule->mv_data)[0] == BLOCKLIST_NAME)
 		m->names += (uint64_t)want->n;
 	else
@@ -223,7 +232,7 @@ int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 	    (!old->mv_size || memcmp(m->value, old->mv_data, old->mv_size) == 0))
 		return ERR_OK;
 	m->written++;
-	int err = rules_write(m, rule, spans > 0);
+	err = rules_write(m, rule, spans > 0);
 	MDB_val value = {m->value_len, m->value};
 	return err ? err
 		   : blocklist_txn_put(&m->txn, m->txn.entries, &k, spans ? old : NULL,
@@ -232,7 +241,9 @@ int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 
 void blocklist_merge_fini(struct blocklist_merge *m)
 {
+	blocklist_interner_free(m->words);
 	free(m->rules);
+	m->words = NULL;
 	m->rules = NULL;
 	m->rules_room = 0;
 }

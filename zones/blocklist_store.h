@@ -21,18 +21,19 @@
  *   01                       META    struct blocklist_meta
  *   02 list                  LIST    struct blocklist_row
  *   03                       LMDB's record of the other database, whose name this is
- *   04 family bits address   ADDR    struct blocklist_record, one or more
- *   05 family bits address   CLIENT  struct blocklist_client_head, reason, check
- *   06 labels                NAME    struct blocklist_record, one or more
+ *   04 number                WORDS   struct blocklist_words_row
+ *   05 family bits address   ADDR    struct blocklist_record, one or more
+ *   06 family bits address   CLIENT  struct blocklist_client_head, reason, check
+ *   07 labels                NAME    struct blocklist_record, one or more
  * in the other one:
- *   07 list RULE             ENTRY   struct blocklist_head with texts, one or more
+ *   08 list RULE             ENTRY   struct blocklist_head with texts, one or more
  *
  * LMDB fills pages to the end only where keys are put behind all others of their
  * database, and half in between: so the two large kinds are the last of one each.
  *
- * list      two bytes, big endian; group too
+ * list      two bytes, big endian; group and number too
  * labels    lower case, from the root down, each behind its length byte: the keys below
- *           a name are exactly those that begin with its key, and the root is 06 alone
+ *           a name are exactly those that begin with its key, and the root is 07 alone
  * family    4 or 6, then the prefix length, then 4 or 16 bytes
  *
  * A record and its entry are written together. NAME and ADDR are for the resolver: all
@@ -51,17 +52,19 @@ enum blocklist_tag {
 	BLOCKLIST_META = 1,
 	BLOCKLIST_LIST = 2,
 	BLOCKLIST_ENTRIES = 3,
-	BLOCKLIST_ADDR = 4,
-	BLOCKLIST_CLIENT = 5,
-	BLOCKLIST_NAME = 6,
-	BLOCKLIST_ENTRY = 7,
+	BLOCKLIST_WORDS = 4,
+	BLOCKLIST_ADDR = 5,
+	BLOCKLIST_CLIENT = 6,
+	BLOCKLIST_NAME = 7,
+	BLOCKLIST_ENTRY = 8,
 };
 
 /* Name of the other database: BLOCKLIST_ENTRIES as a string. */
 #define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
-	BLOCKLIST_FORMAT = 4, /* 1 had no local data, 2 no groups, 3 no gardens */
+	BLOCKLIST_FORMAT =
+		5, /* 1: no local data, 2: no groups, 3: no gardens, 4: no words */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
 	BLOCKLIST_KINDS = 8, /* per list and key: 7 kinds of name, 7 of address */
 	BLOCKLIST_TEXTS = 6,
@@ -69,11 +72,12 @@ enum {
 	BLOCKLIST_BITS = 129, /* prefix lengths 0 to 128 */
 };
 
+#define BLOCKLIST_ENTRY_ID_MAX 0xffffffffffffULL /* a million a day for 700,000 years */
 #define BLOCKLIST_FOREVER UINT32_MAX /* "to" of a record that nothing has ended */
 
 /* No implicit padding in what follows: every byte is hashed. */
 struct blocklist_record {
-	uint64_t entry;
+	uint64_t entry : 48, words : 16; /* words: of its entry, see blocklist_words.c */
 	uint32_t from, to, starts, expires;
 	uint16_t list;
 	uint8_t kind, action;
@@ -125,6 +129,11 @@ struct blocklist_group_row {
 	uint32_t check;
 };
 
+struct blocklist_words_row {
+	struct blocklist_word_pair pair; /* zeros behind each word */
+	uint32_t check;
+};
+
 /* Behind it the reason without NUL, then the check. */
 struct blocklist_client_head {
 	uint32_t since;
@@ -153,6 +162,8 @@ struct blocklist_meta {
 	uint32_t depth[BLOCKLIST_DEPTHS];
 	uint32_t addr_bits[2][BLOCKLIST_BITS], client_bits[2][BLOCKLIST_BITS];
 	uint32_t client_rules; /* ADDR pairs with a record about clients */
+	uint32_t words;	       /* WORDS pairs: numbers 1 to that one are given */
+	uint32_t zero;
 	uint32_t check;
 };
 
@@ -161,7 +172,8 @@ _Static_assert(sizeof(struct blocklist_head) == 48, "stored form");
 _Static_assert(sizeof(struct blocklist_row) == 504, "stored form");
 _Static_assert(sizeof(struct blocklist_group_row) == 208, "stored form");
 _Static_assert(sizeof(struct blocklist_client_head) == 8, "stored form");
-_Static_assert(sizeof(struct blocklist_meta) == 128 + 4 * (128 + 4 * 129) + 8,
+_Static_assert(sizeof(struct blocklist_words_row) == 100, "stored form");
+_Static_assert(sizeof(struct blocklist_meta) == 128 + 4 * (128 + 4 * 129) + 16,
 	       "stored form");
 
 struct blocklist {
@@ -302,6 +314,21 @@ MUST_CHECK int blocklist_walk_tag(MDB_txn *txn, MDB_dbi dbi, enum blocklist_tag 
 MDB_txn *blocklist_view_txn(const struct blocklist_view *v);
 struct blocklist *blocklist_view_store(const struct blocklist_view *v);
 
+/* ---- blocklist_words.c ---- */
+
+enum { BLOCKLIST_WORDS_MAX = 4096 }; /* there are about 3,000 named families */
+
+struct blocklist_words {
+	struct blocklist_word_pair *pair; /* of number 1 first */
+	uint32_t n, room;
+};
+/* Reads those that are not there yet. */
+MUST_CHECK int blocklist_words_load(struct blocklist_words *w,
+				    const struct blocklist_meta *m, MDB_txn *txn,
+				    MDB_dbi dbi);
+MUST_CHECK int blocklist_words_read(struct blocklist_words_row *out, const MDB_val *key,
+				    const MDB_val *value);
+
 /* ---- blocklist_write.c ---- */
 
 struct blocklist_txn {
@@ -310,6 +337,13 @@ struct blocklist_txn {
 	MDB_cursor *entries, *rules; /* of the other and the unnamed database */
 	struct blocklist_meta meta;  /* written back by commit */
 };
+
+/* Numbers of a store's pairs of words, for many transactions; made at the first use. */
+struct blocklist_interner;
+/* The number of an encoded entry's pair, a new one if need be; 0: there is none left. */
+MUST_CHECK int blocklist_intern(struct blocklist_interner **table, uint16_t *number,
+				struct blocklist_txn *txn, const uint8_t *entry);
+void blocklist_interner_free(struct blocklist_interner *t);
 
 /* large: up to BLOCKLIST_TXN_CHANGES keys are going to change. */
 MUST_CHECK int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl,
@@ -385,6 +419,7 @@ struct blocklist_want {
 /* Brings keys of one list from what stands to what is wanted. */
 struct blocklist_merge {
 	struct blocklist_txn txn;
+	struct blocklist_interner *words;
 	uint16_t list;
 	uint32_t version; /* of the list: decides what is visible now */
 	uint32_t next;	  /* version that new records begin with */

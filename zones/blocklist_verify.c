@@ -42,7 +42,7 @@ static int verify_rules(struct verify *f, const MDB_val *k, const MDB_val *v)
 	for (size_t at = 0; at < v->mv_size; at += sizeof(struct blocklist_record)) {
 		struct blocklist_record r;
 		memcpy(&r, (const uint8_t *)v->mv_data + at, sizeof r);
-		if (r.check != blocklist_record_check(h, &r) ||
+		if (r.check != blocklist_record_check(h, &r) || r.words > f->sum.words ||
 		    r.list >= BLOCKLIST_LISTS_MAX || !f->row[r.list].name[0])
 			return ERR_DAMAGED;
 		f->records++;
@@ -110,6 +110,7 @@ static int verify_entry(struct verify *f, const MDB_val *k, const MDB_val *v)
 static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MDB_val *v)
 {
 	MDB_val again, key = *k;
+	struct blocklist_words_row words;
 	uint64_t d[2];
 	uint8_t tag = *(uint8_t *)k->mv_data;
 	if (tag == BLOCKLIST_ENTRIES) /* LMDB's; its other database is read next */
@@ -138,6 +139,8 @@ static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MD
 		return verify_client(f, k, v);
 	case BLOCKLIST_GROUP:
 		return verify_group(f, k, v);
+	case BLOCKLIST_WORDS:
+		return blocklist_words_read(&words, k, v);
 	case BLOCKLIST_ENTRY:
 		return verify_entry(f, k, v);
 	default:
@@ -187,7 +190,8 @@ static int verify_sums(struct verify *f, const struct blocklist_meta *m)
 	struct blocklist_meta *s = &f->sum;
 	bool same = s->pairs == m->pairs && s->names == m->names &&
 		    s->addresses == m->addresses && s->clients == m->clients &&
-		    s->entries == m->entries && f->records == f->entry_records &&
+		    s->entries == m->entries && s->words == m->words &&
+		    f->records == f->entry_records &&
 		    s->client_rules == m->client_rules &&
 		    !memcmp(s->digest, m->digest, sizeof s->digest) &&
 		    !memcmp(s->depth, m->depth, sizeof s->depth) &&

@@ -21,6 +21,7 @@ struct blocklist_view {
 	bool client_rules;
 	struct blocklist_list *lists; /* by id; version 0: none of that id */
 	uint32_t lists_n, lists_room;
+	struct blocklist_words words;
 };
 
 int blocklist_view_open(struct blocklist_view **out, struct blocklist *bl)
@@ -56,6 +57,7 @@ void blocklist_view_close(struct blocklist_view *v)
 		mdb_txn_abort(v->txn);
 	blocklist_classes_close(v->classes);
 	free(v->lists);
+	free(v->words.pair);
 	free(v);
 }
 
@@ -114,6 +116,11 @@ static int view_load(struct blocklist_view *v)
 	if (err)
 		return err;
 	v->client_rules = m.client_rules > 0;
+	if (m.epoch != v->stamp.epoch || m.words < v->words.n)
+		v->words.n = 0;
+	err = blocklist_words_load(&v->words, &m, v->txn, v->bl->dbi);
+	if (err)
+		return err;
 	if (m.lists_revision != v->lists_revision) {
 		v->lists_revision = 0;
 		err = lists_read(v);
@@ -176,6 +183,12 @@ const struct blocklist_list *blocklist_list_named(const struct blocklist_view *v
 	return NULL;
 }
 
+const struct blocklist_word_pair *blocklist_words_of(const struct blocklist_view *v,
+						     const struct rule *r)
+{
+	return r->words && r->words <= v->words.n ? &v->words.pair[r->words - 1] : NULL;
+}
+
 /* ---- collecting rules ---- */
 
 /* Lists whose wildcards above end here. */
@@ -236,6 +249,7 @@ static struct rule rule_of(const struct blocklist_record *r, unsigned labels)
 {
 	return (struct rule){
 		.entry = r->entry,
+		.words = r->words,
 		.starts = r->starts,
 		.expires = r->expires,
 		.list = r->list,

@@ -227,6 +227,9 @@ void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by)
 		m->clients += (uint64_t)(int64_t)by;
 		m->client_bits[family][bits] += (uint32_t)by;
 		break;
+	case BLOCKLIST_WORDS:
+		m->words += (uint32_t)by;
+		break;
 	case BLOCKLIST_ENTRY:
 		m->entries += (uint64_t)(int64_t)by;
 		break;
