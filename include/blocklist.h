@@ -321,9 +321,10 @@ struct blocklist_delta;
 MUST_CHECK int blocklist_delta_open(struct blocklist_delta **out, struct blocklist *bl,
 				    const char *list);
 /* add false: out with it, for local data with those of its records. Markers (RULE_ENT)
- * are made and removed here, those put are passed over. ERR_RANGE: this cannot be told
- * from the change alone (a wildcard above thousands of names, data that was cut, what
- * goes was not there): import all of the list. */
+ * are made and removed here, those put are passed over. ERR_NOENT: what goes is not
+ * there as it is told; ERR_RANGE: this cannot be told from the change alone (a wildcard
+ * above thousands of names, data that was cut). Unless the caller knows why: import all
+ * of the list. */
 MUST_CHECK int blocklist_delta_put(struct blocklist_delta *d,
 				   const struct blocklist_item *item, bool add);
 /* What commit would change. */

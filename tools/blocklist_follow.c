@@ -50,7 +50,7 @@ struct follow {
 	int stop_fd;				     /* an eventfd: all end */
 	struct pollfd poll[1 + 2 * CONF_LISTEN_MAX]; /* signals; UDP and TCP of each */
 	/* options */
-	const char *list, *name, *primary, *key, *listen_text, *reason;
+	const char *list, *name, *primary, *key, *listen_text, *reason, *force;
 	long precedence;
 	bool once, fresh;
 	bool from_conf; /* zones are the configuration's */
@@ -424,9 +424,11 @@ static int find_listen(struct follow *f)
 
 static int prepare(struct follow *f)
 {
-	if (f->fresh && (!f->reason || !*f->reason))
-		return cli_fail("--fresh needs --reason TEXT: it is recorded with the "
-				"change");
+	if ((f->fresh || f->force) && (!f->reason || !*f->reason))
+		return cli_fail("%s needs --reason TEXT: it is recorded with the change",
+				f->fresh ? "--fresh" : "--force");
+	if (f->force && !f->once)
+		return cli_fail("--force is for --once: what it lets pass is one change");
 	int status = count_zones(f);
 	if (status == CLI_GO)
 		status = find_zones(f);
@@ -440,7 +442,9 @@ static int prepare(struct follow *f)
 		z->zone.cli = &f->cli;
 		z->zone.tool = &f->tool;
 		z->zone.stop_fd = f->stop_fd;
+		z->zone.conf = f->conf;
 		z->zone.fresh = f->fresh;
+		z->zone.force = f->force;
 		z->zone.reason = f->reason;
 		z->wake_fd = eventfd(0, EFD_CLOEXEC);
 		if (f->stop_fd < 0 || z->wake_fd < 0)
@@ -488,8 +492,10 @@ int tool_follow(const struct cli_command *self, int argc, char **argv)
 		{"once", CLI_FLAG, &f->once, NULL, "ask once, and end", 0, 0},
 		{"fresh", CLI_FLAG, &f->fresh, NULL,
 		 "take the zone whole, though it be older or far shorter", 0, 0},
+		{"force", CLI_MAYBE, &f->force, "WHAT",
+		 "with --once: what import --force takes", 0, 0},
 		{"reason", CLI_TEXT, &f->reason, "TEXT",
-		 "why; must be given with --fresh", 0, 0},
+		 "why; must be given with --fresh and --force", 0, 0},
 		{0},
 	};
 	int status = cli_parse(&f->cli, self, options, 0, 0, argc, argv);

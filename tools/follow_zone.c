@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "include/hash.h"
+#include "tools/blocklist_gate.h"
 #include "tools/follow_zone.h"
 
 /* A whole zone goes through the import of this program, in a process of its own: with all
@@ -28,6 +29,7 @@ enum {
 	/* P5: no SOA makes a list stand for ever. */
 	EXPIRE_MOST_S = BLOCKLIST_LEASE_S,
 	IMPORT_ARGS = 24,
+	FORCE_MAX = 256,
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -44,25 +46,25 @@ say(const struct follow_zone *z, const char *format, ...)
 /* ---- the list ---- */
 
 struct standing {
-	bool known; /* it holds what the zone was at serial */
+	bool known; /* it holds what the zone was at its serial */
 	bool frees; /* all of its rules let through */
-	uint32_t serial;
-	uint64_t rules;
+	struct blocklist_list list;
 };
 
 static int look(const struct follow_zone *z, struct standing *out)
 {
 	struct blocklist_view *v;
-	*out = (struct standing){0};
+	memset(out, 0, sizeof *out);
 	int err = blocklist_view_open(&v, z->tool->bl);
 	if (err)
 		return err;
 	err = blocklist_view_renew(v);
 	const struct blocklist_list *l = err ? NULL : blocklist_list_named(v, z->list);
-	if (l)
-		*out = (struct standing){l->serial != 0 || z->zero,
-					 l->action == RULE_PASSTHRU, l->serial,
-					 l->names + l->addresses};
+	if (l) {
+		out->known = l->serial != 0 || z->zero;
+		out->frees = l->action == RULE_PASSTHRU;
+		out->list = *l;
+	}
 	blocklist_view_close(v);
 	return err;
 }
@@ -94,17 +96,27 @@ static int confirm(const struct follow_zone *z, const struct standing *was,
 
 struct applying {
 	struct blocklist_delta *delta;
+	struct gate gate;
 	bool add;
 };
 
+/* What an import would leave out at the gate is left out here, too. */
 static int each_item(void *arg, const struct blocklist_item *item, uint64_t line)
 {
 	struct applying *a = arg;
 	(void)line;
-	return blocklist_delta_put(a->delta, item, a->add);
+	if (!a->add) {
+		int err = blocklist_delta_put(a->delta, item, false);
+		return err == ERR_NOENT && gate_item(&a->gate, item, 0) != FEED_WORD
+			       ? ERR_OK
+			       : err;
+	}
+	int why = gate_item(&a->gate, item, 0);
+	if (why != FEED_WORD)
+		return why == FEED_SKIP_POPULAR ? ERR_REFUSED : ERR_OK;
+	return blocklist_delta_put(a->delta, item, true);
 }
 
-/* What an import would leave out is left out here, too. */
 static int each_skip(void *arg, enum feed_skip why, uint64_t line, const char *text)
 {
 	(void)arg, (void)why, (void)line, (void)text;
@@ -112,17 +124,17 @@ static int each_skip(void *arg, enum feed_skip why, uint64_t line, const char *t
 }
 
 static int apply_parts(const struct follow_zone *z, const struct transfer_zone *got,
-		       struct blocklist_delta *d)
+		       struct applying *a)
 {
+	const struct feed_callbacks cb = {each_item, each_skip, NULL, a};
 	int err = ERR_OK;
 	for (int i = 0; !err && i < got->parts; i++) {
 		const struct transfer_part *p = &got->part[i];
 		const struct feed_options options = {.format = FEED_RPZ,
 						     .origin = z->text,
 						     .now = (uint32_t)time(NULL)};
-		struct applying a = {d, p->add};
-		const struct feed_callbacks cb = {each_item, each_skip, NULL, &a};
 		struct feed_result r;
+		a->add = p->add;
 		if (p->len)
 			err = feed_read_memory(&r, got->text + p->at, p->len, &options,
 					       &cb);
@@ -130,18 +142,46 @@ static int apply_parts(const struct follow_zone *z, const struct transfer_zone *
 	return err;
 }
 
+/* All of it, with the gates that an import has. */
+static int put_all(const struct follow_zone *z, const struct standing *was,
+		   const struct transfer_zone *got, struct blocklist_delta *d)
+{
+	struct applying a = {.delta = d};
+	struct gate_options o = {.conf = z->conf,
+				 .folder = z->tool->dir,
+				 .list = z->list,
+				 .action = -1,
+				 .precedence = -1};
+	char why[GATE_WHY_MAX];
+	int err = blocklist_view_open(&o.view, z->tool->bl);
+	if (!err)
+		err = blocklist_view_renew(o.view);
+	if (!err && gate_open(&a.gate, &o) == CLI_GO) {
+		struct blocklist_changes c;
+		err = apply_parts(z, got, &a);
+		c = blocklist_delta_changes(d);
+		if (!err && gate_share(&a.gate, why, &was->list, &c) != GATE_FITS)
+			err = ERR_REFUSED;
+		gate_close(&a.gate);
+	} else if (!err) {
+		err = ERR_REFUSED; /* gate_open() has told why; an import would, too */
+	}
+	blocklist_view_close(o.view);
+	return err;
+}
+
 static int record(const struct follow_zone *z, const struct standing *was,
 		  const struct transfer_zone *got, const struct blocklist_changes *c)
 {
 	json_t *what = json_pack("{ss ss sI sI sI sI sI}", "list", z->list, "zone",
-				 z->text, "serial_before", (json_int_t)was->serial,
+				 z->text, "serial_before", (json_int_t)was->list.serial,
 				 "serial", (json_int_t)got->soa.serial, "added",
 				 (json_int_t)c->added, "changed", (json_int_t)c->changed,
 				 "removed", (json_int_t)c->removed);
 	return tool_record(z->tool, "follow", what) == CLI_GO ? ERR_OK : ERR_IO;
 }
 
-/* ERR_RANGE, ERR_REFUSED: an import of the whole zone has to judge. */
+/* ERR_RANGE, ERR_NOENT, ERR_REFUSED: an import of the whole zone has to judge. */
 static int apply(const struct follow_zone *z, const struct standing *was,
 		 const struct transfer_zone *got)
 {
@@ -149,20 +189,17 @@ static int apply(const struct follow_zone *z, const struct standing *was,
 	int err = blocklist_delta_open(&d, z->tool->bl, z->list);
 	if (err)
 		return err;
-	err = apply_parts(z, got, d);
+	err = put_all(z, was, got, d);
 	struct blocklist_changes c = blocklist_delta_changes(d);
-	if (!err && (was->rules + c.added - c.removed) * 100 <
-			    was->rules * (100 - TOOL_SHRINK_PERCENT))
-		err = ERR_REFUSED;
 	if (!err)
 		err = blocklist_delta_commit(d, got->soa.serial,
 					     lease_of(was, &got->soa));
 	blocklist_delta_close(d);
 	if (err)
 		return err;
-	say(z, "serial %u to %u: %llu added, %llu changed, %llu removed", was->serial,
-	    got->soa.serial, (unsigned long long)c.added, (unsigned long long)c.changed,
-	    (unsigned long long)c.removed);
+	say(z, "serial %u to %u: %llu added, %llu changed, %llu removed",
+	    was->list.serial, got->soa.serial, (unsigned long long)c.added,
+	    (unsigned long long)c.changed, (unsigned long long)c.removed);
 	return record(z, was, got, &c);
 }
 
@@ -213,18 +250,35 @@ static int await(const struct follow_zone *z, pid_t pid)
 	return WIFEXITED(status) && WEXITSTATUS(status) == CLI_NO ? ERR_REFUSED : ERR_IO;
 }
 
+/* A zone may begin without rules; that it lost all of them needs a person. */
+static bool force_of(char out[FORCE_MAX], const struct follow_zone *z,
+		     const struct standing *was, const struct transfer_zone *got)
+{
+	bool begins = got->empty && was->list.names + was->list.addresses == 0;
+	if (z->force && !*z->force)
+		snprintf(out, FORCE_MAX, "--force");
+	else
+		snprintf(out, FORCE_MAX, "--force=%s%s%s", z->force ? z->force : "",
+			 z->force && (z->fresh || begins) ? "," : "",
+			 z->fresh ? "shrink,growth,empty"
+			 : begins ? "empty"
+				  : "");
+	return z->force || z->fresh || begins;
+}
+
 static int import(const struct follow_zone *z, const struct standing *was,
 		  const struct transfer_zone *got, const char *primary)
 {
-	char lease[24], precedence[24], reason[DNS_NAME_TEXT_MAX + 256];
+	char lease[24], precedence[24], force[FORCE_MAX];
+	char reason[DNS_NAME_TEXT_MAX + 256];
 	const char *args[IMPORT_ARGS];
 	int n = 0;
 	pid_t pid;
 	snprintf(lease, sizeof lease, "%us", lease_of(was, &got->soa));
 	snprintf(precedence, sizeof precedence, "%ld", z->precedence);
 	snprintf(reason, sizeof reason, "transfer of %s serial %u from %s%s%s", z->text,
-		 got->soa.serial, primary, z->fresh ? ": " : "",
-		 z->fresh ? z->reason : "");
+		 got->soa.serial, primary, z->reason ? ": " : "",
+		 z->reason ? z->reason : "");
 	const char *const fixed[] = {"sinkhole-blocklist", "import", "--list",	 z->list,
 				     "--format",	   "rpz",    "--origin", z->text,
 				     "--reason",	   reason};
@@ -238,11 +292,8 @@ static int import(const struct follow_zone *z, const struct standing *was,
 		args[n++] = "-c", args[n++] = z->cli->conf_file;
 	if (z->cli->state)
 		args[n++] = "--state", args[n++] = z->cli->state;
-	/* A zone may begin without rules; that it lost all of them needs a person. */
-	if (z->fresh)
-		args[n++] = "--force=shrink,empty";
-	else if (was->rules == 0)
-		args[n++] = "--force=empty";
+	if (force_of(force, z, was, got))
+		args[n++] = force;
 	args[n++] = "-";
 	args[n] = NULL;
 	int err = start_import(z, &pid, (char *const *)(void *)args, got->file);
@@ -258,7 +309,7 @@ static void refuse(struct follow_zone *z, struct transfer *t, uint32_t serial)
 	z->refused_ms = cli_now_ms() + REFUSED_MS;
 	snprintf(t->why, sizeof t->why,
 		 "serial %u was refused, the list is as it was; see above, then take it "
-		 "with --once --fresh --reason TEXT, or have it put right",
+		 "with --once --force --reason TEXT, or have it put right",
 		 serial);
 }
 
@@ -284,8 +335,9 @@ static int fetch(struct follow_zone *z, struct transfer *t, const struct addr *p
 		 const struct standing *was, bool incremental)
 {
 	struct transfer_zone got = {.file = -1};
-	int err = transfer_zone(t, &got, z->tool->dir, incremental, was->serial);
-	if (!err && was->known && !z->fresh && !soa_newer(got.soa.serial, was->serial)) {
+	int err = transfer_zone(t, &got, z->tool->dir, incremental, was->list.serial);
+	if (!err && was->known && !z->fresh &&
+	    !soa_newer(got.soa.serial, was->list.serial)) {
 		snprintf(t->why, sizeof t->why, "it sends the older serial %u",
 			 got.soa.serial);
 		err = ERR_FORMAT;
@@ -315,17 +367,17 @@ static int judge_soa(struct follow_zone *z, struct transfer *t,
 {
 	if (z->fresh)
 		return ERR_OK;
-	if (was->known && soa->serial == was->serial) {
+	if (was->known && soa->serial == was->list.serial) {
 		int err = confirm(z, was, soa);
 		snprintf(t->why, sizeof t->why, "the list cannot be renewed: %s",
 			 err_text(err));
 		z->soa = *soa;
 		return err ? err : ERR_EXIST;
 	}
-	if (was->known && !soa_newer(soa->serial, was->serial)) {
+	if (was->known && !soa_newer(soa->serial, was->list.serial)) {
 		snprintf(t->why, sizeof t->why,
 			 "its serial %u is older than ours, %u: not taken", soa->serial,
-			 was->serial);
+			 was->list.serial);
 		return ERR_REFUSED;
 	}
 	if (soa->serial == z->refused && cli_now_ms() < z->refused_ms) {
@@ -346,7 +398,7 @@ static int one_primary(struct follow_zone *z, struct transfer *t,
 		err = judge_soa(z, t, was, &soa);
 	if (err)
 		return err == ERR_EXIST ? ERR_OK : err;
-	bool incremental = was->known && !z->fresh;
+	bool incremental = was->known && !z->fresh && !z->force;
 	err = incremental ? fetch(z, t, primary, was, true) : ERR_VERSION;
 	if (err == ERR_OK || err == ERR_STOPPED || err == ERR_ACCESS || err == ERR_BUSY)
 		return err;

@@ -18,8 +18,11 @@
 struct follow_zone {
 	/* the owner's */
 	const struct cli *cli;
+	const struct conf *conf;
 	struct tool *tool;
 	const char *list, *reason;
+	const char *
+		force; /* what an import's gates let pass once, as its --force; or NULL */
 	uint8_t zone[DNS_NAME_MAX];
 	struct addr primary[CONF_SERVERS_MAX];
 	int primaries;

@@ -56,6 +56,7 @@ struct transfer_zone {
 	char *text;
 	struct transfer_part *part;
 	int parts;
+	bool empty; /* a whole zone, with nothing but SOA and NS */
 	struct soa soa;
 };
 

@@ -54,6 +54,7 @@ static int write_record(struct reading *r, const struct wire_rr *rr)
 				     "a record of the zone is malformed");
 	if (r->records++ == ZONE_RECORDS_MAX)
 		return transfer_fail(r->t, ERR_FORMAT, "it sends more than any list has");
+	r->out->empty = r->out->empty && (rr->type == DNS_NS || rr->type == DNS_SOA);
 	name_to_text(owner, rr->owner);
 	if (rr->type == DNS_CNAME) {
 		name_to_text(target, r->rdata);
@@ -161,6 +162,7 @@ static int first_record(struct reading *r, const struct wire_rr *rr,
 	if (soa)
 		return transfer_fail(r->t, ERR_FORMAT, "the zone that it sends is empty");
 	int err = begin_whole(r);
+	r->out->empty = true;
 	r->at = WHOLE;
 	return err ? err : write_record(r, rr);
 }

@@ -284,15 +284,15 @@ static int take_out(struct blocklist_delta *d, struct place *p,
 	uint8_t entry[BLOCKLIST_ENTRY_MAX];
 	struct blocklist_item stands;
 	if (!was) /* the list is not what its source takes it for */
-		return ERR_RANGE;
+		return ERR_NOENT;
 	blocklist_entry_decode(&stands, was);
 	stands.key = item->key;
 	if (stands.action != item->action)
-		return ERR_RANGE;
+		return ERR_NOENT;
 	if (stands.action == RULE_LOCAL_DATA) {
 		struct blocklist_data all = stands.entry.data;
 		if (!data_without(&stands.entry.data, &all, &item->entry.data))
-			return ERR_RANGE;
+			return ERR_NOENT;
 		if (stands.entry.data.len) {
 			blocklist_entry_encode(entry, &stands);
 			return put_kind(d, p, item->kind, entry);

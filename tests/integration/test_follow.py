@@ -320,6 +320,37 @@ def refused(args, folder):
         until("the next serial", 5, lambda: f.list()["serial"] == 3, f.said)
 
 
+@test("the gates of an import stand before changes, too; what they let pass once is recorded")
+def gates(args, folder):
+    state, r, s = {"serial": 1, "names": NAMES + ["co.uk"]}, rule_rr, soa_rr
+    with Puppet(honest(state)) as p:
+        f = Follower(args, folder, "gates", [p.port], secret=None)
+        popular, conf = os.path.join(folder, "popular"), os.path.join(folder, "gates.yaml")
+        with open(popular, "w") as out:
+            out.write("1,popular.example.net\n")
+        with open(conf, "w") as out:
+            json.dump({"state": f.state, "gates": {"popular": popular, "own_names": ["own.example.net"]}, "lists": [
+                {"name": "isac", "zone": ZONE, "primary": ["127.0.0.1@%d" % p.port]}]}, out)
+        f.args = ["follow", "-c", conf]
+        f.once()
+        equal(set(f.rules()), set(NAMES), "a public suffix is left out")
+        state.update(serial=2, ixfr=[[s(2), s(1), r("co.uk"), s(2), r("www.own.example.net"), r("two.example.org"), s(2)]])
+        check("1 added, 0 changed, 0 removed" in f.once(), "one's own name is left out, and a suffix that was goes")
+        equal(set(f.rules()), set(NAMES) | {"two.example.org"}, "rules")
+        both = NAMES + ["two.example.org", "popular.example.net"]
+        state.update(serial=3, names=both, ixfr=[[s(3), s(2), s(3), r("popular.example.net"), s(3)]])
+        check("popular" in f.once(status=1), "a popular name")
+        equal((f.list()["serial"], len(f.rules())), (2, 11), "as it was")
+        f.once("--force=popular", status=2)
+        f.once("--force=popular", "--reason", "it is infected")
+        equal((f.list()["serial"], len(f.rules())), (3, 12), "forced")
+        state.update(serial=2)
+        check("older" in f.once("--force", "--reason", "test", status=1), "an older serial is no gate's")
+        with open(os.path.join(f.state, "blocklist", "changes.jsonl")) as record:
+            last = json.loads(record.readlines()[-1])
+        check(last["forced"] and last["force"] == "popular" and "it is infected" in last["reason"], "record", last)
+
+
 @test("serial 0 is one like any other; an SOA's expire of years is a month")
 def zero(args, folder):
     state = {"serial": 0xffffffff, "names": NAMES, "expire": 2 ** 31}
