@@ -13,9 +13,9 @@ localstatedir ?= /var
 mandir ?= $(prefix)/share/man
 
 PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
-PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c libpsl
+PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c libpsl libpcap
 DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
-	libjansson-dev libssl-dev libidn2-dev libyajl-dev libpsl-dev publicsuffix libfstrm-dev \
+	libjansson-dev libssl-dev libidn2-dev libyajl-dev libpsl-dev publicsuffix libpcap-dev libfstrm-dev \
 	libprotobuf-c-dev protobuf-c-compiler
 DEBS_CHECK = nsd bind9 knot dnsperf unbound bind9-dnsutils bind9-utils nftables python3 python3-dnspython \
 	python3-cryptography fstrm-bin dnstap-ldns procps iproute2 util-linux \

@@ -22,6 +22,7 @@ owners 'ldns/.*' 'zones/(zone_file|feed_data)\.c|resolver/val_sig\.c|(tools|test
 owners 'idn2\.h' 'zones/feed_word\.c'
 owners 'yajl/.*' 'zones/feed_json\.c'
 owners 'libpsl\.h' 'tools/blocklist_gate\.[ch]'
+owners 'pcap/.*' 'tools/blocklist_simulate\.c'
 owners 'yaml\.h' 'resolver/conf\.c'
 [ $bad = 0 ] && echo "layers: clean"
 exit $bad

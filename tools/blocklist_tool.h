@@ -61,6 +61,7 @@ char *tool_time(char out[CLI_TIME_TEXT_MAX], uint32_t t);
 int tool_import(const struct cli_command *self, int argc, char **argv);
 int tool_check(const struct cli_command *self, int argc, char **argv);
 int tool_diff(const struct cli_command *self, int argc, char **argv);
+int tool_simulate(const struct cli_command *self, int argc, char **argv);
 int tool_follow(const struct cli_command *self, int argc, char **argv);
 int tool_add(const struct cli_command *self, int argc, char **argv);
 int tool_remove(const struct cli_command *self, int argc, char **argv);

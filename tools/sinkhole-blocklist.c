@@ -9,6 +9,8 @@ static const struct cli_command commands[] = {
 	{"check", "FILE|- [FILE ...]", "Reads files and tells what an import would take",
 	 tool_check},
 	{"diff", "FILE|- [FILE ...]", "Shows what an import would change", tool_diff},
+	{"simulate", "FILE|-", "Tells what of a log or capture would have been blocked",
+	 tool_simulate},
 	{"follow", "", "Keeps lists as the zones of others, by zone transfer",
 	 tool_follow},
 	{"add", "NAME|PREFIX", "Lists one name or prefix", tool_add},

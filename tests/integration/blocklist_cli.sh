@@ -45,7 +45,7 @@ rules() { "$tool" list --state "$dir/state" "$@" | cut -f 1-4,6- | sort; }
 is() { if [ "$1" = "$2" ]; then ok; else bad "$3: \"$1\", not \"$2\""; fi; }
 
 # ---- help and version
-for c in import check diff add remove explain list lists export stats verify client group backup restore compact promote; do
+for c in import check diff simulate add remove explain list lists export stats verify client group backup restore compact promote; do
 	expect 0 "usage: sinkhole-blocklist $c" $c --help
 done
 "$tool" --version >"$out" 2>"$err"; is "$?:$(cut -d ' ' -f 1 "$out")" 0:sinkhole-blocklist "--version"
@@ -232,6 +232,52 @@ expect 0 "removed" remove --reason t www.popular.example
 expect 0 "for ever" add --reason "our customer" --never-block evil.warned.example
 expect 0 "let through, by list never-block" explain evil.warned.example
 refuse 2 "leave --action out" add --reason t --never-block --action nxdomain a.example.net
+
+# ---- simulate: what the store, or a list that is not in it, would have done with questions that were asked
+python3 - <<'END'
+import struct
+def message(name):
+    q = b"".join(bytes([len(l)]) + l for l in name.encode().split(b".")) + b"\0"
+    return struct.pack(">HHHHHH", 1, 0x100, 1, 0, 0, 0) + q + struct.pack(">HH", 1, 1)
+def udp(p): return struct.pack(">HHHH", 4000, 53, len(p) + 8, 0) + p
+def tcp(p): return struct.pack(">HHIIBBHHH", 4000, 53, 1, 1, 0x50, 0x18, 512, 0, 0) + struct.pack(">H", len(p)) + p
+def ip4(p, n, last): return struct.pack(">BBHHHBBH4s4s", 0x45, 0, len(p) + 20, 1, 0, 64, n, 0, bytes([192, 0, 2, last]), bytes(4)) + p
+frames = [ip4(udp(message("x.c2.test")), 17, 1), ip4(tcp(message("beacon.test")), 6, 2), ip4(udp(message("www.example.org")), 17, 3)]
+out = struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)
+for f in frames:
+    f = bytes(12) + b"\x08\x00" + f
+    out += struct.pack("<IIII", 0, 0, len(f), len(f)) + f
+open("capture", "wb").write(out)
+open("wifi", "wb").write(struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 105))
+END
+printf '%s\n' 'x.c2.test 192.0.2.1 2026-01-01T00:00:00Z' 'beacon.test,192.0.2.2' '{"qname":"www.example.org","client":"192.0.2.3"}' \
+	'# no question' 'a..b' >asked
+printf '%020000d\n' 0 >>asked
+simulated() { # WANT ARGUMENTS...
+	is "$("$tool" simulate --state "$dir/state" --json "${@:2}" 2>"$err" | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+print(d["questions"], d["blocked"], d["clients"], d["unreadable"], d["popular"], d["local"],
+      [(r["rule"], r["list"], r["hits"]) for r in d["top_rules"]], "top_clients" in d)')" "$1" "simulate ${*:2}"
+}
+before=$(rules)
+both="[('beacon.test', 'sample', 1), ('c2.test', 'sample', 1)]"
+simulated "3 2 2 2 0 0 $both False" asked
+simulated "3 2 2 0 0 0 $both False" capture
+simulated "3 2 2 0 0 0 $both True" --clients --pcap - <capture
+printf '7,x.c2.test\n' >best
+simulated "3 2 2 2 1 0 $both False" --popular best asked
+printf 'example.org\n' >tomorrow
+simulated "3 1 1 2 0 2 [('example.org', 'candidate', 1)] False" --candidate tomorrow asked
+simulated "3 1 1 2 0 2 [('example.org', 'sample', 1)] False" --candidate tomorrow --list sample asked
+simulated "3 3 3 2 0 0 [('beacon.test', 'sample', 1), ('c2.test', 'sample', 1), ('example.org', 'new', 1)] False" --candidate tomorrow --list new asked
+is "$(rules)" "$before" "the store after a simulation"
+expect 0 "66.6667 %" simulate asked
+if "$tool" simulate --state "$dir/state" asked | grep -q '192\.0'; then bad "simulate shows addresses unasked"; else ok; fi
+refuse 2 "link of type 105" simulate wifi
+refuse 2 "about a --candidate" simulate --list sample asked
+refuse 2 "No such file" simulate absent
+is "$(ls -d "${TMPDIR:-/var/tmp}"/sinkhole-simulate-* 2>/dev/null)" "" "a simulation leaves nothing"
 
 # ---- by hand
 expect 0 "listed hand.example.net" add hand.example.net --reason because --authority court --expires 14d
