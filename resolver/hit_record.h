@@ -23,6 +23,7 @@ enum {
 	HIT_RULE_MAX = 8 + 3 + (1 + 1 + 16) + (1 + DNS_NAME_MAX) + HIT_LIST_MAX +
 		       2 * HIT_FAMILY_MAX,
 	/* boot, worker; type, transport, clock; listener with port, proxy */
+	HIT_WAY_RING = 8 + 2, /* boot, worker: these come first */
 	HIT_WAY_MAX = 8 + 2 + 2 + 2 + (1 + 2 + 16) + (1 + 16),
 };
 

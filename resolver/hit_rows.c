@@ -188,13 +188,27 @@ static int get_question(struct hit *out, uint8_t flags, const uint8_t *p, size_t
 	return flags & HAS_NAME && out->qname[n - 1] ? ERR_DAMAGED : ERR_OK;
 }
 
+/* A way's bytes, of which every row needs the ring. */
+static const uint8_t *get_ring(struct hit *out, uint64_t number,
+			       const struct hit_words *ways, size_t *len)
+{
+	const uint8_t *word =
+		number < ways->n ? hit_words_get(ways, (uint32_t)number, len) : NULL;
+	if (!word || *len < HIT_WAY_RING)
+		return NULL;
+	out->boot = get64(word);
+	out->worker = wire_get16(word + 8);
+	return word;
+}
+
 static int get_way(struct hit *out, uint64_t number, const struct hit_words *ways)
 {
 	size_t len;
-	if (number >= ways->n)
-		return ERR_DAMAGED;
-	const uint8_t *word = hit_words_get(ways, (uint32_t)number, &len);
-	return hit_unpack_way(out, word, len);
+	uint16_t proxy_port = out->proxy.port;
+	const uint8_t *word = get_ring(out, number, ways, &len);
+	int err = word ? hit_unpack_way(out, word, len) : ERR_DAMAGED;
+	out->proxy.port = proxy_port;
+	return err;
 }
 
 static int get_rule(struct hit *out, uint32_t *rule, uint64_t number,
@@ -209,18 +223,21 @@ static int get_rule(struct hit *out, uint32_t *rule, uint64_t number,
 	return word ? hit_unpack_rule(out, &elsewhere, word, len) : ERR_DAMAGED;
 }
 
-/* All but rule and question, which need a look-up: these are left at *p. */
+/* What the next rows are told against, and the client. Rule, way and question need more
+ * work, which most rows of a page are not worth: they are left at *at. */
 static int get_numbers(struct hit_rows *page, struct hit *out, uint64_t *rule,
-		       const uint8_t **at, const uint8_t *end,
+		       uint64_t *way, const uint8_t **at, const uint8_t *end,
 		       const struct hit_words *ways)
 {
-	uint64_t way, time, count = 1, sequence = hit_zigzag(1), generation = 0;
+	size_t len;
+	uint64_t time, count = 1, sequence = hit_zigzag(1), generation = 0;
 	const uint8_t *p = *at;
 	uint8_t flags = *p++;
 	p = hit_get_varint(p, end, rule);
-	p = hit_get_varint(p, end, &way);
-	if (!p || get_way(out, way, ways))
+	p = hit_get_varint(p, end, way);
+	if (!p || !get_ring(out, *way, ways, &len))
 		return ERR_DAMAGED;
+	out->proxy.port = 0;
 	out->client = (struct addr){.family = flags & IS_IPV6 ? 6 : 4};
 	p = hit_get_varint(p, end, &time);
 	p = get_bytes(p, end, out->client.bytes, addr_len(&out->client));
@@ -254,12 +271,12 @@ static int get_row(struct hit_rows *page, struct hit *out, uint32_t *rule,
 		   const struct hit_rows_words *words, const struct prefix *only)
 {
 	uint8_t packed[HIT_PACKED_MAX], flags = *p;
-	uint64_t number, row = page->first + page->at - 1;
-	if (get_numbers(page, out, &number, &p, end, words->ways))
+	uint64_t number, way, row = page->first + page->at - 1;
+	if (get_numbers(page, out, &number, &way, &p, end, words->ways))
 		return ERR_DAMAGED;
 	if (only && !prefix_covers(only, &out->client))
 		return 0;
-	if (get_rule(out, rule, number, words) ||
+	if (get_way(out, way, words->ways) || get_rule(out, rule, number, words) ||
 	    get_question(out, flags, p, (size_t)(end - p)))
 		return ERR_DAMAGED;
 	struct hit_origin origin = {out->boot, out->sequence, out->worker};

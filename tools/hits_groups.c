@@ -3,21 +3,41 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_SLOTS = 1024, FIRST_PAGES = 64, PAGE_BITS = 9 };
+enum {
+	FIRST_SLOTS = 1024,
+	SLOTS_A_LINE = 16,
+	FIRST_BLOCKS = 16,
+	FIRST_IDS = 4,
+	BLOCK_BITS = 16,
+	BLOCK_IDS = 1 << BLOCK_BITS,
+	LIST_MAX = 256, /* 512 bytes; a bit for each is faster, and takes 8 KiB */
+};
 
 /* ---- sets ---- */
 
+struct hits_set_block {
+	uint64_t number;  /* + 1, 0 = free */
+	uint32_t n, room; /* of list; room 0: bits */
+	union {
+		uint16_t *list; /* sorted */
+		uint64_t *bits;
+	};
+};
+
 void hits_set_fini(struct hits_set *s)
 {
-	free(s->page);
+	for (size_t i = 0; i < s->room; i++)
+		if (s->block[i].number)
+			free(s->block[i].list);
+	free(s->block);
 	*s = (struct hits_set){0};
 }
 
-/* The page of that number (+ 1): its own, or the free one where it belongs. */
-static size_t find_page(const struct hits_set *s, uint64_t id)
+/* The block of that number (+ 1): its own, or the free one where it belongs. */
+static size_t find_block(const struct hits_set *s, uint64_t number)
 {
-	size_t at = hits_spread(id, s->room);
-	while (s->page[at].id && s->page[at].id != id)
+	size_t at = hits_spread(number, s->room);
+	while (s->block[at].number && s->block[at].number != number)
 		at = (at + 1) & (s->room - 1);
 	return at;
 }
@@ -25,43 +45,123 @@ static size_t find_page(const struct hits_set *s, uint64_t id)
 static int grow_set(struct hits_set *s)
 {
 	struct hits_set more = *s;
-	more.room = s->room ? 2 * s->room : FIRST_PAGES;
-	more.page = calloc(more.room, sizeof *more.page);
-	if (!more.page)
+	more.room = s->room ? 2 * s->room : FIRST_BLOCKS;
+	more.block = calloc(more.room, sizeof *more.block);
+	if (!more.block)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < s->room; i++)
-		if (s->page[i].id)
-			more.page[find_page(&more, s->page[i].id)] = s->page[i];
-	free(s->page);
+		if (s->block[i].number)
+			more.block[find_block(&more, s->block[i].number)] = s->block[i];
+	free(s->block);
 	*s = more;
+	return ERR_OK;
+}
+
+/* Where that one stands in the list, or belongs. */
+static uint32_t place_in(const struct hits_set_block *b, uint16_t low)
+{
+	uint32_t from = 0, to = b->n;
+	if (to && b->list[to - 1] < low) /* sums come sorted */
+		return to;
+	while (from < to) {
+		uint32_t middle = (from + to) / 2;
+		if (b->list[middle] < low)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return from;
+}
+
+static int make_bits(struct hits_set_block *b)
+{
+	uint64_t *bits = calloc(BLOCK_IDS / 64, sizeof *bits);
+	if (!bits)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < b->n; i++)
+		bits[b->list[i] >> 6] |= 1ULL << (b->list[i] & 63);
+	free(b->list);
+	b->bits = bits;
+	b->room = 0;
+	return ERR_OK;
+}
+
+/* Room for one more. */
+static int grow_list(struct hits_set_block *b)
+{
+	uint32_t room = b->room ? 2 * b->room : FIRST_IDS;
+	if (room > LIST_MAX)
+		return make_bits(b);
+	void *more = realloc(b->list, room * sizeof *b->list);
+	if (!more)
+		return ERR_NOMEM;
+	b->list = more;
+	b->room = room;
+	return ERR_OK;
+}
+
+static int add_to_list(struct hits_set_block *b, uint16_t low)
+{
+	uint32_t at = place_in(b, low);
+	if (at < b->n && b->list[at] == low)
+		return 0;
+	memmove(b->list + at + 1, b->list + at, (b->n - at) * sizeof *b->list);
+	b->list[at] = low;
+	b->n++;
+	return 1;
+}
+
+static int add_bit(struct hits_set_block *b, uint16_t low)
+{
+	uint64_t bit = 1ULL << (low & 63), *word = &b->bits[low >> 6];
+	if (*word & bit)
+		return 0;
+	*word |= bit;
+	return 1;
+}
+
+/* Makes s->last the block of that number. */
+static int take_block(struct hits_set *s, uint64_t number)
+{
+	if (2 * s->blocks >= s->room && grow_set(s))
+		return ERR_NOMEM;
+	size_t at = find_block(s, number);
+	struct hits_set_block *b = &s->block[at];
+	if (!b->number) {
+		struct hits_set_block made = {.number = number};
+		if (grow_list(&made))
+			return ERR_NOMEM;
+		*b = made;
+		s->blocks++;
+	}
+	s->last = at;
 	return ERR_OK;
 }
 
 int hits_set_add(struct hits_set *s, uint64_t id)
 {
-	uint64_t page = (id >> PAGE_BITS) + 1, bit = 1ULL << (id & 63);
-	/* Sums come sorted: the next is often a neighbour. */
-	if (s->last >= s->room || s->page[s->last].id != page) {
-		if (2 * s->pages >= s->room && grow_set(s))
-			return ERR_NOMEM;
-		s->last = find_page(s, page);
-		s->pages += s->page[s->last].id == 0;
-		s->page[s->last].id = page;
-	}
-	uint64_t *word = &s->page[s->last].bits[id >> 6 & 7];
-	if (*word & bit)
-		return 0;
-	*word |= bit;
-	s->n++;
-	return 1;
+	uint64_t number = (id >> BLOCK_BITS) + 1;
+	if ((s->last >= s->room || s->block[s->last].number != number) &&
+	    take_block(s, number))
+		return ERR_NOMEM;
+	struct hits_set_block *b = &s->block[s->last];
+	if (b->room && b->n == b->room && grow_list(b))
+		return ERR_NOMEM;
+	int is_new = b->room ? add_to_list(b, (uint16_t)id) : add_bit(b, (uint16_t)id);
+	s->n += (size_t)is_new;
+	return is_new;
 }
 
 bool hits_set_has(const struct hits_set *s, uint64_t id)
 {
+	uint16_t low = (uint16_t)id;
 	if (!s->room)
 		return false;
-	const struct hits_set_page *p = &s->page[find_page(s, (id >> PAGE_BITS) + 1)];
-	return p->id && p->bits[id >> 6 & 7] >> (id & 63) & 1;
+	const struct hits_set_block *b = &s->block[find_block(s, (id >> BLOCK_BITS) + 1)];
+	if (!b->number || !b->room)
+		return b->number && b->bits[low >> 6] >> (low & 63) & 1;
+	uint32_t at = place_in(b, low);
+	return at < b->n && b->list[at] == low;
 }
 
 /* ---- groups ---- */
@@ -73,9 +173,12 @@ void hits_groups_fini(struct hits_groups *t)
 	*t = (struct hits_groups){0};
 }
 
+/* Neighbours share a line of memory: clients come sorted. */
 static size_t find_slot(const struct hits_groups *t, uint64_t id)
 {
-	size_t at = hits_spread(id, t->slots_n);
+	size_t at =
+		hits_spread(id / SLOTS_A_LINE, t->slots_n / SLOTS_A_LINE) * SLOTS_A_LINE +
+		id % SLOTS_A_LINE;
 	while (t->slots[at] && t->group[t->slots[at] - 1].id != id)
 		at = (at + 1) & (t->slots_n - 1);
 	return at;

@@ -1,8 +1,8 @@
 /* hits_groups.h: sums by number, and sets of numbers, for millions of them.
- * Shape    groups: hash table from an id to its sums, in the order they came; sets: 512
- *          neighbours share a page, so that clients of one provider take few bytes
+ * Shape    groups: hash table from an id to its sums, in the order they came; sets:
+ * blocks of 65,536 neighbours, a sorted list or, when many are there, a bit for each
  * Units    seconds since 1970
- * Memory   50 bytes a group; 72 for up to 512 neighbours in a set
+ * Memory   50 bytes a group; in a set 70 a block and 2 a member, or 8 KiB a block
  * Threads  one
  * Errors   NULL or ERR_NOMEM */
 #ifndef SINKHOLED_TOOLS_HITS_GROUPS_H
@@ -20,13 +20,11 @@ static inline size_t hits_spread(uint64_t id, size_t slots_n)
 	return (size_t)((id * 0x9e3779b97f4a7c15ULL) >> 32) & (slots_n - 1);
 }
 
+struct hits_set_block;
 struct hits_set {
-	struct hits_set_page {
-		uint64_t id; /* + 1, 0 = free */
-		uint64_t bits[8];
-	} * page;
-	size_t pages, room, n; /* n: members */
-	size_t last;	       /* where the last one was found */
+	struct hits_set_block *block; /* hash table */
+	size_t blocks, room, n;	      /* n: members */
+	size_t last;		      /* where the last one was found */
 };
 
 void hits_set_fini(struct hits_set *s);

@@ -9,6 +9,7 @@
 enum {
 	SEGMENTS_FIRST = 64,
 	RULES_FIRST = 1024,
+	MAPPED_AT_ONCE = 32,
 };
 
 /* ---- the filter ---- */
@@ -71,8 +72,9 @@ static bool wanted_now(const struct hits_log *log, uint32_t rule)
 {
 	struct hit h;
 	bool elsewhere;
-	return hits_log_rule(log, &h, &elsewhere, rule) == ERR_OK &&
-	       hits_rule_wanted(&log->filter, &h, elsewhere);
+	return !hits_filter_has_rules(&log->filter) ||
+	       (hits_log_rule(log, &h, &elsewhere, rule) == ERR_OK &&
+		hits_rule_wanted(&log->filter, &h, elsewhere));
 }
 
 void hits_log_filter(struct hits_log *log)
@@ -98,12 +100,12 @@ static int grow_rules(struct hits_log *log)
 	if (!more)
 		return ERR_NOMEM;
 	log->rule = more;
-	more = calloc(4 * (size_t)room, sizeof *log->slots);
+	more = calloc(2 * (size_t)room, sizeof *log->slots);
 	if (!more)
 		return ERR_NOMEM;
 	log->rules_room = room;
 	log->slots = more;
-	log->slots_n = 4 * (size_t)room;
+	log->slots_n = 2 * (size_t)room;
 	for (size_t i = 0; i < old_n; i++)
 		if (old[i].number)
 			*find_slot(log, old[i].hash) = old[i];
@@ -112,9 +114,9 @@ static int grow_rules(struct hits_log *log)
 }
 
 /* Our number of that word. */
-static int add_rule(struct hits_log *log, uint32_t *out, const uint8_t *word, size_t len)
+static int add_rule(struct hits_log *log, uint32_t *out, const uint8_t *word, size_t len,
+		    uint64_t hash)
 {
-	uint64_t hash = hash_bytes(&log->key, word, len);
 	struct hits_rule_slot *slot = log->slots_n ? find_slot(log, hash) : NULL;
 	if (slot && slot->number) {
 		*out = slot->number - 1;
@@ -131,6 +133,28 @@ static int add_rule(struct hits_log *log, uint32_t *out, const uint8_t *word, si
 	return ERR_OK;
 }
 
+/* The next ones. All are hashed first: their slots come from memory meanwhile. */
+static int map_some(struct hits_log *log, struct hits_segment *seg,
+		    const struct hit_words *words)
+{
+	uint64_t hash[MAPPED_AT_ONCE];
+	uint32_t n = words->n - seg->rules_n;
+	size_t len;
+	int err = ERR_OK;
+	n = n < MAPPED_AT_ONCE ? n : MAPPED_AT_ONCE;
+	for (uint32_t i = 0; i < n; i++) {
+		const uint8_t *word = hit_words_get(words, seg->rules_n + i, &len);
+		hash[i] = hash_bytes(&log->key, word, len);
+		if (log->slots_n)
+			__builtin_prefetch(&log->slots[hash[i] & (log->slots_n - 1)]);
+	}
+	for (uint32_t i = 0; !err && i < n; i++, seg->rules_n++) {
+		const uint8_t *word = hit_words_get(words, seg->rules_n, &len);
+		err = add_rule(log, &seg->rules[seg->rules_n], word, len, hash[i]);
+	}
+	return err;
+}
+
 int hits_log_map(struct hits_log *log, struct hits_segment *seg)
 {
 	const struct hit_words *words;
@@ -141,11 +165,8 @@ int hits_log_map(struct hits_log *log, struct hits_segment *seg)
 	if (!more)
 		return ERR_NOMEM;
 	seg->rules = more;
-	for (; !err && seg->rules_n < words->n; seg->rules_n++) {
-		size_t len;
-		const uint8_t *word = hit_words_get(words, seg->rules_n, &len);
-		err = add_rule(log, &seg->rules[seg->rules_n], word, len);
-	}
+	while (!err && seg->rules_n < words->n)
+		err = map_some(log, seg, words);
 	return err;
 }
 

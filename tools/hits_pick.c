@@ -29,6 +29,15 @@ static int add_range(struct picking *p, uint64_t from, uint64_t to)
 	return ERR_OK;
 }
 
+/* Rows between the first and the last are of that sum only when there are more. */
+static int add_sum(struct picking *p, const struct hit_sum *s)
+{
+	if (s->hits > 2)
+		return add_range(p, s->row, s->row_last + 1);
+	int err = add_range(p, s->row, s->row + 1);
+	return err ? err : add_range(p, s->row_last, s->row_last + 1);
+}
+
 static int by_from(const void *a, const void *b)
 {
 	const struct hit_range *x = a, *y = b;
@@ -90,7 +99,7 @@ static int pick_in_run(struct picking *p, const struct hits_filter *f,
 		err = hit_walk_sums_open(sums, &head);
 		while (!err && (got = hit_walk_sums_next(sums, &sum)) == 1)
 			if (!by_client || !rules || rule_is_wanted(s, f, sum.rule))
-				err = add_range(p, sum.row, sum.row_last + 1);
+				err = add_sum(p, &sum);
 		err = err ? err : got;
 	}
 	return err ? err : got;

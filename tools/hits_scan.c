@@ -5,6 +5,8 @@
 #include "resolver/hit_walk.h"
 #include "tools/hits_pick.h"
 
+enum { HEADS_AT_ONCE = 16 };
+
 /* ---- a scan ---- */
 
 struct scanning {
@@ -226,16 +228,36 @@ static int tell_pairs(struct scanning *s, const struct hit_head *head)
 	return err ? err : got;
 }
 
+/* The next wanted heads, n of HEADS_AT_ONCE; fewer at the end. */
+static int read_heads(struct scanning *s, struct hit_head *heads, unsigned *n)
+{
+	int got = 1;
+	for (*n = 0; *n < HEADS_AT_ONCE; ++*n) {
+		do
+			got = hit_walk_next(&s->heads, &heads[*n]);
+		while (got == 1 && !is_wanted(s, (uint32_t)heads[*n].id));
+		if (got != 1)
+			return got;
+		if (s->scan->soon && heads[*n].id < s->seg->rules_n)
+			s->scan->soon(s->scan->arg, s->seg->rules[heads[*n].id]);
+	}
+	return 1;
+}
+
 static int scan_day_rules(struct scanning *s, uint32_t number, const struct hit_run *run,
 			  bool pairs)
 {
-	struct hit_head head;
-	int got = 0, err = hit_walk_open(&s->heads, s->seg->of.store, HIT_TAG_DAY_RULES,
-					 number, run, 0, UINT64_MAX);
+	struct hit_head heads[HEADS_AT_ONCE];
+	unsigned n;
+	int got, err = hit_walk_open(&s->heads, s->seg->of.store, HIT_TAG_DAY_RULES,
+				     number, run, 0, UINT64_MAX);
 	hit_walk_sums_init(&s->sums, s->seg->of.store, HIT_TAG_DAY_PAIRS, number, run);
-	while (!err && (got = hit_walk_next(&s->heads, &head)) == 1)
-		if (is_wanted(s, (uint32_t)head.id))
-			err = pairs ? tell_pairs(s, &head) : tell_head(s, &head, false);
+	for (got = 1; !err && got == 1;) {
+		got = read_heads(s, heads, &n);
+		for (unsigned i = 0; !err && i < n; i++)
+			err = pairs ? tell_pairs(s, &heads[i])
+				    : tell_head(s, &heads[i], false);
+	}
 	return err ? err : got;
 }
 

@@ -33,6 +33,8 @@ struct hits_scan {
 	bool chosen;	  /* rule[].wanted was set by the caller */
 	uint32_t width_s; /* no item crosses a multiple of it; 0 = any may */
 	hits_item_fn *item;
+	/* May be NULL: an item of that rule is near; to have its memory fetched. */
+	void (*soon)(void *arg, uint32_t rule);
 	void *arg;
 	const volatile int *interrupted;
 };

@@ -2,7 +2,7 @@
 #include "tests/unit/unit.h"
 #include "tools/hits_groups.h"
 
-enum { KEYS = 3000, ROUNDS = 3 };
+enum { KEYS = 3000, ROUNDS = 3, FULL = 70000 };
 
 START_TEST(sums_and_order)
 {
@@ -40,4 +40,21 @@ START_TEST(sets)
 }
 END_TEST
 
-UNIT_SUITE("hit_groups", sums_and_order, sets)
+/* From lists to bits, in any order. */
+START_TEST(full_sets)
+{
+	struct hits_set s = {0};
+	for (int round = 0; round < 2; round++)
+		for (uint64_t k = 0; k < FULL; k++) {
+			uint64_t id = k * 48271 % FULL; /* each once: these have no
+							 * factor in common */
+			ck_assert_int_eq(hits_set_has(&s, id), round == 1);
+			ck_assert_int_eq(hits_set_add(&s, id), round == 0);
+		}
+	ck_assert_uint_eq(s.n, FULL);
+	ck_assert(!hits_set_has(&s, FULL));
+	hits_set_fini(&s);
+}
+END_TEST
+
+UNIT_SUITE("hit_groups", sums_and_order, sets, full_sets)
