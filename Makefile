@@ -13,10 +13,11 @@ localstatedir ?= /var
 mandir ?= $(prefix)/share/man
 
 PROGRAMS = sinkholed sinkholectl sinkhole-blocklist sinkhole-hits
-PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c libpsl libpcap
+PACKAGES = ldns libuv lmdb yaml-0.1 jansson libssl libcrypto libidn2 yajl libfstrm libprotobuf-c libpsl libpcap \
+	libcurl zlib
 DEBS = gcc make pkg-config libldns-dev libuv1-dev liblmdb-dev check libyaml-dev \
 	libjansson-dev libssl-dev libidn2-dev libyajl-dev libpsl-dev publicsuffix libpcap-dev libfstrm-dev \
-	libprotobuf-c-dev protobuf-c-compiler
+	libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev zlib1g-dev
 DEBS_CHECK = nsd bind9 knot dnsperf unbound bind9-dnsutils bind9-utils nftables python3 python3-dnspython \
 	python3-cryptography fstrm-bin dnstap-ldns procps iproute2 util-linux \
 	clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 cppcheck mandoc valgrind

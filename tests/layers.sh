@@ -23,6 +23,8 @@ owners 'idn2\.h' 'zones/feed_word\.c'
 owners 'yajl/.*' 'zones/feed_json\.c'
 owners 'libpsl\.h' 'tools/blocklist_gate\.[ch]'
 owners 'pcap/.*' 'tools/blocklist_simulate\.c'
+owners 'curl/.*' 'tools/fetch\.c'
+owners 'zlib\.h' 'tools/feed_file\.c|tests/.*'
 owners 'yaml\.h' 'resolver/conf\.c'
 [ $bad = 0 ] && echo "layers: clean"
 exit $bad

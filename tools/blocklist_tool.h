@@ -62,6 +62,7 @@ int tool_import(const struct cli_command *self, int argc, char **argv);
 int tool_check(const struct cli_command *self, int argc, char **argv);
 int tool_diff(const struct cli_command *self, int argc, char **argv);
 int tool_simulate(const struct cli_command *self, int argc, char **argv);
+int tool_update(const struct cli_command *self, int argc, char **argv);
 int tool_follow(const struct cli_command *self, int argc, char **argv);
 int tool_add(const struct cli_command *self, int argc, char **argv);
 int tool_remove(const struct cli_command *self, int argc, char **argv);

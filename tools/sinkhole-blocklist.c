@@ -11,6 +11,8 @@ static const struct cli_command commands[] = {
 	{"diff", "FILE|- [FILE ...]", "Shows what an import would change", tool_diff},
 	{"simulate", "FILE|-", "Tells what of a log or capture would have been blocked",
 	 tool_simulate},
+	{"update", "[LIST ...]", "Fetches the lists of the configuration that are due",
+	 tool_update},
 	{"follow", "", "Keeps lists as the zones of others, by zone transfer",
 	 tool_follow},
 	{"add", "NAME|PREFIX", "Lists one name or prefix", tool_add},
