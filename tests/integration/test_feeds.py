@@ -420,7 +420,7 @@ def listed(args, folder):
         s.configure({"name": "one", "url": at(w, "/to")})
         s.run("update", "one", status=1, says="c2.example.net is not contacted")
         equal(len(w.asked), 1, "requests")
-        s.run("add", "127.0.0.1", "--reason", "test")
+        s.run("add", "127.0.0.1", "--force", "--reason", "test")
         for there in (at(w, "/list"), "http://localhost:%d/list" % w.server_port):
             s.configure({"name": "one", "url": there})
             s.run("update", "one", status=1, says="127.0.0.1 is not contacted")
