@@ -13,6 +13,13 @@ enum {
 	BEFORE_DAYS = 30, /* new and cleaned look back so far */
 };
 
+/* For all of them: numbers about few persons are about persons. */
+#define OPTION_MIN_CLIENTS(to)                                                        \
+	{                                                                             \
+		"min-clients", CLI_NUMBER, to, "K",                                   \
+			"for others: withhold numbers of fewer clients", 0, INT32_MAX \
+	}
+
 /* ---- timeline ---- */
 
 static const struct cli_column timeline_columns[] = {
@@ -22,6 +29,11 @@ static const struct cli_column timeline_chart[] = {{"time", false},
 						   {"clients", true},
 						   {"chart", false},
 						   {NULL, false}};
+static const struct cli_column timeline_leaves[] = {{"time", false},
+						    {"hits", true},
+						    {"clients", true},
+						    {"evidence", false},
+						    {NULL, false}};
 
 struct bucket {
 	uint64_t at, hits; /* at: in widths since 1970 */
@@ -32,6 +44,7 @@ struct timeline {
 	uint32_t width_s;
 	struct bucket *bucket; /* by at, without those between that are empty */
 	size_t n, room, last;
+	size_t min_clients; /* 0 = an analyst's own */
 };
 
 /* The bucket of that time; hits come nearly in order. */
@@ -87,14 +100,29 @@ static void print_bucket(struct cli_table *out, uint64_t at_s, uint64_t hits,
 					    hits_number(c, clients), len ? bar : " "});
 }
 
+/* Instead of numbers of few clients nothing; that there are none is no secret. */
+static void print_leaving(struct cli_table *out, uint64_t at_s, const struct bucket *b,
+			  size_t min_clients)
+{
+	char n[HITS_NUMBER_TEXT_MAX], c[HITS_NUMBER_TEXT_MAX], time[CLI_TIME_TEXT_MAX];
+	bool few = b->clients.n && b->clients.n < min_clients;
+	cli_table_row(out, (const char *[]){cli_time_text(time, (int64_t)at_s),
+					    few ? "" : hits_number(n, b->hits),
+					    few ? "" : hits_number(c, b->clients.n),
+					    HITS_EVIDENCE});
+}
+
 static int print_timeline(struct hits *h, const struct timeline *t)
 {
+	const struct bucket none = {0};
 	bool chart = isatty(STDOUT_FILENO) && !h->cli.json;
 	struct hits_headings used;
 	uint64_t most = 0;
 	size_t next = 0;
-	struct cli_table *out =
-		hits_table(&used, h, chart ? timeline_chart : timeline_columns);
+	struct cli_table *out = hits_table(&used, h,
+					   t->min_clients ? timeline_leaves
+					   : chart	  ? timeline_chart
+							  : timeline_columns);
 	if (!out)
 		return cli_fail("out of memory");
 	for (size_t i = 0; i < t->n; i++)
@@ -107,9 +135,11 @@ static int print_timeline(struct hits *h, const struct timeline *t)
 		while (t->bucket[next].at < at)
 			next++;
 		const struct bucket *b = &t->bucket[next];
-		bool here = b->at == at;
-		print_bucket(out, at * t->width_s, here ? b->hits : 0,
-			     here ? b->clients.n : 0, most);
+		b = b->at == at ? b : &none;
+		if (t->min_clients)
+			print_leaving(out, at * t->width_s, b, t->min_clients);
+		else
+			print_bucket(out, at * t->width_s, b->hits, b->clients.n, most);
 	}
 	cli_table_close(out);
 	if (!t->n)
@@ -142,9 +172,13 @@ int hits_timeline(const struct cli_command *self, int argc, char **argv)
 	struct hits h;
 	struct timeline t = {0};
 	const char *by = NULL;
+	long min_clients = 0;
 	const struct cli_option extra[] = {
-		{"by", CLI_TEXT, &by, "hour|day", "width of a row", 0, 0}, {0}};
+		{"by", CLI_TEXT, &by, "hour|day", "width of a row", 0, 0},
+		OPTION_MIN_CLIENTS(&min_clients),
+		{0}};
 	int status = hits_parse(&h, self, extra, 0, 0, argc, argv);
+	t.min_clients = (size_t)min_clients;
 	if (status == CLI_GO)
 		status = hits_sums_open(&h, UINT64_MAX);
 	if (status == CLI_GO)
@@ -167,10 +201,13 @@ int hits_timeline(const struct cli_command *self, int argc, char **argv)
 
 /* ---- two spans of time ---- */
 
+#define WITHHELD UINT64_MAX /* for a number of hits */
+
 struct spans {
 	struct hits h;
 	struct hits_adding before, now;
 	uint64_t before_us, since_us; /* before..since, since..until */
+	long min_clients;
 };
 
 /* What is shown, and where its span begins. */
@@ -182,6 +219,10 @@ static int spans_read(struct spans *s, const struct cli_command *self,
 	if (kind < 0 || kind == HITS_NAMES)
 		return cli_fail("%s shows %s, not \"%s\"", self->name, self->operands,
 				what);
+	if (s->min_clients && kind == HITS_CLIENTS)
+		return cli_fail("%s of clients tells who they are: with --min-clients "
+				"take families, entries, lists or categories",
+				self->name);
 	if (!s->h.since)
 		s->h.since = usual_since;
 	int status = hits_time(&s->since_us, "since", s->h.since);
@@ -209,6 +250,46 @@ static int spans_add(struct spans *s)
 static uint64_t back_from(uint64_t since_us, uint64_t span_us)
 {
 	return since_us > span_us ? since_us - span_us : 0;
+}
+
+/* Groups of fewer clients than may be told have no hits from now on. */
+static int withhold(struct spans *s, struct hits_adding *of, uint64_t since_us,
+		    uint64_t until_us)
+{
+	struct hits_adding a = *of;
+	size_t *distinct = calloc(a.groups.n + 1, sizeof *distinct);
+	if (!distinct)
+		return cli_fail("out of memory");
+	a.keys = s->now.keys; /* both have the same */
+	int status = hits_adding_distinct(&a, distinct, a.groups.n, since_us, until_us);
+	for (size_t i = 0; i < a.groups.n; i++)
+		if (distinct[i] < (size_t)s->min_clients)
+			a.groups.group[i].hits = WITHHELD;
+	free(distinct);
+	return status;
+}
+
+static int spans_withhold(struct spans *s)
+{
+	if (!s->min_clients)
+		return CLI_GO;
+	int status = withhold(s, &s->before, s->before_us, s->since_us);
+	return status == CLI_GO ? withhold(s, &s->now, s->since_us, s->h.until_us)
+				: status;
+}
+
+/* These columns, and evidence when it is for others. */
+static struct cli_table *spans_table(struct hits_headings *used, const struct spans *s,
+				     const struct cli_column *columns)
+{
+	struct cli_column column[CLI_COLUMNS_MAX];
+	int n = 0;
+	for (; columns[n].name; n++)
+		column[n] = columns[n];
+	if (s->min_clients)
+		column[n++] = (struct cli_column){"evidence", false};
+	column[n].name = NULL;
+	return hits_table(used, &s->h, column);
 }
 
 static int spans_close(struct spans *s, int status)
@@ -253,35 +334,54 @@ static const struct cli_column change_columns[HITS_KIND_N][7] = {
 			  {NULL, false}},
 };
 
+static void print_changed(struct spans *s, struct hits_adding *a, struct cli_table *out,
+			  const struct hits_group *g)
+{
+	char hits[HITS_NUMBER_TEXT_MAX];
+	char first[CLI_TIME_TEXT_MAX], last[CLI_TIME_TEXT_MAX];
+	struct hits_label label;
+	bool entry = a->kind == HITS_ENTRIES;
+	hits_adding_label(&s->now, &label, g);
+	cli_table_row(out, (const char *[]){label.text, hits_number(hits, g->hits),
+					    hits_adding_time(a, first, &g->first),
+					    hits_adding_time(a, last, &g->last),
+					    entry ? label.list : HITS_EVIDENCE,
+					    label.family, HITS_EVIDENCE});
+}
+
+static void note_withheld(const struct spans *s, size_t rows)
+{
+	if (rows)
+		hits_note(&s->h, "%zu rows of fewer than %ld clients are withheld\n",
+			  rows, s->min_clients);
+}
+
 /* The groups of a that b does not have; labels from keys. */
 static int print_difference(struct spans *s, struct hits_adding *a,
 			    const struct hits_groups *b)
 {
 	struct hits_headings used;
-	struct cli_table *out = hits_table(&used, &s->h, change_columns[a->kind]);
-	size_t shown = 0;
+	struct cli_table *out = spans_table(&used, s, change_columns[a->kind]);
+	size_t shown = 0, withheld = 0;
 	if (!out)
 		return cli_fail("out of memory");
 	hits_groups_sort(&a->groups);
 	for (size_t i = 0; i < a->groups.n; i++) {
 		const struct hits_group *g = &a->groups.group[i];
-		char hits[HITS_NUMBER_TEXT_MAX];
-		char first[CLI_TIME_TEXT_MAX], last[CLI_TIME_TEXT_MAX];
-		struct hits_label label;
 		if (hits_groups_find(b, g->id))
 			continue;
 		if (s->h.limit && shown == (size_t)s->h.limit)
 			break;
+		if (g->hits == WITHHELD) {
+			withheld++;
+			continue;
+		}
 		shown++;
-		hits_adding_label(&s->now, &label, g);
-		cli_table_row(out,
-			      (const char *[]){label.text, hits_number(hits, g->hits),
-					       hits_adding_time(a, first, &g->first),
-					       hits_adding_time(a, last, &g->last),
-					       label.list, label.family});
+		print_changed(s, a, out, g);
 	}
 	cli_table_close(out);
-	if (!shown)
+	note_withheld(s, withheld);
+	if (!shown && !withheld)
 		hits_note(&s->h, "none\n");
 	return CLI_DONE;
 }
@@ -294,6 +394,7 @@ static int change(const struct cli_command *self, int argc, char **argv,
 	const struct cli_option extra[] = {{"days", CLI_NUMBER, &days, "N",
 					    "look so many days back before --since", 1,
 					    10000},
+					   OPTION_MIN_CLIENTS(&s.min_clients),
 					   {0}};
 	int status = hits_parse(&s.h, self, extra, 0, 1, argc, argv);
 	if (status == CLI_GO)
@@ -301,6 +402,8 @@ static int change(const struct cli_command *self, int argc, char **argv,
 	s.before_us = back_from(s.since_us, (uint64_t)days * DAY_S * 1000000);
 	if (status == CLI_GO)
 		status = spans_add(&s);
+	if (status == CLI_GO)
+		status = spans_withhold(&s);
 	if (status == CLI_GO)
 		status = is_new ? print_difference(&s, &s.now, &s.before.groups)
 				: print_difference(&s, &s.before, &s.now.groups);
@@ -338,7 +441,8 @@ static int by_distance(const void *a, const void *b)
 	return (x < y) - (x > y);
 }
 
-static size_t pair_up(struct change *out, const struct spans *s)
+/* Without rows where a side is withheld. */
+static size_t pair_up(struct change *out, const struct spans *s, size_t *withheld)
 {
 	size_t n = 0;
 	for (size_t i = 0; i < s->now.groups.n; i++) {
@@ -351,8 +455,13 @@ static size_t pair_up(struct change *out, const struct spans *s)
 		if (!hits_groups_find(&s->now.groups, g->id))
 			out[n++] = (struct change){g->id, g->hits, 0};
 	}
-	qsort(out, n, sizeof *out, by_distance);
-	return n;
+	size_t kept = 0;
+	for (size_t i = 0; i < n; i++)
+		if (out[i].before != WITHHELD && out[i].now != WITHHELD)
+			out[kept++] = out[i];
+	*withheld = n - kept;
+	qsort(out, kept, sizeof *out, by_distance);
+	return kept;
 }
 
 static int print_compared(struct spans *s)
@@ -360,12 +469,12 @@ static int print_compared(struct spans *s)
 	struct hits_headings used;
 	size_t room = s->now.groups.n + s->before.groups.n + 1;
 	struct change *changes = calloc(room, sizeof *changes);
-	struct cli_table *out = hits_table(&used, &s->h, compare_columns);
+	struct cli_table *out = spans_table(&used, s, compare_columns);
 	if (!changes || !out) {
 		free(changes);
 		return cli_fail("out of memory");
 	}
-	size_t n = pair_up(changes, s);
+	size_t withheld, n = pair_up(changes, s, &withheld);
 	if (s->h.limit && n > (size_t)s->h.limit)
 		n = (size_t)s->h.limit;
 	for (size_t i = 0; i < n; i++) {
@@ -379,10 +488,11 @@ static int print_compared(struct spans *s)
 		cli_table_row(out,
 			      (const char *[]){label.text, hits_number(before, c->before),
 					       hits_number(now, c->now), by, label.list,
-					       label.family});
+					       label.family, HITS_EVIDENCE});
 	}
 	cli_table_close(out);
 	free(changes);
+	note_withheld(s, withheld);
 	return CLI_DONE;
 }
 
@@ -393,6 +503,7 @@ int hits_compare(const struct cli_command *self, int argc, char **argv)
 	const struct cli_option extra[] = {
 		{"before", CLI_TEXT, &before, "TIME",
 		 "the span before begins then; usually both are equally long", 0, 0},
+		OPTION_MIN_CLIENTS(&s.min_clients),
 		{0}};
 	int status = hits_parse(&s.h, self, extra, 0, 1, argc, argv);
 	if (status == CLI_GO)
@@ -406,6 +517,8 @@ int hits_compare(const struct cli_command *self, int argc, char **argv)
 		status = hits_time(&s.before_us, "before", before);
 	if (status == CLI_GO)
 		status = spans_add(&s);
+	if (status == CLI_GO)
+		status = spans_withhold(&s);
 	if (status == CLI_GO)
 		status = print_compared(&s);
 	return spans_close(&s, status);

@@ -72,7 +72,7 @@ static struct cli_table *open_top(struct hits_headings *used, const struct top *
 	int n = 0;
 	for (; top_columns[t->a.kind][n].name; n++)
 		column[n] = top_columns[t->a.kind][n];
-	if (t->leaves)
+	if (t->leaves || t->min_clients)
 		column[n++] = (struct cli_column){"evidence", false};
 	column[n].name = NULL;
 	return hits_table(used, t->a.h, column);

@@ -57,6 +57,7 @@ def key(log):
         equal((status, out, len(said.splitlines())), (2, "", 1), " ".join(wrong))
 
 
+# Fields and types as https://schema.ocsf.io/1.3.0/classes/dns_activity has them: required and recommended ones.
 @test("OCSF 1.3 DNS Activity")
 def ocsf(log):
     for h, r in zip(log.shown, log.lines("ocsf")):
@@ -71,6 +72,7 @@ def ocsf(log):
         ipaddress.ip_address(r["src_endpoint"]["ip"])
 
 
+# https://www.elastic.co/guide/en/ecs/8.11: field names, types and allowed values.
 @test("Elastic Common Schema 8.11")
 def ecs(log):
     for h, r in zip(log.shown, log.lines("ecs")):
@@ -82,6 +84,7 @@ def ecs(log):
         check(set(r["event"]["type"]) <= {"protocol", "denied", "info"}, "event.type", r)
 
 
+# https://www.shadowserver.org/what-we-do/network-reporting/sinkhole-dns-events-report/
 @test("Shadowserver's Sinkhole DNS columns")
 def shadowserver(log):
     rows = list(csv.DictReader(io.StringIO(log.export("shadowserver"))))
@@ -111,6 +114,7 @@ def cef(log):
         equal(ipaddress.ip_address(values["c6a2"]).version, 6, "a pseudonym")
 
 
+# https://www.misp-project.org/openapi: SightingAdd
 @test("MISP sightings")
 def misp(log):
     for h, r in zip(log.shown, log.lines("misp")):
@@ -118,6 +122,7 @@ def misp(log):
         check(len(r["source"]) < 256 and abs(r["timestamp"] - END) < 3 * 86400, "source and time", r)
 
 
+# https://docs.oasis-open.org/cti/stix/v2.1: required properties of each object, 2.9 for ids
 @test("STIX 2.1: observed data and sightings whose references are all there")
 def stix(log):
     bundle = json.loads(log.export("stix", "--limit", "300"))
@@ -219,6 +224,32 @@ def sums(log):
     equal(len(log.run("top", "families", "--limit", "1000", "--min-clients", "20", *log.hits).splitlines()), sum(len(c) >= 20 for c in clients.values()), "top")
     for wrong in (["clients"], ["names"], ["entries", "--follow"], ["entries", "--format", "ecs"]):
         equal(log.ask("export", *log.hits, "--sums", *wrong)[0], 2, "sums of " + " ".join(wrong))
+
+
+@test("timeline, new, cleaned and compare withhold numbers of few clients, and say what the evidence is")
+def few(log):
+    hits = log.hits
+    rows = lambda *argv: [json.loads(x) for x in log.run(*argv, "--json", *hits).splitlines()]
+    middle = "2026-01-01T12:00:00Z"
+    count = lambda key, when: {k: (len({log_client(h) for h in log.shown if h[key] == k and when(h)}), sum(h["count"] for h in log.shown if h[key] == k and when(h)))
+                               for k in {h[key] for h in log.shown}}
+    for k in (2, 5, 12):
+        more = "--min-clients", str(k)
+        plain = rows("timeline", "--by", "hour")
+        for p, r in zip(plain, rows("timeline", "--by", "hour", *more)):
+            want = (None, None) if 0 < p["clients"] < k else (p["hits"], p["clients"])
+            equal((r["time"], (r["hits"], r["clients"]), r["evidence"]), (p["time"], want, "dns-only"), "timeline")
+        for key, what in (("family", "families"), ("matched", "entries"), ("list", "lists")):
+            before, now = count(key, lambda h: h["time"] < middle), count(key, lambda h: h["time"] >= middle)
+            few = lambda n: 0 < n[0] < k
+            shown = {(r["what"], r["before"], r["now"], r["evidence"]) for r in rows("compare", what, "--since", middle, "--until", "2026-01-03", "--before", "2025-12-01", *more)}
+            equal(shown, {(x, before[x][1], now[x][1], "dns-only") for x in now if not few(before[x]) and not few(now[x])}, "compare " + what)
+            name = {"families": "family", "entries": "entry", "lists": "list"}[what]
+            for command, these, others in (("new", now, before), ("cleaned", before, now)):
+                shown = {(r[name], r["hits"], r["evidence"]) for r in rows(command, what, "--since", middle, *more)}
+                equal(shown, {(x, n[1], "dns-only") for x, n in these.items() if n[0] >= k and not others[x][0]}, command + " " + what)
+    for argv in (["new"], ["cleaned", "clients"], ["compare", "clients"], ["top", "clients"], ["top", "names"]):
+        equal(log.ask(*argv, "--min-clients", "5", *hits)[0], 2, " ".join(argv))
 
 
 def log_client(h):
