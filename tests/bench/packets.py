@@ -16,9 +16,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 from wide_signed import SignedWideLab  # noqa: E402, first: it may hand over to another python3
 
+import unbound  # noqa: E402
 from dnsmsg import Message, query, udp  # noqa: E402
-from harness import Resolver, check, workspace  # noqa: E402
-from lab import die_with_parent, find, wait_for  # noqa: E402
+from harness import Resolver, workspace  # noqa: E402
+from lab import find  # noqa: E402
 from wide import WideLab, cold_names  # noqa: E402
 
 OURS, THEIRS = 100, 101  # hosts of the lab's /24
@@ -30,31 +31,6 @@ TABLES = {WideLab: (("IPv4 only, unbound's defaults", False, None),
                     ("IPv4 and IPv6, unbound looking up no address ahead", True, "0 0 0 0 0")),
           SignedWideLab: (("validation, IPv4 only, unbound's defaults", False, None),
                           ("validation, IPv4 only, unbound looking up no address ahead", False, "0 0 0 0 0"))}
-
-UNBOUND = """server:
-	interface: {address}@{port}
-	outgoing-interface: {address}
-	do-daemonize: no
-	username: ""
-	chroot: ""
-	directory: "{dir}"
-	pidfile: ""
-	use-syslog: no
-	logfile: "{dir}/unbound.log"
-	num-threads: 1
-	access-control: 127.0.0.0/8 allow
-	do-not-query-localhost: no
-	do-ip6: {ipv6}
-	module-config: "{modules}"
-	qname-minimisation: yes
-	qname-minimisation-strict: no
-	prefetch: no
-	minimal-responses: yes
-	root-hints: "{hints}"
-{more}remote-control:
-	control-enable: no
-"""
-
 
 class Counter:
     """Packets on lo by their source address: UDP datagrams to port 53, and all of TCP to it."""
@@ -122,30 +98,24 @@ def one_run(build, folder, lab, ipv6, fetch, seed):
     """{who: ask_all()} with empty caches on both sides."""
     ours = Resolver(build, os.path.join(folder, "sinkholed"), lab, workers=1)
     ours.configure(recursion=dict(lab.recursion(), source=[lab.host(OURS)], ipv6=ipv6, qname_minimisation="relaxed"))
-    port = ours.port
-    conf = os.path.join(folder, "unbound.conf")
-    more = '\ttarget-fetch-policy: "%s"\n' % fetch if fetch else ""
+    server = ["outgoing-interface: " + lab.host(THEIRS), "do-ip6: " + ("yes" if ipv6 else "no"), "qname-minimisation: yes",
+              "qname-minimisation-strict: no", "prefetch: no", 'root-hints: "%s"' % lab.path("root.hints")]
+    if fetch:
+        server += ['target-fetch-policy: "%s"' % fetch]
     anchor = lab.recursion()["trust_anchor"]
+    server += ['module-config: "%s"' % ("validator iterator" if anchor else "iterator")]
     if anchor:  # sinkholed does not tell the root which anchors it has
-        more += '\ttrust-anchor-file: "%s"\n\ttrust-anchor-signaling: no\n' % anchor
-    with open(conf, "w") as f:
-        f.write(UNBOUND.format(address=lab.host(THEIRS), port=port, dir=folder, hints=lab.path("root.hints"),
-                               ipv6="yes" if ipv6 else "no", more=more, modules="validator iterator" if anchor else "iterator"))
-    unbound = subprocess.Popen([find("unbound"), "-d", "-c", conf], preexec_fn=die_with_parent, stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    counter = Counter([lab.host(OURS), lab.host(THEIRS)])
+        server += ['trust-anchor-file: "%s"' % anchor, "trust-anchor-signaling: no"]
     rows = cold_names(seed)
-    try:
-        ours.start()
-        theirs = (lab.host(THEIRS), port)
-        check(wait_for(lambda: udp(theirs, query("localhost"), 0.3)), "unbound does not answer: see " + folder)
-        return {"sinkholed": ask_all(ours.server(), rows, counter, lab.host(OURS)),
-                "unbound": ask_all(theirs, rows, counter, lab.host(THEIRS))}
-    finally:
-        ours.stop()
-        unbound.terminate()
-        unbound.wait()
-        counter.stop()
+    with unbound.running(lab.host(THEIRS), ours.port, folder, server) as theirs:
+        counter = Counter([lab.host(OURS), lab.host(THEIRS)])
+        try:
+            ours.start()
+            return {"sinkholed": ask_all(ours.server(), rows, counter, lab.host(OURS)),
+                    "unbound": ask_all(theirs, rows, counter, lab.host(THEIRS))}
+        finally:
+            ours.stop()
+            counter.stop()
 
 
 def show(title, runs):

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 
+import unbound
 from dnsmsg import Message, query, udp
 from harness import SINK4, Failed, Resolver
 from lab import die_with_parent, find, port_free
@@ -165,26 +166,9 @@ class Unbound(Peer):
 
     def command(self):
         log = "rpz-log: yes\n\trpz-log-name: bench\n" if self.log else ""
-        return [find("unbound"), "-d", "-c", self.write("unbound.conf", """server:
-	interface: {address}@{port}
-	do-daemonize: no
-	username: ""
-	chroot: ""
-	directory: "{dir}"
-	pidfile: ""
-	use-syslog: no
-	logfile: "{dir}/log"
-	num-threads: 1
-	access-control: 127.0.0.0/8 allow
-	do-not-query-localhost: no
-	module-config: "respip iterator"
-	minimal-responses: yes
-	so-reuseport: no
-	msg-cache-size: 64m
-	rrset-cache-size: 128m
-	local-zone: "{zone}." nodefault
-	root-hints: "{hints}"
-stub-zone:
+        server = ['module-config: "respip iterator"', "so-reuseport: no", "msg-cache-size: 64m", "rrset-cache-size: 128m",
+                  'local-zone: "%s." nodefault' % CLEAN_ZONE, 'root-hints: "%s"' % self.site.hints]
+        sections = """stub-zone:
 	name: "{zone}"
 	stub-addr: {up}
 rpz:
@@ -195,8 +179,9 @@ remote-control:
 	control-enable: yes
 	control-interface: "{dir}/control"
 	control-use-cert: no
-""".format(address=self.address, port=self.port, dir=self.folder, zone=CLEAN_ZONE, up=self.site.upstream("@"),
-           list=self.site.zone, log=log, hints=self.site.hints))]
+""".format(dir=self.folder, zone=CLEAN_ZONE, up=self.site.upstream("@"), list=self.site.zone, log=log)
+        return [find("unbound"), "-d", "-c", self.write("unbound.conf",
+                                                        unbound.config(self.address, self.port, self.folder, server, sections))]
 
     def reload(self):
         return succeeds([find("unbound-control"), "-c", os.path.join(self.folder, "unbound.conf"), "auth_zone_reload", "list.invalid"])

@@ -14,7 +14,7 @@ import struct
 import sys
 import time
 
-from dnsmsg import name_text, name_wire
+from dnsmsg import name_text, name_wire, received
 
 # What each zone's servers say. Any other name in the zone has the address STOLEN.
 STOLEN = "203.0.113.99"
@@ -131,18 +131,11 @@ class Attacker:
         self.sel.register(c, selectors.EVENT_READ, lambda: self.stream(c, state, address, host))
 
     def stream(self, c, state, address, host):
-        try:
-            got = c.recv(65535)
-        except OSError:
-            got = b""
-        state += got
-        while len(state) >= 2 and len(state) >= 2 + struct.unpack_from("!H", state)[0]:
-            n = struct.unpack_from("!H", state)[0]
-            msg = bytes(state[2:2 + n])
-            del state[:2 + n]
+        messages, more = received(c, state)
+        for msg in messages:
             self.note(address, "message", msg)
             self.reply(host, msg, True, lambda out: c.sendall(struct.pack("!H", len(out)) + out))
-        if not got:
+        if not more:
             self.sel.unregister(c)
             c.close()
 

@@ -222,6 +222,21 @@ def framed(wire):
     return struct.pack("!H", len(wire)) + wire
 
 
+def received(c, state):
+    """What has come over a TCP connection behind the bytes in state: its whole messages, and whether more may come."""
+    try:
+        got = c.recv(65535)
+    except OSError:
+        got = b""
+    state += got
+    messages = []
+    while len(state) >= 2 and len(state) >= 2 + struct.unpack_from("!H", state)[0]:
+        n = struct.unpack_from("!H", state)[0]
+        messages.append(bytes(state[2:2 + n]))
+        del state[:2 + n]
+    return messages, bool(got)
+
+
 def tcp(server, wire, timeout=3.0, source=None):
     try:
         with tcp_open(server, timeout, source) as s:

@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 
-from dnsmsg import name_text
+from dnsmsg import name_text, received
 
 # source, peer: the resolver's address and port; over: "udp" or "tcp"; question: the question section as it came; rest: what
 # stood behind it, an OPT record.
@@ -101,16 +101,9 @@ class Puppets:
         self.sel.register(c, selectors.EVENT_READ, lambda: self.stream(c, state, host, peer))
 
     def stream(self, c, state, host, peer):
-        try:
-            got = c.recv(65535)
-        except OSError:
-            got = b""
-        state += got
-        while len(state) >= 2 and len(state) >= 2 + struct.unpack_from("!H", state)[0]:
-            n = struct.unpack_from("!H", state)[0]
-            wire = bytes(state[2:2 + n])
-            del state[:2 + n]
+        messages, more = received(c, state)
+        for wire in messages:
             self.message(wire, host, peer, "tcp", lambda out: c.sendall(struct.pack("!H", len(out)) + out))
-        if not got:
+        if not more:
             self.sel.unregister(c)
             c.close()

@@ -3,17 +3,17 @@
 does to signed names."""
 import contextlib
 import os
-import subprocess
 
 from signed_lab import COMMON, PUPPET, SignedLab  # first: it may hand over to another python3
 from signer import Key, Zone
 
 import harness
 import puppet
+import unbound
 from authority import Authority
 from dnsmsg import AD, CD, Message, query, udp
 from harness import SINK4, Resolver, Skip, check, equal, test
-from lab import die_with_parent, find, wait_for
+from lab import find, wait_for
 
 ZONES = ("nsec", "nsec3", "optout", "expired", "notyet", "broken", "nosig", "nosigs", "nonsec", "nokeys", "otherkey", "nozonebit",
          "unsigned", "nods", "badds", "algunknown", "kid.nsec", "bare.nsec", "kid3.nsec3", "kido.optout", "bareo.optout", "alg8", "bridge")
@@ -135,42 +135,12 @@ def downstream(w):
     return "%d questions" % (2 * len(names))
 
 
-@contextlib.contextmanager
 def validator(w, folder):
-    address, port = w.lab.host(DOWNSTREAM), w.r.port
-    conf = os.path.join(folder, "unbound.conf")
-    with open(conf, "w") as f:
-        f.write('''server:
-	interface: {0}@{1}
-	do-daemonize: no
-	username: ""
-	chroot: ""
-	directory: "{2}"
-	pidfile: ""
-	use-syslog: no
-	logfile: "{2}/unbound.log"
-	access-control: 127.0.0.0/8 allow
-	do-not-query-localhost: no
-	do-ip6: no
-	num-threads: 1
-	module-config: "validator iterator"
-	trust-anchor-file: "{3}"
-	aggressive-nsec: no
-	trust-anchor-signaling: no
-remote-control:
-	control-enable: no
-forward-zone:
-	name: "."
-	forward-addr: {4}@{5}
-'''.format(address, port, folder, w.lab.path("root.key"), w.r.address, w.r.port))
-    p = subprocess.Popen([find("unbound"), "-d", "-c", conf], preexec_fn=die_with_parent, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    try:
-        check(wait_for(lambda: udp((address, port), query("localhost"), 0.3)), "unbound does not answer: see " + folder)
-        yield (address, port)
-    finally:
-        p.terminate()
-        p.wait()
+    return unbound.running(w.lab.host(DOWNSTREAM), w.r.port, folder,
+                           ["do-ip6: no", 'module-config: "validator iterator"',
+                            'trust-anchor-file: "%s"' % w.lab.path("root.key"), "aggressive-nsec: no",
+                            "trust-anchor-signaling: no"],
+                           unbound.NO_CONTROL + 'forward-zone:\n\tname: "."\n\tforward-addr: %s@%d\n' % (w.r.address, w.r.port))
 
 
 @test("a policy answer has neither AD nor signatures, also for who asks with DO, AD and CD")

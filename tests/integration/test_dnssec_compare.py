@@ -12,41 +12,16 @@ import time
 from signed_lab import NAMES, TARGETS, ZONES, SignedLab  # first: it may hand over to another python3
 
 import harness
-from dnsmsg import AD, TC, Message, query, tcp, udp
+import unbound
+from dnsmsg import AD, TC, Message, query, tcp
 from harness import Resolver, Skip, check, in_namespace, test
-from lab import die_with_parent, find, wait_for
+from lab import find
 
 OURS, THEIRS = 100, 101
 APEX_TYPES = ("A", "AAAA", "TXT", "DS", "DNSKEY", "SOA", "NS", "MX", "TYPE51", "TYPE65280")
 NAME_TYPES = ("A", "TXT", "DS")
 MORE_TYPES = ("AAAA", "NS", "SOA", "DNSKEY", "CNAME", "MX")
 WINDOW = 60  # questions at a time
-
-UNBOUND = """server:
-	interface: {address}@{port}
-	outgoing-interface: {address}
-	do-daemonize: no
-	username: ""
-	chroot: ""
-	directory: "{dir}"
-	pidfile: ""
-	use-syslog: no
-	logfile: "{dir}/unbound.log"
-	num-threads: 1
-	access-control: 127.0.0.0/8 allow
-	do-not-query-localhost: no
-	do-ip6: no
-	module-config: "validator iterator"
-	trust-anchor-file: "{anchor}"
-	qname-minimisation: yes
-	aggressive-nsec: no
-	prefetch: no
-	minimal-responses: yes
-	ede: yes
-	root-hints: "{hints}"
-remote-control:
-	control-enable: no
-"""
 
 # (zone, name or "*", ours, theirs): why. Status is as status() has it.
 EXPLAINED = [
@@ -115,14 +90,10 @@ def ask_all(server, source, rows):
 
 
 def start_unbound(lab, folder, port):
-    conf = os.path.join(folder, "unbound.conf")
-    with open(conf, "w") as f:
-        f.write(UNBOUND.format(address=lab.host(THEIRS), port=port, dir=folder, hints=lab.path("root.hints"),
-                               anchor=lab.path("root.key")))
-    p = subprocess.Popen([find("unbound"), "-d", "-c", conf], preexec_fn=die_with_parent, stdin=subprocess.DEVNULL,
-                         stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT)
-    check(wait_for(lambda: udp((lab.host(THEIRS), port), query("localhost"), 0.3)), "unbound does not answer: see " + folder)
-    return p
+    return unbound.running(lab.host(THEIRS), port, folder,
+                           ["outgoing-interface: " + lab.host(THEIRS), "do-ip6: no", 'module-config: "validator iterator"',
+                            'trust-anchor-file: "%s"' % lab.path("root.key"), "qname-minimisation: yes",
+                            "aggressive-nsec: no", "prefetch: no", "ede: yes", 'root-hints: "%s"' % lab.path("root.hints")])
 
 
 def compare(args, folder):
@@ -131,19 +102,15 @@ def compare(args, folder):
     lab.up()
     r = Resolver(args.build, os.path.join(folder, "resolver"), lab)
     r.configure(recursion={"source": [lab.host(OURS)], "ipv6": False})
-    unbound = None
     try:
         r.start()
-        unbound = start_unbound(lab, folder, r.port)
         rows = questions(args.full)
-        ours = ask_all(r.server(), (lab.host(harness.CLIENT), 0), rows)
-        theirs = ask_all((lab.host(THEIRS), r.port), (lab.host(harness.CLIENT), 0), rows)
+        with start_unbound(lab, folder, r.port) as other:
+            ours = ask_all(r.server(), (lab.host(harness.CLIENT), 0), rows)
+            theirs = ask_all(other, (lab.host(harness.CLIENT), 0), rows)
         return judge(args, rows, ours, theirs)
     finally:
         r.stop()
-        if unbound:
-            unbound.terminate()
-            unbound.wait()
         lab.down()
 
 
