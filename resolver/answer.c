@@ -89,14 +89,20 @@ static void start(struct writer *a, uint8_t *out, size_t room, uint16_t id,
 	wire_put_header(&a->w, id, flags, a->count);
 }
 
+/* Its name stands first: there is nothing to compress it with. */
 static void put_question(struct writer *a, const uint8_t *name, unsigned type,
 			 unsigned class)
 {
-	put_name(a, name);
+	unsigned at = DNS_HEADER_LEN;
+	wire_put(&a->w, name, name_len(name));
 	wire_put16(&a->w, type);
 	wire_put16(&a->w, class);
 	a->count[0] = 1;
 	a->qname = name;
+	for (; *name && a->names < POINTERS_MAX && !a->w.err; name = name_parent(name)) {
+		a->name_at[a->names++] = (uint16_t)at;
+		at += *name + 1U;
+	}
 }
 
 /* Owner, type, class, TTL; the RDATA and its length are the caller's. */

@@ -1,6 +1,7 @@
-/* stages.c: a question's way from message to answer, many times, for callgrind.
- * usage: stages listed|cached COUNT. Everything is the resolver's own but the sockets;
- * only what runs inside measured() counts (valgrind --toggle-collect=measured*). */
+/* stages.c: a question's way from message to answer, whole and stage by stage, many
+ * times, for callgrind. usage: stages STAGE COUNT; without arguments it names the stages.
+ * Everything is the resolver's own but the sockets; only what runs inside measured()
+ * counts (valgrind --toggle-collect=measured*). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include "include/blocklist_client.h"
+#include "resolver/answer.h"
 #include "resolver/hit_log.h"
 #include "resolver/serve.h"
 
@@ -26,6 +28,10 @@ struct bench {
 	struct asker from;
 	uint8_t msg[512], out[DNS_UDP_MAX];
 	size_t msg_len;
+	/* what a single stage is given */
+	struct query query;
+	struct verdict verdict;
+	struct hit hit;
 };
 
 /* No question may cost an allocation: the C library's own functions are counted here
@@ -104,7 +110,7 @@ static void fill_clients(struct blocklist *bl)
 	must(blocklist_clients_import(bl, item, N, false, &changes), "clients");
 }
 
-static void open_all(struct bench *b, char *dir)
+static void open_all(struct bench *b, char *dir, bool list)
 {
 	struct conf_error error;
 	const char *why = NULL;
@@ -112,7 +118,8 @@ static void open_all(struct bench *b, char *dir)
 	must(conf_parse(&b->conf, CONF, strlen(CONF), "bench", &error), "configuration");
 	snprintf(path, sizeof path, "%s/blocklist", dir);
 	must(blocklist_open(&b->blocklist, path, BLOCKLIST_WRITE, &why), "blocklist");
-	fill_blocklist(b->blocklist);
+	if (list)
+		fill_blocklist(b->blocklist);
 	fill_clients(b->blocklist);
 	must(blocklist_view_open(&b->view, b->blocklist), "view");
 	const struct hit_log_conf hits = {
@@ -151,17 +158,108 @@ static void begin(struct bench *b)
 	b->serve.policy.stamp = blocklist_view_stamp(b->view);
 }
 
+/* ---- the stages; true: it did what it is there for ---- */
+
+static bool whole(struct bench *b)
+{
+	size_t len = 0;
+	return serve_question(&b->serve, &b->from, b->msg, b->msg_len, b->out, &len) ==
+	       SERVE_ANSWER;
+}
+
+static bool read_query(struct bench *b)
+{
+	return query_read(&b->query, b->msg, b->msg_len) == QUERY_OK;
+}
+
+static bool ask_policy(struct bench *b)
+{
+	const struct policy_subject subject = {.class = POLICY_ALL};
+	return !policy_name(&b->verdict, NULL, &b->serve.policy, &subject,
+			    b->query.qname);
+}
+
+static bool get_cached(struct bench *b)
+{
+	struct answer_body body;
+	struct answer_age age;
+	const struct query *q = &b->query;
+	return answer_cache_get(b->serve.answers, &body, &age, q->qname, q->qname_len,
+				q->qtype, POLICY_ALL, answer_form(q, true),
+				&b->serve.policy);
+}
+
+static bool write_answer(struct bench *b)
+{
+	const struct answer_policy how = {.verdict = &b->verdict,
+					  .action = RULE_ADDRESS,
+					  .conf = b->conf,
+					  .ede = DNS_EDE_BLOCKED,
+					  .text = "bench, entry 7777"};
+	return answer_verdict(b->out, sizeof b->out, &b->query, &how) > 0;
+}
+
+/* Each a hit of its own: another client. */
+static bool put_hit(struct bench *b)
+{
+	b->hit.client.port++;
+	b->hit.client.bytes[3]++;
+	b->hit.time_us++;
+	return hit_ring_put(b->serve.ring, &b->hit) != HIT_NO_ROOM;
+}
+
+#define LISTED "www.bot.n7777.z17.bench.example"
+#define DEEP "a.b.c.d.e.n7777.z17.bench.example"
+#define CLEAN "www.clean.example"
+#define CLEAN_DEEP "www.of.a.clean.example" /* as many labels as the list's names */
+
+static const struct stage {
+	const char *name, *qname;
+	bool (*run)(struct bench *b);
+	bool list, remembered;
+} stages[] = {
+	{"listed", LISTED, whole, true, false},
+	{"deep", DEEP, whole, true, false},
+	{"cached", CLEAN, whole, true, true},
+	{"cached_no_list", CLEAN, whole, false, true},
+	{"query_read", CLEAN, read_query, true, false},
+	{"policy_hit", LISTED, ask_policy, true, false},
+	{"policy_miss", CLEAN_DEEP, ask_policy, true, false},
+	{"cache_get", CLEAN, get_cached, true, true},
+	{"answer", LISTED, write_answer, true, false},
+	{"hit_put", LISTED, put_hit, true, false},
+};
+
+static const struct stage *stage_named(const char *text)
+{
+	for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+		if (strcmp(stages[i].name, text) == 0)
+			return &stages[i];
+	return NULL;
+}
+
+static void fill_hit(struct bench *b)
+{
+	b->hit = (struct hit){.entry = 7777,
+			      .count = 1,
+			      .qtype = DNS_A,
+			      .trigger = RULE_ON_QNAME,
+			      .action = RULE_ADDRESS,
+			      .list = "bench",
+			      .client = b->from.client,
+			      .listener = b->from.listener};
+	name(b->hit.qname, LISTED);
+	name_copy(b->hit.matched, name_last(b->hit.qname, 4));
+}
+
 /* What callgrind counts: one batch, as a worker takes it. */
-__attribute__((noinline)) static void measured(struct bench *b)
+__attribute__((noinline)) static void measured(struct bench *b, const struct stage *s)
 {
 	measuring = true;
 	begin(b);
-	for (int i = 0; i < BATCH; i++) {
-		size_t len = 0;
-		if (serve_question(&b->serve, &b->from, b->msg, b->msg_len, b->out,
-				   &len) != SERVE_ANSWER)
-			must(ERR_INVAL, "no answer");
-	}
+	for (int i = 0; i < BATCH; i++)
+		if (!s->run(b))
+			must(ERR_INVAL, s->name);
 	blocklist_view_reset(b->view);
 	measuring = false;
 }
@@ -181,7 +279,7 @@ static void remember(struct bench *b)
 			    .data_len = sizeof rdata};
 	struct reply reply = {
 		.ede = DNS_EDE_NONE, .answer = {&set}, .answer_n = 1, .cacheable = true};
-	name(q.qname, "www.clean.example");
+	name(q.qname, CLEAN);
 	begin(b);
 	serve_done(&b->serve, &q, NULL, &reply);
 	blocklist_view_reset(b->view);
@@ -196,45 +294,62 @@ static void close_all(struct bench *b)
 	conf_free(b->conf);
 }
 
+static double now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* The right kind of answer, so that no number is of something else. */
+static bool counted(const struct bench *b, const struct stage *s, uint64_t asked)
+{
+	return s->run != whole ||
+	       b->stats.n[s->remembered ? STATS_CACHED : STATS_HIT_ADDRESS] == asked;
+}
+
+static void measure(struct bench *b, const struct stage *s, int count)
+{
+	int batches = (count + BATCH - 1) / BATCH;
+	b->serve.now_us = (uint64_t)time(NULL) * 1000000;
+	b->serve.policy.now_s = (uint32_t)time(NULL);
+	ask(b, s->qname);
+	if (s->remembered)
+		remember(b);
+	fill_hit(b);
+	begin(b); /* reads the lists, once */
+	if (!read_query(b) || !ask_policy(b))
+		must(ERR_INVAL, s->name);
+	blocklist_view_reset(b->view);
+	double start = now_ns();
+	for (int i = 0; i < batches; i++)
+		measured(b, s);
+	printf("%s: %.0f ns each\n", s->name, (now_ns() - start) / (batches * BATCH));
+	if (!counted(b, s, (uint64_t)batches * BATCH))
+		must(ERR_INVAL, "another kind of answer");
+}
+
 int main(int argc, char **argv)
 {
 	static struct bench b;
-	char dir[] = "/tmp/sinkholed-stages-XXXXXX";
-	if (argc != 3 || (strcmp(argv[1], "listed") && strcmp(argv[1], "cached"))) {
-		fprintf(stderr, "usage: stages listed|cached COUNT\n");
-		return 2;
+	char dir[] = "/tmp/sinkholed-stages-XXXXXX", command[64];
+	if (argc == 1)
+		for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+			puts(stages[i].name);
+	const struct stage *s = argc == 3 ? stage_named(argv[1]) : NULL;
+	if (!s) {
+		if (argc > 1)
+			fprintf(stderr, "usage: stages STAGE COUNT\n");
+		return argc > 1 ? 2 : 0;
 	}
 	if (!mkdtemp(dir))
 		must(ERR_IO, dir);
-	int count = atoi(argv[2]);
-	open_all(&b, dir);
-	b.serve.now_us = (uint64_t)time(NULL) * 1000000;
-	b.serve.policy.now_s = (uint32_t)time(NULL);
-	bool listed = strcmp(argv[1], "listed") == 0;
-	ask(&b, listed ? "www.bot.n7777.z17.bench.example" : "www.clean.example");
-	if (!listed)
-		remember(&b);
-	begin(&b); /* reads the lists, once */
-	blocklist_view_reset(b.view);
-	struct timespec t0, t1;
-	clock_gettime(CLOCK_MONOTONIC, &t0);
-	for (int i = 0; i < count; i += BATCH)
-		measured(&b);
-	clock_gettime(CLOCK_MONOTONIC, &t1);
-	double ns =
-		(double)(t1.tv_sec - t0.tv_sec) * 1e9 + (double)(t1.tv_nsec - t0.tv_nsec);
-	uint64_t was = b.stats.n[listed ? STATS_HIT_ADDRESS : STATS_CACHED];
-	printf("%s: %llu answers, %.0f ns each\n", argv[1], (unsigned long long)was,
-	       ns / count);
-	if (allocations) {
-		fprintf(stderr, "stages: %lu allocations in %d questions\n", allocations,
-			count);
-		return 1;
-	}
+	open_all(&b, dir, s->list);
+	measure(&b, s, atoi(argv[2]));
 	close_all(&b);
-	char command[64];
 	snprintf(command, sizeof command, "rm -rf %s", dir);
-	return system(command) || was != (uint64_t)((count + BATCH - 1) / BATCH * BATCH)
-		       ? 1
-		       : 0;
+	if (allocations)
+		fprintf(stderr, "stages: %lu allocations in %s questions\n", allocations,
+			argv[2]);
+	return system(command) || allocations ? 1 : 0;
 }
