@@ -7,7 +7,7 @@
 
 static int tsv_begin(struct hits_out *o)
 {
-	struct cli_column columns[HITS_COLUMNS + 2];
+	struct cli_column *columns = o->columns; /* a table keeps no copy */
 	memcpy(columns, hits_row_columns, (HITS_COLUMNS + 1) * sizeof *columns);
 	columns[HITS_COLUMNS] = (struct cli_column){"remark", false};
 	columns[HITS_COLUMNS + 1] = (struct cli_column){NULL, false};

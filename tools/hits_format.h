@@ -50,6 +50,7 @@ struct hits_out {
 	bool goes_on;		/* behind what an earlier run wrote: no heading */
 	struct json_line json;
 	struct cli_table *table;
+	struct cli_column columns[HITS_COLUMNS + 2]; /* the table's */
 	struct hits_stix *stix;
 	struct fstrm_writer *frames;
 };

@@ -292,6 +292,20 @@ static struct cli_table *spans_table(struct hits_headings *used, const struct sp
 	return hits_table(used, &s->h, column);
 }
 
+/* Which spans these are, as the options and their defaults made them. */
+static void note_spans(const struct spans *s)
+{
+	char before[CLI_TIME_TEXT_MAX], since[CLI_TIME_TEXT_MAX];
+	char until[CLI_TIME_TEXT_MAX] = "now";
+	if (s->h.until_us)
+		cli_time_text(until, (int64_t)(s->h.until_us / 1000000));
+	cli_time_text(since, (int64_t)(s->since_us / 1000000));
+	hits_note(&s->h, "before: from %s; now: from %s until %s\n",
+		  s->before_us ? cli_time_text(before, (int64_t)(s->before_us / 1000000))
+			       : "the beginning",
+		  since, until);
+}
+
 static int spans_close(struct spans *s, int status)
 {
 	hits_adding_fini(&s->before);
@@ -381,6 +395,7 @@ static int print_difference(struct spans *s, struct hits_adding *a,
 	}
 	cli_table_close(out);
 	note_withheld(s, withheld);
+	note_spans(s);
 	if (!shown && !withheld)
 		hits_note(&s->h, "none\n");
 	return CLI_DONE;
@@ -493,6 +508,7 @@ static int print_compared(struct spans *s)
 	cli_table_close(out);
 	free(changes);
 	note_withheld(s, withheld);
+	note_spans(s);
 	return CLI_DONE;
 }
 

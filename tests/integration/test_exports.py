@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What leaves through sinkhole-hits export: in whose shape, and under which name."""
+import contextlib
 import csv
 import io
 import ipaddress
 import json
 import os
+import pty
 import re
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import uuid
 import harness
 from harness import check, equal, test
 from made_log import END, has, setup, uid
+
 
 @test("no format shows a client's address or port without purpose and case; each says dns-only")
 def pseudonyms(log):
@@ -250,6 +253,35 @@ def few(log):
                 equal(shown, {(x, n[1], "dns-only") for x, n in these.items() if n[0] >= k and not others[x][0]}, command + " " + what)
     for argv in (["new"], ["cleaned", "clients"], ["compare", "clients"], ["top", "clients"], ["top", "names"]):
         equal(log.ask(*argv, "--min-clients", "5", *hits)[0], 2, " ".join(argv))
+
+
+def terminal(log, *argv):
+    """Status and what is shown on a terminal."""
+    master, slave = pty.openpty()
+    p = subprocess.Popen([log.program("sinkhole-hits"), *argv, *log.hits], stdout=slave, stderr=slave, stdin=slave)
+    os.close(slave)
+    out = b""
+    with contextlib.suppress(OSError):  # EIO when the other end has gone
+        while True:
+            out += os.read(master, 65536)
+    os.close(master)
+    return p.wait(60), out.decode()
+
+
+@test("on a terminal every command shows a table whose heading says the time zone")
+def tables(log):
+    h = log.shown[0]
+    last = "2026-01-02"
+    for argv in (["summary"], ["top"], ["top", "clients"], ["client", h["client"]], ["client", h["client"], "--sum"], ["name", h["qname"]],
+                 ["entry", h["matched"]], ["family", h["family"]], ["timeline"], ["timeline", "--min-clients", "2"], ["follow", "--since", "2025-01-01", "--limit", "3"], ["export", "--key", log.key],
+                 ["export", "--key", log.key, "--limit", "5"], ["export", "--purpose", "a", "--case", "1"], ["export", "--sums", "families"]):
+        status, out = terminal(log, *argv)
+        check(status == 0 and "(UTC)" in out, " ".join(argv), status, out[-300:])
+    for command in ("compare", "new", "cleaned"):
+        status, out = terminal(log, command, "--since", last)
+        check(status == 0 and "before: from" in out and "Z; now: from 2026-01-02T00:00:00Z" in out, command, out[-300:])
+    status, out = terminal(log, "verify")
+    check(status == 0 and "each whole, none missing" in out, "verify", out)
 
 
 def log_client(h):
