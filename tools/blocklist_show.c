@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "tools/blocklist_hits.h"
-#include "tools/blocklist_tool.h"
+#include "tools/list_conf.h"
 
 /* list, lists, stats: what there is. */
 
@@ -122,14 +122,46 @@ static char *number_text(char out[24], uint64_t n)
 	return out;
 }
 
-static void list_row(struct cli_table *table, const struct blocklist_list *l,
-		     const struct blocklist_hits *hits, uint32_t now)
+/* What lists needs besides the store. */
+struct lists {
+	struct cli cli;
+	struct conf *conf;
+	char feeds[TOOL_PATH_MAX];
+	struct blocklist_hits hits;
+	struct cli_table *table;
+	uint32_t now;
+	int stale; /* lists that are */
+};
+
+/* What came of asking a configured list's source. */
+static const char *source_text(struct lists *s, struct list_state *last, const char *name,
+			       uint32_t loaded)
 {
+	const struct conf_list *l = conf_list_named(s->conf, name);
+	memset(last, 0, sizeof *last);
+	if (!l)
+		return "";
+	/* Without the right to read it the rest is shown nevertheless. */
+	if (list_state_read(last, s->feeds, name) != ERR_OK)
+		snprintf(last->text, sizeof last->text, "%.200s cannot be read",
+			 s->feeds);
+	if (!list_conf_stale(l, last, loaded, s->now))
+		return list_result_text(last->result);
+	s->stale++;
+	return "stale";
+}
+
+static void list_row(struct lists *s, const struct blocklist_list *l)
+{
+	const struct blocklist_hits *hits = &s->hits;
+	const uint32_t now = s->now;
+	struct list_state last;
+	const char *result = source_text(s, &last, l->name, l->loaded);
 	char precedence[24], names[24], addresses[24], serial[24], hit[24];
 	char loaded[CLI_TIME_TEXT_MAX], lease[CLI_TIME_TEXT_MAX], age[CLI_SIZE_TEXT_MAX];
 	/* Whatever its mode: it matches nothing. */
 	bool lapsed = l->lease && l->lease <= now;
-	cli_table_row(table,
+	cli_table_row(s->table,
 		      (const char *const[]){
 			      l->name, number_text(precedence, l->precedence),
 			      lapsed ? "lapsed" : blocklist_mode_text(l->mode),
@@ -142,7 +174,22 @@ static void list_row(struct cli_table *table, const struct blocklist_list *l,
 			      tool_time(loaded, l->loaded), age_text(age, l->loaded, now),
 			      tool_time(lease, l->lease),
 			      l->serial ? number_text(serial, l->serial) : "",
-			      l->forced ? "yes" : "", l->public_text});
+			      l->forced ? "yes" : "", l->public_text, result, last.text});
+}
+
+/* Lists of the configuration that the store does not have. */
+static void absent_rows(struct lists *s, const struct blocklist_view *v)
+{
+	for (int i = 0; i < s->conf->lists_n; i++) {
+		const char *name = s->conf->lists[i].name;
+		struct list_state last;
+		if (blocklist_list_named(v, name))
+			continue;
+		const char *result = source_text(s, &last, name, 0);
+		cli_table_row(s->table, (const char *const[]){name, "", "absent", "", "",
+							      "", "", "", "", "", "", "",
+							      "", result, last.text});
+	}
 }
 
 /* From the full hour on, whose hits are added up already. */
@@ -160,30 +207,44 @@ int tool_lists(const struct cli_command *self, int argc, char **argv)
 		{"hits_24h", true}, {"imported", false},
 		{"age", false},	    {"until", false},
 		{"serial", true},   {"forced", false},
-		{"public", false},  {0}};
-	struct blocklist_hits hits;
-	struct cli c;
-	struct tool t;
+		{"public", false},  {"source", false},
+		{"why", false},	    {0}};
 	time_t now = time(NULL);
-	int status = cli_parse(&c, self, NULL, 0, 0, argc, argv);
+	struct lists s = {.now = (uint32_t)now};
+	struct tool t;
+	int status = cli_parse(&s.cli, self, NULL, 0, 0, argc, argv);
 	if (status == CLI_GO)
-		status = tool_open(&t, &c, BLOCKLIST_READ);
-	if (status != CLI_GO)
+		status = cli_conf(&s.conf, &s.cli);
+	if (status == CLI_GO)
+		status = cli_state_path(s.feeds, sizeof s.feeds, &s.cli, LIST_STATE_DIR);
+	if (status == CLI_GO)
+		status = tool_open(&t, &s.cli, BLOCKLIST_READ);
+	if (status != CLI_GO) {
+		conf_free(s.conf);
 		return status;
+	}
 	/* Lists are shown without hits rather than not at all; why has been told. */
-	if (blocklist_hits_open(&hits, &c, NULL, -1, day_ago(now)) != CLI_GO)
-		hits.there = false;
-	struct cli_table *table = cli_table_open(columns, c.json);
-	for (unsigned id = 0; table && id < BLOCKLIST_LISTS_MAX; id++) {
+	if (blocklist_hits_open(&s.hits, &s.cli, NULL, -1, day_ago(now)) != CLI_GO)
+		s.hits.there = false;
+	s.table = cli_table_open(columns, s.cli.json);
+	status = s.table ? CLI_DONE : cli_fail("out of memory");
+	for (unsigned id = 0; s.table && id < BLOCKLIST_LISTS_MAX; id++) {
 		const struct blocklist_list *l = blocklist_list(t.view, (uint16_t)id);
 		if (l)
-			list_row(table, l, &hits, (uint32_t)now);
+			list_row(&s, l);
 	}
-	if (table)
-		cli_table_close(table);
-	blocklist_hits_close(&hits);
+	if (s.table) {
+		absent_rows(&s, t.view);
+		cli_table_close(s.table);
+	}
+	if (s.stale)
+		status = cli_no("%d lists are stale: their sources had no good news for "
+				"longer than stale_after",
+				s.stale);
+	blocklist_hits_close(&s.hits);
 	tool_close(&t);
-	return table ? CLI_DONE : cli_fail("out of memory");
+	conf_free(s.conf);
+	return status;
 }
 
 /* ---- stats ---- */

@@ -202,11 +202,7 @@ static bool is_page(const struct feed_file *f)
 static int look(struct feed_file *f)
 {
 	f->begun = true;
-	if (begins(f, 0, "PK\3\4", 4) ||
-	    begins(f, 0,
-		   "\xfd"
-		   "7zXZ",
-		   5) ||
+	if (begins(f, 0, "PK\3\4", 4) || begins(f, 0, "\3757zXZ", 5) ||
 	    begins(f, 0, "BZh", 3) || begins(f, 0, "\x28\xb5\x2f\xfd", 4))
 		return refuse(
 			f, ERR_FORMAT,

@@ -66,6 +66,13 @@ int list_conf_allows(const struct conf_list *l, const struct blocklist_list_set 
 		    : CLI_GO;
 }
 
+bool list_conf_stale(const struct conf_list *l, const struct list_state *last,
+		     uint32_t loaded, uint32_t now)
+{
+	uint32_t good = last->good > loaded ? last->good : loaded;
+	return l->stale_after_s && good && now > good && now - good > l->stale_after_s;
+}
+
 int list_conf_apply(struct tool *t, const struct conf_list *l)
 {
 	struct blocklist_list_set told = list_conf_nothing;

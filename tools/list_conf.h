@@ -9,6 +9,7 @@
 
 #include "include/conf.h"
 #include "tools/blocklist_tool.h"
+#include "tools/list_state.h"
 
 /* Keeps everything as it is. */
 extern const struct blocklist_list_set list_conf_nothing;
@@ -21,5 +22,10 @@ MUST_CHECK int list_conf_allows(const struct conf_list *l,
 /* Brings the list's settings in the store to what the configuration says, if the list is
  * there; says and records what it does. */
 MUST_CHECK int list_conf_apply(struct tool *t, const struct conf_list *l);
+
+/* Whether the source had no good news for longer than the configuration allows. loaded:
+ * of the list in the store, 0 = it is not there. */
+bool list_conf_stale(const struct conf_list *l, const struct list_state *last,
+		     uint32_t loaded, uint32_t now);
 
 #endif

@@ -138,11 +138,8 @@ int list_state_read(struct list_state *out, const char *dir, const char *list)
 		return err == ERR_NOENT ? ERR_OK : err;
 	err = list_state_parse(out, text, len);
 	free(text);
-	if (err) {
+	if (err)
 		memset(out, 0, sizeof *out);
-		/* A reader may not be allowed to; the next writer replaces it. */
-		(void)!state_file_set_aside(dir, name);
-	}
 	return ERR_OK;
 }
 

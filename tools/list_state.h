@@ -1,8 +1,9 @@
-/* list_state.h: what is remembered of a list's source: when it was asked, what came of
- * it. Shape    one small text a list, NAME.state in the folder feeds below the state
- * folder Units    times in seconds since 1970, UTC; 0 = never Memory   flat Threads  one
- * writer per list Errors   as state_file.h; a damaged text is set aside and counts as
- * none */
+/* list_state.h: what is remembered of a list's source, and what came of asking it.
+ * Shape    one small text a list, NAME.state in the folder feeds below the state folder
+ * Units    times in seconds since 1970, UTC; 0 = never
+ * Memory   flat
+ * Threads  one writer per list
+ * Errors   as state_file.h; a damaged text counts as none */
 #ifndef SINKHOLED_TOOLS_LIST_STATE_H
 #define SINKHOLED_TOOLS_LIST_STATE_H
 

@@ -226,6 +226,27 @@ def odd_lists(args, folder):
         equal(s.update(), {"one": "imported"}, "with a state of %r" % damage[:20])
 
 
+@test("lists tells the last result of each source, and those that never came; with 1 when one is stale")
+def shown(args, folder):
+    s = Lists(args.build, folder)
+    feed = s.file("feed.txt", NAMES)
+    here = {"name": "one", "url": url(feed)}
+    s.configure(here, {"name": "two", "url": url(feed + ".none")})
+    s.run("update", status=1)
+    rows = s.lists()
+    equal([rows[n]["source"] for n in ("one", "two")], ["imported", "failed"], "results")
+    check("No such file" in rows["two"]["why"] and rows["two"]["mode"] == "absent", "why", rows["two"])
+    os.unlink(feed)
+    time.sleep(2.1)
+    s.configure({**here, "stale_after": "1s"})
+    s.run("update", "one", status=1)
+    out = s.run("lists", "--json", status=1, says="1 lists are stale")
+    equal(json.loads(out.splitlines()[0])["source"], "stale", "a list without good news")
+    s.run("add", "c.example.net", "--reason", "test")
+    s.configure()
+    s.run("lists")
+
+
 # ---- a server on loopback ----
 
 class Feed(http.server.BaseHTTPRequestHandler):

@@ -63,7 +63,6 @@ START_TEST(files)
 	ck_assert_int_eq(truncate(unit_path("one.state"), 5), 0);
 	ck_assert_int_eq(list_state_read(&back, unit_dir(), "one"), 0);
 	ck_assert_uint_eq(back.next, 0);
-	ck_assert_int_eq(access(unit_path("one.state.damaged"), F_OK), 0);
 }
 END_TEST
 
@@ -208,13 +207,9 @@ END_TEST
 
 START_TEST(no_lists)
 {
-	static const char *const bad[] = {"<html>",
-					  "\xef\xbb\xbf\n<!DOCTYPE html>",
-					  "PK\3\4",
-					  "BZh9",
-					  "\xfd"
-					  "7zXZ",
-					  "\x1f\x8b rubbish behind it"};
+	static const char *const bad[] = {"<html>",   "\xef\xbb\xbf\n<!DOCTYPE html>",
+					  "PK\3\4",   "BZh9",
+					  "\3757zXZ", "\x1f\x8b rubbish behind it"};
 	struct feed_file f;
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
 		ck_assert_int_eq(take(&f, bad[i], strlen(bad[i]), 5, 1000), ERR_FORMAT);
