@@ -180,6 +180,9 @@ enum blocklist_open_mode {
 MUST_CHECK int blocklist_open(struct blocklist **out, const char *dir,
 			      enum blocklist_open_mode mode, const char **why);
 void blocklist_close(struct blocklist *bl);
+/* Another file has taken the place of the one that is open, or none is there: open it
+ * anew. */
+bool blocklist_replaced(struct blocklist *bl);
 
 /* ---- reading ---- */
 

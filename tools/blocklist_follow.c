@@ -80,6 +80,8 @@ static void *work(void *arg)
 	int64_t gap = GAP_MS;
 	while (how != PAUSE_END) {
 		follow_refresh(&z->zone);
+		if (z->zone.replaced) /* the main thread hears it as from anybody */
+			kill(getpid(), SIGTERM);
 		gap = z->zone.changed || how == PAUSE_OVER ? GAP_MS : 2 * gap;
 		gap = gap < GAP_MOST_MS ? gap : GAP_MOST_MS;
 		how = pause_for(z, gap, false);
@@ -291,6 +293,10 @@ static int serve(struct follow *f)
 	}
 	notify_send(&manager, "STOPPING=1");
 	end_zones(f);
+	for (int i = 0; i < f->zones; i++)
+		if (f->zone[i].zone.replaced)
+			status = cli_fail("the store was replaced by another file: start "
+					  "follow again");
 	notify_close(&manager);
 	return status;
 }

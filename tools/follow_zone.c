@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -205,8 +206,14 @@ static int apply(const struct follow_zone *z, const struct standing *was,
 
 /* ---- the whole zone ---- */
 
+/* What an import says: on standard output, of interest when it refuses, and on standard
+ * error. */
+struct said {
+	int out, err; /* files without a name */
+};
+
 static int start_import(const struct follow_zone *z, pid_t *pid, char *const argv[],
-			int file)
+			int file, const struct said *said)
 {
 	extern char **environ;
 	posix_spawn_file_actions_t actions;
@@ -219,14 +226,33 @@ static int start_import(const struct follow_zone *z, pid_t *pid, char *const arg
 	posix_spawnattr_setsigmask(&attr, &none);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
 	posix_spawn_file_actions_adddup2(&actions, file, STDIN_FILENO);
-	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY,
-					 0);
+	posix_spawn_file_actions_adddup2(&actions, said->out, STDOUT_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, said->err, STDERR_FILENO);
 	int code = posix_spawn(pid, "/proc/self/exe", &actions, &attr, argv, environ);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	if (code)
 		say(z, "cannot start the import: %s", strerror(code));
 	return code ? ERR_IO : ERR_OK;
+}
+
+static void pass_on(int from)
+{
+	char bytes[4096];
+	off_t at = 0;
+	for (ssize_t n; (n = pread(from, bytes, sizeof bytes, at)) > 0; at += n)
+		(void)!write(STDERR_FILENO, bytes, (size_t)n);
+}
+
+/* The reason of a refusal: the first line, behind the program's name. */
+static void first_line(char *out, size_t size, int from)
+{
+	ssize_t n = pread(from, out, size - 1, 0);
+	out[n > 0 ? n : 0] = 0;
+	out[strcspn(out, "\n")] = 0;
+	char *text = strstr(out, ": ");
+	if (text)
+		memmove(out, text + 2, strlen(text + 2) + 1);
 }
 
 /* An import that is told to end has changed nothing. */
@@ -266,7 +292,7 @@ static bool force_of(char out[FORCE_MAX], const struct follow_zone *z,
 	return z->force || z->fresh || begins;
 }
 
-static int import(const struct follow_zone *z, const struct standing *was,
+static int import(struct follow_zone *z, const struct standing *was,
 		  const struct transfer_zone *got, const char *primary)
 {
 	char lease[24], precedence[24], force[FORCE_MAX];
@@ -296,8 +322,24 @@ static int import(const struct follow_zone *z, const struct standing *was,
 		args[n++] = force;
 	args[n++] = "-";
 	args[n] = NULL;
-	int err = start_import(z, &pid, (char *const *)(void *)args, got->file);
-	return err ? err : await(z, pid);
+	struct said said = {memfd_create("out", MFD_CLOEXEC),
+			    memfd_create("err", MFD_CLOEXEC)};
+	int err = said.out < 0 || said.err < 0
+			  ? ERR_NOMEM
+			  : start_import(z, &pid, (char *const *)(void *)args, got->file,
+					 &said);
+	if (!err) {
+		err = await(z, pid);
+		pass_on(said.err);
+		first_line(z->why, sizeof z->why, said.err);
+	}
+	if (err == ERR_REFUSED)
+		pass_on(said.out);
+	if (said.out >= 0)
+		close(said.out);
+	if (said.err >= 0)
+		close(said.err);
+	return err;
 }
 
 /* ---- one primary ---- */
@@ -432,6 +474,9 @@ static void complain(struct follow_zone *z, int at, const char *why)
 static int try_primary(struct follow_zone *z, int at)
 {
 	struct standing was;
+	z->replaced = blocklist_replaced(z->tool->bl);
+	if (z->replaced)
+		return ERR_STOPPED;
 	struct transfer *t = calloc(1, sizeof *t);
 	int err = t ? look(z, &was) : ERR_NOMEM;
 	if (err) {

@@ -36,11 +36,13 @@ struct follow_zone {
 	/* follow_zone.c's */
 	struct soa soa;
 	bool changed;	   /* the last round brought something new */
+	bool replaced;	   /* the store: it has to be opened anew, by the owner */
 	bool zero;	   /* the list stands at serial 0, which is "none" in the store */
 	unsigned failures; /* rounds in a row */
 	uint32_t refused;  /* a gate did not let this serial pass, and it is not asked */
 	int64_t refused_ms;		 /* for again before then; 0: none */
 	uint64_t said[CONF_SERVERS_MAX]; /* of each primary: a hash of what went wrong */
+	char why[256];			 /* of the last failure */
 	char text[DNS_NAME_TEXT_MAX];
 };
 

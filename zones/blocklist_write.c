@@ -120,6 +120,11 @@ static int same_file(struct blocklist *bl)
 		       : ERR_BUSY;
 }
 
+bool blocklist_replaced(struct blocklist *bl)
+{
+	return same_file(bl) != ERR_OK;
+}
+
 int blocklist_txn_begin(struct blocklist_txn *t, struct blocklist *bl, bool large)
 {
 	return blocklist_txn_begin_for(t, bl, large ? ROOM_LARGE : ROOM_EDIT);

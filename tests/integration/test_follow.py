@@ -339,7 +339,7 @@ def gates(args, folder):
         equal(set(f.rules()), set(NAMES) | {"two.example.org"}, "rules")
         both = NAMES + ["two.example.org", "popular.example.net"]
         state.update(serial=3, names=both, ixfr=[[s(3), s(2), s(3), r("popular.example.net"), s(3)]])
-        check("popular" in f.once(status=1), "a popular name")
+        check("popular.example.net (rank 1)" in f.once(status=1), "a popular name, which is named")
         equal((f.list()["serial"], len(f.rules())), (2, 11), "as it was")
         f.once("--force=popular", status=2)
         f.once("--force=popular", "--reason", "it is infected")
@@ -349,6 +349,23 @@ def gates(args, folder):
         with open(os.path.join(f.state, "blocklist", "changes.jsonl")) as record:
             last = json.loads(record.readlines()[-1])
         check(last["forced"] and last["force"] == "popular" and "it is infected" in last["reason"], "record", last)
+
+
+@test("a store that was made anew ends follow, and the next start goes on with it")
+def replaced(args, folder):
+    state = {"serial": 1, "names": NAMES}
+    with Puppet(honest(state)) as p:
+        f = Follower(args, folder, "replaced", [p.port], secret=None)
+        f.started()
+        until("a first transfer", 5, lambda: f.list().get("serial") == 1, f.said)
+        equal(subprocess.run([f.tool, "compact", "--state", f.state], stdout=subprocess.DEVNULL).returncode, 0, "compact")
+        notify(f)
+        equal(f.process.wait(10), 2, "status: " + f.said())
+        check("replaced" in f.said(), "why", f.said())
+        f.process = None
+        state.update(serial=2, names=NAMES[:9])
+        f.once()
+        equal(len(f.rules()), 9, "rules")
 
 
 @test("serial 0 is one like any other; an SOA's expire of years is a month")
