@@ -47,7 +47,7 @@ TOOL_LIB = $(BUILD)/libtools.a
 BIN = $(PROGRAMS:%=$(BUILD)/%)
 UNIT = $(UNIT_SRC:tests/%.c=$(BUILD)/%)
 FUZZ = $(FUZZ_SRC:tests/%.c=$(BUILD)/%)
-HELPERS = $(HELPER_SRC:tests/%.c=$(BUILD)/%)
+HELPERS = $(HELPER_SRC:tests/%.c=$(BUILD)/%) $(BUILD)/integration/disk_fault.so
 SCENARIO = $(BUILD)/scenarios/scenario
 obj = $(1:%.c=$(BUILD)/obj/%.o)
 # A newcomer's plain `make check` uses every processor.
@@ -101,7 +101,12 @@ $(FUZZ): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(if $(LIBFUZZER),,$(BUILD)/obj/test
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) $(LIBFUZZER) -o $@ $^ $(PKG_LIBS)
-$(HELPERS): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
+# What a test preloads is the system's program otherwise: no sanitizer.
+$(BUILD)/integration/disk_fault.so: tests/integration/preload/disk_fault.c Makefile
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	$(Q)$(CC) -std=c11 -D_GNU_SOURCE -O2 $(WARN) $(WERROR) -fPIC -shared -o $@ $<
+$(filter-out %.so,$(HELPERS)): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(TOOL_LIB) $(LIB)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm

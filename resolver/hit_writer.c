@@ -12,7 +12,9 @@ enum {
 	HOUSEKEEPING_MS = 60000,
 	LOW_SPACE_PERCENT = 5,	   /* warn below */
 	ENOUGH_SPACE_PERCENT = 20, /* and again only after this was seen */
-	NO_SPACE_BYTES = 1 << 20,  /* less is a full disk, whatever a short write says */
+	SLOW_COMMIT_US = 400000,   /* merging a day's sums takes half of it */
+	SLOW_COMMITS = 3, /* warn after so many: the disk is slow, not just busy */
+	NO_SPACE_BYTES = 1 << 20, /* less is a full disk, whatever a short write says */
 };
 
 /* Numbers of rows left to a segment that cannot be read: more than one can hold. */
@@ -254,6 +256,22 @@ static void retire_segments(struct hit_writer *w)
 
 /* ---- one commit ---- */
 
+/* A slow disk loses nothing and slows no answer, until the rings are full. */
+static void watch_speed(struct hit_writer *w, int64_t took_us)
+{
+	if (took_us >= SLOW_COMMIT_US) {
+		if (w->slow_commits < SLOW_COMMITS && ++w->slow_commits == SLOW_COMMITS)
+			hit_writer_say(w, HIT_LOG_WARNING,
+				       "hit log: the disk of %s is slow: storing takes "
+				       "%lld ms; hits wait in the rings, see to the disk",
+				       w->dir, (long long)took_us / 1000);
+		return;
+	}
+	if (w->slow_commits == SLOW_COMMITS)
+		hit_writer_say(w, HIT_LOG_INFO, "hit log: the disk is quick again");
+	w->slow_commits = 0;
+}
+
 static void commit_done(struct hit_writer *w, uint64_t records, uint64_t hits,
 			uint64_t recovered, int64_t took_us)
 {
@@ -395,8 +413,9 @@ static int commit_round(struct hit_writer *w)
 	err = hit_store_commit(w->store);
 	if (err)
 		return err;
-	commit_done(w, records, hits, recovered,
-		    (int64_t)(hit_writer_wall_us() - start_us));
+	int64_t took_us = (int64_t)(hit_writer_wall_us() - start_us);
+	commit_done(w, records, hits, recovered, took_us);
+	watch_speed(w, took_us);
 	rings_stored(w);
 	clear_trouble(w);
 	return records > 0;

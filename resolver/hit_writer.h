@@ -38,8 +38,9 @@ struct hit_writer {
 	int first_ring; /* where the next round starts, so that all get their turn */
 	int64_t committed_ms, retry_ms, housekeeping_ms;
 	bool low_space;
-	long kill_commit;     /* tests only: see commit_done() */
-	pthread_mutex_t lock; /* of stats */
+	unsigned slow_commits; /* one after the other */
+	long kill_commit;      /* tests only: see commit_done() */
+	pthread_mutex_t lock;  /* of stats */
 	struct hit_log_stats stats;
 };
 
