@@ -426,7 +426,7 @@ refuse 2 "a span" list set duplicates lease=0
 refuse 2 "no operands" list get
 refuse 1 "no list" list set absent mode=live
 expect 0 "set" list set duplicates precedence=7 mode=monitor ede=17 lease=2d "public=see the notice" action=nxdomain
-is "$("$tool" lists --state "$dir/state" | awk -F '\t' '$1 == "duplicates" { print $2, $3, $4, $NF }')" \
+is "$("$tool" lists --state "$dir/state" | awk -F '\t' '$1 == "duplicates" { print $2, $3, $4, $13 }')" \
 	"7 monitor nxdomain see the notice" "what list set changed"
 refuse 2 "--reason" promote duplicates
 expect 0 "will be acted on" promote duplicates --reason "watched for a week"
