@@ -50,7 +50,7 @@ struct simulate {
 	struct popular *popular;
 	char dir[DIR_MAX]; /* of the store of its own; "" = none */
 	/* what comes of it */
-	uint64_t questions, blocked, let_through, watched, local, unreadable, no_client;
+	uint64_t questions, blocked, let_through, watched, local, unreadable;
 	uint64_t popular_blocked;
 	uint64_t action_n[RULE_ACTION_N], list_n[BLOCKLIST_LISTS_MAX];
 	struct most rules, hit_clients, names;
@@ -88,10 +88,8 @@ static void count_popular(struct simulate *s, const uint8_t *name)
 static void count_client(struct simulate *s, const struct addr *client)
 {
 	char text[ADDR_TEXT_MAX];
-	if (client->family)
+	if (client->family) /* a log may not tell */
 		most_count(&s->hit_clients, addr_to_text(text, client), 0, 0);
-	else
-		s->no_client++;
 }
 
 static void count(struct simulate *s, const struct verdict *v,
@@ -311,8 +309,7 @@ static int import_candidate(struct simulate *s)
 		return cli_fail("out of memory");
 	posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY,
 					 0);
-	code = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, (void *)argv,
-			   environ);
+	code = posix_spawn(&pid, "/proc/self/exe", &actions, NULL, (void *)argv, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	if (code)
 		return cli_fail("cannot start the import: %s", strerror(code));
@@ -452,8 +449,8 @@ static void print_top(struct simulate *s, struct most *m, const char *heading, b
 
 static void print_text(struct simulate *s)
 {
-	char count[CLI_COUNT_TEXT_MAX];
-	printf("%s questions\n", cli_count_text(count, s->questions));
+	char number[CLI_COUNT_TEXT_MAX];
+	printf("%s questions\n", cli_count_text(number, s->questions));
 	print_count("blocked", s->blocked);
 	printf("  %-28s %11.4f %%\n", "of all", share(s->blocked, s->questions));
 	print_count(s->hit_clients.full ? "clients, at least" : "clients",
@@ -469,7 +466,7 @@ static void print_text(struct simulate *s)
 	for (unsigned i = 0; i < BLOCKLIST_LISTS_MAX; i++)
 		if (s->list_n[i])
 			printf("  list %-23s %12s\n", list_name(s, i),
-			       cli_count_text(count, s->list_n[i]));
+			       cli_count_text(number, s->list_n[i]));
 	print_top(s, &s->rules, "rules that block most", true);
 	print_top(s, &s->names, "popular names among what is blocked", false);
 	if (s->clients)
