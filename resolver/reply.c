@@ -19,8 +19,9 @@ static bool copy_name(const uint8_t **name, struct arena *arena)
 static bool copy_parts(struct rrset *s, struct arena *arena)
 {
 	return copy_name(&s->owner, arena) && copy_name(&s->soa_owner, arena) &&
-	       copy_name(&s->from.zone, arena) && copy_name(&s->from.server, arena) &&
-	       copy(&s->data, arena, s->data_len) && copy(&s->sigs, arena, s->sigs_len);
+	       copy_name(&s->why_name, arena) && copy_name(&s->from.zone, arena) &&
+	       copy_name(&s->from.server, arena) && copy(&s->data, arena, s->data_len) &&
+	       copy(&s->sigs, arena, s->sigs_len);
 }
 
 int rrset_copy(struct rrset *out, const struct rrset *s, struct arena *arena)

@@ -48,13 +48,15 @@ struct rrset {
 	uint16_t type;	      /* the type asked for; negative kinds too */
 	uint8_t kind, rank, security;
 	bool cut;    /* SECURE denial of a DS: there is a delegation */
-	int16_t why; /* BOGUS: enum dns_ede */
+	int16_t why; /* BOGUS: enum dns_ede, and what set it is about */
+	uint16_t why_type;
 	uint16_t rr_n, sig_n;
 	uint32_t ttl;
 	uint32_t stored_s; /* when it came into the cache it is from, wall clock */
 	uint32_t data_len, sigs_len;
 	const uint8_t *data; /* rr_n times: 16-bit length, RDATA without compression */
 	const uint8_t *sigs; /* the RRSIGs over data, sig_n times the same */
+	const uint8_t *why_name;  /* an end of owner; NULL = the set itself */
 	const uint8_t *soa_owner; /* negative kinds with an SOA (rr_n 1), else NULL */
 	/* NSEC or NSEC3 sets that came with a denial, with a wildcard's data, or with the
 	 * last set of an answer, until that has been validated. */

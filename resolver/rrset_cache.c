@@ -29,9 +29,10 @@ struct stored {
 	uint32_t sequence; /* tells which of NXDOMAIN and data is newer */
 	uint16_t rr_n, sig_n, data_len, sigs_len, proofs_len, port;
 	int16_t why;
+	uint16_t why_type;
 	uint8_t kind, rank, security, proof_n;
 	bool cut, brief; /* brief: it came with TTL 0 */
-	uint8_t zone_at, soa_at;
+	uint8_t zone_at, soa_at, why_at;
 	uint8_t server_len, family;
 	uint8_t addr[16];
 };
@@ -302,6 +303,8 @@ void rrset_cache_put(struct rrset_cache *c, const struct rrset *s, uint32_t now_
 			    .rank = s->rank,
 			    .security = s->security,
 			    .why = s->why,
+			    .why_type = s->why_type,
+			    .why_at = offset_within(s->owner, s->why_name),
 			    .cut = s->cut,
 			    .brief = brief,
 			    .proof_n = s->proof_n,
@@ -378,6 +381,7 @@ static int copy_out(struct rrset *out, struct arena *arena, const struct cache_e
 			      .rank = st->rank,
 			      .security = st->security,
 			      .why = st->why,
+			      .why_type = st->why_type,
 			      .cut = st->cut,
 			      .rr_n = st->rr_n,
 			      .sig_n = st->sig_n,
@@ -393,6 +397,8 @@ static int copy_out(struct rrset *out, struct arena *arena, const struct cache_e
 	out->sigs = out->data + st->data_len;
 	if (st->soa_at != NOT_WITHIN)
 		out->soa_owner = p + st->soa_at;
+	if (st->why_at != NOT_WITHIN)
+		out->why_name = p + st->why_at;
 	if (st->zone_at != NOT_WITHIN)
 		out->from.zone = p + st->zone_at;
 	if (st->server_len)
@@ -528,7 +534,8 @@ void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *
 			    .rr_n = (uint16_t)d->servers_n,
 			    .data_len = (uint16_t)pack_delegation(data, d),
 			    .rank = RANK_REFERRAL,
-			    .soa_at = NOT_WITHIN};
+			    .soa_at = NOT_WITHIN,
+			    .why_at = NOT_WITHIN};
 	fill_origin(&st, d->zone, &d->from);
 	key_name(c, &k, d->zone);
 	pthread_mutex_lock(&k.shard->lock);

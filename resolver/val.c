@@ -165,7 +165,9 @@ static status fail(struct val *v, status st, int16_t ede, const uint8_t *name,
 			 name_to_text(owner, name), number);
 	v->ede = ede;
 	v->text = arena_copy(v->arena, text, (size_t)n + 1);
-	v->no_room |= !v->text;
+	v->failed = arena_copy(v->arena, name, name_len(name));
+	v->failed_type = type;
+	v->no_room |= !v->text || !v->failed;
 	return st;
 }
 
@@ -196,7 +198,8 @@ static void blame(struct val *v, const struct rrset *s)
 static status known_bogus(struct val *v, const struct rrset *s)
 {
 	v->known |= !v->fresh;
-	return fail(v, SECURITY_BOGUS, s->why, s->owner, s->type);
+	return s->why_name ? fail(v, SECURITY_BOGUS, s->why, s->why_name, s->why_type)
+			   : fail(v, SECURITY_BOGUS, s->why, s->owner, s->type);
 }
 
 /* The status is final: it stands with the RRset, here and in the cache. */
@@ -210,6 +213,8 @@ static status settle(struct val *v, struct rrset *s, status st)
 	if (st == SECURITY_BOGUS) {
 		blame(v, s);
 		s->why = v->ede;
+		s->why_name = v->failed;
+		s->why_type = v->failed_type;
 		if (s->ttl > VAL_BOGUS_TTL_S)
 			s->ttl = VAL_BOGUS_TTL_S;
 	}

@@ -57,9 +57,11 @@ struct val {
 	bool known; /* keys were known to be */
 	bool again; /* what is known to be does not count */
 	struct verdict blocked;
-	/* Of the first set that is not secure. */
+	/* Of the first set that is not secure: why, and its name and type. */
 	int16_t ede;
 	const char *text;
+	const uint8_t *failed;
+	uint16_t failed_type;
 };
 
 /* One RRset of an answer, and the name it was used for: its own or one below. */

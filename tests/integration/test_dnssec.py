@@ -91,8 +91,8 @@ def bogus(w):
     for name, ede, word in (("www.expired.example", 7, "expired"), ("www.notyet.example", 8, "not yet"), ("www.broken.example", 6, "www.broken.example A"),
                             ("www.nosig.example", 10, "www.nosig.example A"), ("www.nosigs.example", 10, "nosigs.example"),
                             ("nope.nonsec.example", 12, "nope.nonsec.example"), ("www.nokeys.example", 10, "nokeys.example"),  # NSD takes it for unsigned
-                            ("www.otherkey.example", 9, "otherkey.example"), ("www.nozonebit.example", 11, "nozonebit.example"),
-                            ("www.badds.example", 9, "badds.example"), ("to-badds.bridge.example", 9, "badds.example"),
+                            ("www.otherkey.example", 9, ": otherkey.example DNSKEY"), ("www.nozonebit.example", 11, ": nozonebit.example DNSKEY"),
+                            ("www.badds.example", 9, ": badds.example DNSKEY"), ("to-badds.bridge.example", 9, ": badds.example DNSKEY"),
                             ("www.d-broken.bridge.example", 6, "www.broken.example A")):
         for order in ((False, True, False), (True, False, True, False)):
             w.r.must("sinkholectl", "flush")
