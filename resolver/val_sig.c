@@ -29,10 +29,10 @@ enum {
 	BLOB_MAX = 128 * 1024,
 	RSA_BYTES_MIN = 1024 / 8,
 	RSA_BYTES_MAX = 4096 / 8,
-	/* An exponent of 2^32+1 is in use, and BIND takes 35 bits. Each bit costs a
-	 * squaring: one as long as the modulus takes 200 times as long. */
+	/* 33 bits: dnssec-keygen -e makes 2^32+1. Each bit costs a squaring: an exponent
+	 * as long as the modulus takes 200 times as long. */
 	RSA_EXPONENT_BYTES = 5,
-	RSA_EXPONENT_TOP = 0x07,
+	RSA_EXPONENT_TOP = 0x01,
 	KEY_MATERIAL_MAX = 1 + RSA_EXPONENT_BYTES + RSA_BYTES_MAX,
 	SIGNATURE_MAX = RSA_BYTES_MAX,
 	DIGEST_MAX = LDNS_SHA384_DIGEST_LENGTH,
