@@ -187,11 +187,19 @@ def no_contact(w):
     check(m.flag(AD) and m.data("A") == ["192.0.2.11"], "below an exact rule", m)
     check([a for a in w.packets("p1.example") if a.qtype == 48], "its keys were not asked for")
     equal(r.ask("p1.example", "DNSKEY", do=True).flag(AD), False, "the name itself")
-    # The data is free, its zone is not: only validation would ask for the keys.
+    # A passthru frees its own question whole, keys of the listed zone too, and no other.
     r.add("p2.example")
     r.import_text("www.p2.example\n", "free", "--action", "passthru", "--format", "domains", "--precedence", "1")
-    m = r.ask("www.p2.example", do=True)
-    check(m.data("A") == ["192.0.2.11"], "a name freed by passthru", m)
+    for asked in (0, 1):
+        equal(bool(w.packets("p2.example")), bool(asked), "packets for a listed zone")
+        before = len(w.packets("p2.example"))
+        for name, qtype in (("mail.p2.example", "A"), ("p2.example", "DNSKEY"), ("p2.example", "DS"), ("p2.example", "A")):
+            m = r.ask(name, qtype, do=True)
+            check(not m.flag(AD) and m.data("A") == [SINK4] * (qtype == "A"), "%s %s beside a passthru" % (name, qtype), m)
+        equal(len(w.packets("p2.example")), before, "packets for names beside a passthru")
+        m = r.ask("www.p2.example", do=True)
+        check(m.data("A") == ["192.0.2.11"] and m.flag(AD), "a name freed by passthru", m)
+        check([a for a in w.packets("p2.example") if a.qtype == 48], "its keys were not asked for")
     # A server of the zone is listed once its data is cached: its keys may not be asked for.
     m = r.ask("www.p3.example", cd=True)
     check(m.data("A") == ["192.0.2.11"], "cached", m)
