@@ -38,6 +38,11 @@ static enum iter_result fail_policy(struct iter *it)
 	return ITER_FAILED;
 }
 
+static enum iter_result fail_error(struct iter *it, int err)
+{
+	return err == ERR_NOMEM ? fail_memory(it) : fail_policy(it);
+}
+
 static bool is_spent(const struct iter_io *io)
 {
 	return io->env->now_ms >= io->budget->deadline_ms || io->budget->sends <= 0 ||
@@ -305,7 +310,7 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 		return it->spare ? take_spare(it, io) : fail_budget(it, io);
 	int err = find_path(&p, it, io);
 	if (err)
-		return err == ERR_NOMEM ? fail_memory(it) : fail_policy(it);
+		return fail_error(it, err);
 	return p ? ask_path(it, io, p) : go_on_without(it, io);
 }
 
@@ -337,7 +342,7 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->restricted = it->starved = false;
 	int err = iter_find_cut(it, io);
 	if (err)
-		return err == ERR_NOMEM ? fail_memory(it) : fail_policy(it);
+		return fail_error(it, err);
 	if (io->env->noter)
 		note_zone(it, io);
 	return begin_cut(it, io);
@@ -452,6 +457,7 @@ static void limit_life(struct delegation *d, const struct iter *it)
 static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = it->now.to;
+	int err;
 	switch (it->reply.class) {
 	case ITER_FORGED:
 		it->forged = true;
@@ -470,8 +476,9 @@ static enum iter_result take_reply(struct iter *it, struct iter_io *io)
 		break;
 	case ITER_REFERRAL:
 		limit_life(&it->reply.referral, it);
-		rrset_cache_put_delegation(io->env->cache, &it->reply.referral,
-					   io->env->now_s);
+		err = iter_keep_cut(it, io);
+		if (err)
+			return fail_error(it, err);
 		if (it->reply.ds)
 			rrset_cache_put(io->env->cache, it->reply.ds, io->env->now_s);
 		it->cut = it->reply.referral;

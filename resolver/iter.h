@@ -89,6 +89,7 @@ struct iter {
 	struct delegation cut;
 	bool given;   /* cut is a stub or forward zone of the configuration */
 	bool forward; /* its servers are resolvers */
+	bool barred;  /* deeper cuts are known, from servers that rules forbid */
 	struct iter_path path[ITER_PATHS_MAX];
 	int path_n;
 	uint8_t families_done[DELEGATION_SERVERS_MAX]; /* steps of learning: 0 to 3 */

@@ -138,6 +138,7 @@ static int cached_cut(struct iter *it, struct iter_io *io, bool strictly,
 			return r;
 		if (r == 1) {
 			found = RRSET_CACHE_MISS;
+			it->barred = true;
 		} else if (found == RRSET_CACHE_MISS) {
 			it->cut = d;
 			found = RRSET_CACHE_HIT;
@@ -145,6 +146,27 @@ static int cached_cut(struct iter *it, struct iter_io *io, bool strictly,
 		name = d.zone;
 		strictly = true;
 	}
+}
+
+int iter_keep_cut(struct iter *it, struct iter_io *io)
+{
+	struct rrset_cache *cache = io->env->cache;
+	const struct delegation *now = &it->reply.referral;
+	struct delegation known;
+	int r = it->barred ? rrset_cache_get_delegation(cache, &known, io->arena,
+							now->zone, false, io->env->now_s)
+			   : RRSET_CACHE_MISS;
+	if (r == RRSET_CACHE_HIT)
+		r = name_equal(known.zone, now->zone)
+			    ? iter_judge_origin(it, io, &known.from)
+			    : 0;
+	if (r < 0)
+		return r;
+	if (r == 1)
+		rrset_cache_replace_delegation(cache, now, io->env->now_s);
+	else
+		rrset_cache_put_delegation(cache, now, io->env->now_s);
+	return ERR_OK;
 }
 
 int iter_find_cut(struct iter *it, struct iter_io *io)
@@ -155,7 +177,7 @@ int iter_find_cut(struct iter *it, struct iter_io *io)
 		deepest(NULL, c->recursion.stub, c->recursion.stub_n, it->name, strictly);
 	const struct conf_zone *zone = deepest(
 		stub, c->recursion.forward, c->recursion.forward_n, it->name, strictly);
-	it->given = false;
+	it->given = it->barred = false;
 	it->forward = zone != stub;
 	/* Below a forward zone there are no cuts for us. */
 	if (it->forward)

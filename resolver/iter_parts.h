@@ -29,6 +29,9 @@ static inline bool iter_is_useless(const struct iter *it)
 /* Sets it->cut to where the walk begins: the deepest of what the configuration gives and
  * the cache knows, or the root hints. ERR_*. */
 MUST_CHECK int iter_find_cut(struct iter *it, struct iter_io *io);
+/* it->reply refers to a cut: keeps it, also in the place of what a server told that a
+ * rule forbids by now. ERR_*. */
+MUST_CHECK int iter_keep_cut(struct iter *it, struct iter_io *io);
 /* The root servers told who they are: keeps it. */
 void iter_take_prime(struct iter *it, struct iter_io *io);
 

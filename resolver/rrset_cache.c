@@ -521,8 +521,8 @@ static void unpack_delegation(struct delegation *out, const struct rrset *s)
 	}
 }
 
-void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *d,
-				uint32_t now_s)
+static void put_cut(struct rrset_cache *c, const struct delegation *d, uint32_t now_s,
+		    bool replace)
 {
 	uint8_t data[DELEGATION_MAX];
 	uint32_t ttl = clip_ttl(c, d->ttl, c->conf.min_ttl_s, false);
@@ -539,10 +539,25 @@ void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *
 	fill_origin(&st, d->zone, &d->from);
 	key_name(c, &k, d->zone);
 	pthread_mutex_lock(&k.shard->lock);
-	if (!find_live(&k, TYPE_DELEGATION, now_s))
+	struct cache_entry *old = find_live(&k, TYPE_DELEGATION, now_s);
+	if (old && (int32_t)(entry_stored(old)->expires_s - st.expires_s) < 0)
+		st.expires_s = entry_stored(old)->expires_s;
+	if (!old || replace)
 		write_entry(&k, TYPE_DELEGATION, &st,
 			    &(struct rrset){.data = data, .from = d->from});
 	pthread_mutex_unlock(&k.shard->lock);
+}
+
+void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *d,
+				uint32_t now_s)
+{
+	put_cut(c, d, now_s, false);
+}
+
+void rrset_cache_replace_delegation(struct rrset_cache *c, const struct delegation *d,
+				    uint32_t now_s)
+{
+	put_cut(c, d, now_s, true);
 }
 
 /* The cut at exactly that name. */

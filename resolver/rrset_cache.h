@@ -73,6 +73,10 @@ struct delegation {
 
 void rrset_cache_put_delegation(struct rrset_cache *c, const struct delegation *d,
 				uint32_t now_s);
+/* Takes the place of a living one, too, for what that has left: who told it is not to be
+ * believed any more. */
+void rrset_cache_replace_delegation(struct rrset_cache *c, const struct delegation *d,
+				    uint32_t now_s);
 /* The deepest living cut at or above name (above only, when strictly_above). */
 MUST_CHECK int rrset_cache_get_delegation(struct rrset_cache *c, struct delegation *out,
 					  struct arena *arena, const uint8_t *name,
