@@ -267,6 +267,13 @@ def many_types(r):
     return costs(r, large(types), ["big-t%d.attack.example" % i for i in range(ROUNDS)], victim=False, rcode="NOERROR")
 
 
+@test("ANY: NXNS, CAMP and 2,000 types of one name cost no more than with A")
+def any_costs(r):
+    costs(r, nxns, ["www.d%d-250.nxns.attack.example" % (ROUNDS + i) for i in range(ROUNDS)], qtype="ANY")
+    costs(r, large(types), ["big-t%d.attack.example" % (ROUNDS + i) for i in range(ROUNDS)], victim=False, qtype="ANY", rcode="NOERROR")
+    return costs(r, camp, ["www.a.b.c.d.e.f%d.k0.camp.attack.example" % (ROUNDS + i) for i in range(ROUNDS)], qtype="ANY")
+
+
 @test("compression: 250 names of 60 labels each in one answer")
 def deep_rdata(r):
     return costs(r, large(deep_names), ["big-d%d.attack.example" % i for i in range(ROUNDS)], victim=False, qtype="MX", rcode="NOERROR")
