@@ -475,9 +475,7 @@ START_TEST(files)
 	ck_assert_int_eq(conf_load(&c, path, &err), ERR_NOENT);
 	ck_assert_ptr_nonnull(strstr(err.text, "c.yaml: cannot be read: No such file"));
 	ck_assert_int_eq(conf_load(&c, unit_dir(), &err), ERR_IO);
-	FILE *f = fopen(path, "w");
-	fputs("workers: 7\n", f);
-	fclose(f);
+	unit_file("c.yaml", "workers: 7\n");
 	ck_assert_int_eq(conf_load(&c, path, &err), 0);
 	ck_assert_int_eq(c->workers, 7);
 	conf_free(c);

@@ -714,14 +714,6 @@ START_TEST(long_lines)
 }
 END_TEST
 
-static void write_file(const char *name, const char *text)
-{
-	FILE *f = fopen(unit_path(name), "w");
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-}
-
 static int read_path(const char *path, struct feed_options options)
 {
 	struct feed_callbacks cb = {.item = on_item, .skip = on_skip, .arg = &seen};
@@ -732,7 +724,7 @@ static int read_path(const char *path, struct feed_options options)
 START_TEST(files)
 {
 	struct feed_options any = {.format = FEED_AUTO};
-	write_file("list", "a.example.net\n");
+	unit_file("list", "a.example.net\n");
 	ck_assert_int_eq(read_path(unit_path("list"), any), ERR_OK);
 	ck_assert_str_eq(seen.text, "1 subtree a.example.net");
 	ck_assert_int_eq(read_path(unit_path("absent"), any), ERR_NOENT);
@@ -756,7 +748,7 @@ START_TEST(standard_input)
 	ck_assert_str_eq(seen.text, "5 exact a.x.test; nxdomain; 5 ent a.x.test; "
 				    "6 wildcard x.test; nxdomain");
 	/* a file that something was read of already begins there */
-	write_file("part", "first line\n" ZONE "a.x.test CNAME .\n");
+	unit_file("part", "first line\n" ZONE "a.x.test CNAME .\n");
 	int file = open(unit_path("part"), O_RDONLY);
 	lseek(file, 11, SEEK_SET);
 	ck_assert_int_eq(dup2(file, 0), 0);

@@ -7,11 +7,7 @@
 
 static const char *key_file(const char *text, mode_t mode)
 {
-	const char *path = unit_path("export.key");
-	FILE *f = fopen(path, "w");
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
+	const char *path = unit_file("export.key", text);
 	ck_assert_int_eq(chmod(path, mode), 0);
 	return path;
 }

@@ -47,12 +47,7 @@ END_TEST
 
 static const char *write_list(const char *text)
 {
-	const char *path = unit_path("list");
-	FILE *f = fopen(path, "w");
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-	return path;
+	return unit_file("list", text);
 }
 
 static bool hit(const struct popular *p, uint32_t *rank, const char *text, int kind)

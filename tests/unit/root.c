@@ -6,12 +6,7 @@
 
 static const char *put(const char *text)
 {
-	const char *path = unit_path("hints");
-	FILE *f = fopen(path, "w");
-	ck_assert_ptr_nonnull(f);
-	fputs(text, f);
-	fclose(f);
-	return path;
+	return unit_file("hints", text);
 }
 
 START_TEST(builtin_is_the_file)

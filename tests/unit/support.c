@@ -42,6 +42,16 @@ const char *unit_path(const char *name)
 	return p;
 }
 
+const char *unit_file(const char *name, const char *text)
+{
+	const char *path = unit_path(name);
+	FILE *f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_ge(fputs(text, f), 0);
+	ck_assert_int_eq(fclose(f), 0);
+	return path;
+}
+
 double unit_cpu_ms(void)
 {
 	struct timespec t;

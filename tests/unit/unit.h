@@ -12,6 +12,8 @@ Suite *unit_suite(void);
 const char *unit_dir(void);
 /* unit_dir()/name, in one of 16 rotating static buffers. */
 const char *unit_path(const char *name);
+/* The path of a file there, new, of that text. */
+const char *unit_file(const char *name, const char *text);
 
 /* Processor time of this thread so far. */
 double unit_cpu_ms(void);
