@@ -94,7 +94,9 @@ static void print_rule(const json_t *rule, size_t i)
 	       number_of(rule, "precedence"), text_of(rule, "mode"));
 	line("action", text_of(rule, "action"));
 	json_array_foreach(json_object_get(rule, "data"), at, data)
+	{
 		line("data", json_string_value(data));
+	}
 	for (size_t k = 0; k < sizeof more / sizeof *more; k++)
 		line(more[k][0], text_of(rule, more[k][1]));
 	if (json_is_integer(json_object_get(rule, "confidence")))
