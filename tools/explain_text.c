@@ -167,7 +167,10 @@ int explain_print(const struct cli *c, json_t *answer)
 	print_verdict(answer);
 	if (*text_of(answer, "ede_text"))
 		printf("  the answer says: %s\n", text_of(answer, "ede_text"));
-	json_array_foreach(rules, i, rule) print_rule(rule, i);
+	json_array_foreach(rules, i, rule)
+	{
+		print_rule(rule, i);
+	}
 	json_decref(answer);
 	return acts ? CLI_DONE : CLI_NO;
 }
