@@ -141,16 +141,15 @@ class Collector:
 
 def counted(data):
     """Octet counting, RFC 6587."""
-    while True:
-        m = re.match(rb"([1-9]\d*) ", data)
+    at, count = 0, re.compile(rb"([1-9]\d*) ")
+    while at < len(data):
+        m = count.match(data, at)
         if not m:
-            check(len(data) < 8 and (not data or data.isdigit()), "framing", data[:80])
+            check(len(data) - at < 8 and data[at:].isdigit(), "framing", data[at:at + 80])
             return
-        end = m.end() + int(m.group(1))
-        if end > len(data):
-            return
-        yield data[m.end():end]
-        data = data[end:]
+        at = m.end() + int(m.group(1))
+        if at <= len(data):
+            yield data[m.end():at]
 
 
 SYSLOG = re.compile(r"<133>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z) ([!-~]{1,255}) sinkholed - hit "
