@@ -14,6 +14,7 @@
 #include "tools/follow_notify.h"
 #include "tools/follow_zone.h"
 #include "tools/list_conf.h"
+#include "tools/list_state.h"
 
 /* follow: lists that are zones of others. A thread for each zone asks its primaries, so
  * that a slow one keeps nobody waiting; the main thread takes NOTIFY. */
@@ -54,6 +55,7 @@ struct follow {
 	long precedence;
 	bool once, fresh;
 	bool from_conf; /* zones are the configuration's */
+	char feeds[TOOL_PATH_MAX];
 };
 
 /* ---- zones ---- */
@@ -440,6 +442,8 @@ static int prepare(struct follow *f)
 		status = find_zones(f);
 	if (status == CLI_GO)
 		status = find_listen(f);
+	if (status == CLI_GO && f->from_conf)
+		status = list_state_folder(f->feeds, sizeof f->feeds, &f->cli);
 	if (status != CLI_GO)
 		return status;
 	f->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -449,6 +453,7 @@ static int prepare(struct follow *f)
 		z->zone.tool = &f->tool;
 		z->zone.stop_fd = f->stop_fd;
 		z->zone.conf = f->conf;
+		z->zone.feeds = f->from_conf ? f->feeds : NULL;
 		z->zone.fresh = f->fresh;
 		z->zone.force = f->force;
 		z->zone.reason = f->reason;

@@ -13,8 +13,6 @@
 /* update: fetches the lists of the configuration that have a URL, those that are due or
  * those that are named. */
 
-enum { FOLDER_MODE = 02770 }; /* as the blocklist's: all list operators' */
-
 struct run {
 	struct cli cli;
 	struct conf *conf;
@@ -33,16 +31,9 @@ static void take_status(struct run *r, int status)
 static int open_folder(struct run *r)
 {
 	struct update *u = &r->u;
-	int status = cli_state_path(u->dir, sizeof u->dir, &r->cli, LIST_STATE_DIR);
+	int status = list_state_folder(u->dir, sizeof u->dir, &r->cli);
 	if (status != CLI_GO)
 		return status;
-	/* Against the umask, where it is made here. */
-	if (mkdir(u->dir, FOLDER_MODE) == 0)
-		(void)!chmod(u->dir, FOLDER_MODE);
-	else if (errno != EEXIST)
-		return cli_fail("cannot make %s: %s; make it for the group of the list "
-				"operators, as sinkholed.tmpfiles does",
-				u->dir, strerror(errno));
 	u->folder = open(u->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (u->folder >= 0)
 		return CLI_GO;

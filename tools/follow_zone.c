@@ -15,6 +15,7 @@
 #include "include/hash.h"
 #include "tools/blocklist_gate.h"
 #include "tools/follow_zone.h"
+#include "tools/list_state.h"
 
 /* A whole zone goes through the import of this program, in a process of its own: with all
  * its gates, its bounds on memory, its record. Changes go straight to the store. */
@@ -31,6 +32,7 @@ enum {
 	EXPIRE_MOST_S = BLOCKLIST_LEASE_S,
 	IMPORT_ARGS = 24,
 	FORCE_MAX = 256,
+	REMEMBER_S = 60,
 };
 
 static void __attribute__((format(printf, 2, 3)))
@@ -347,6 +349,7 @@ static int import(struct follow_zone *z, const struct standing *was,
 /* A gate's no is remembered: what it has refused does not come again at once. */
 static void refuse(struct follow_zone *z, struct transfer *t, uint32_t serial)
 {
+	z->refusing = true;
 	z->refused = serial;
 	z->refused_ms = cli_now_ms() + REFUSED_MS;
 	snprintf(t->why, sizeof t->why,
@@ -373,8 +376,9 @@ static int take(struct follow_zone *z, struct transfer *t, const struct addr *pr
 
 /* Asks one primary, and brings the list to what it says. t->why tells what went wrong
  * with it. */
-static int fetch(struct follow_zone *z, struct transfer *t, const struct addr *primary,
-		 const struct standing *was, bool incremental)
+static int fetch_zone(struct follow_zone *z, struct transfer *t,
+		      const struct addr *primary, const struct standing *was,
+		      bool incremental)
 {
 	struct transfer_zone got = {.file = -1};
 	int err = transfer_zone(t, &got, z->tool->dir, incremental, was->list.serial);
@@ -420,12 +424,15 @@ static int judge_soa(struct follow_zone *z, struct transfer *t,
 		snprintf(t->why, sizeof t->why,
 			 "its serial %u is older than ours, %u: not taken", soa->serial,
 			 was->list.serial);
+		snprintf(z->why, sizeof z->why, "%s", t->why);
+		z->refusing = true;
 		return ERR_REFUSED;
 	}
 	if (soa->serial == z->refused && cli_now_ms() < z->refused_ms) {
 		snprintf(t->why, sizeof t->why,
 			 "serial %u was refused, and is not asked for again yet",
 			 soa->serial);
+		z->refusing = true;
 		return ERR_REFUSED;
 	}
 	return ERR_OK;
@@ -441,7 +448,7 @@ static int one_primary(struct follow_zone *z, struct transfer *t,
 	if (err)
 		return err == ERR_EXIST ? ERR_OK : err;
 	bool incremental = was->known && !z->fresh && !z->force;
-	err = incremental ? fetch(z, t, primary, was, true) : ERR_VERSION;
+	err = incremental ? fetch_zone(z, t, primary, was, true) : ERR_VERSION;
 	if (err == ERR_OK || err == ERR_STOPPED || err == ERR_ACCESS || err == ERR_BUSY)
 		return err;
 	if (incremental) { /* what is left of its answer goes with the connection */
@@ -451,7 +458,7 @@ static int one_primary(struct follow_zone *z, struct transfer *t,
 		if (err)
 			return err;
 	}
-	return fetch(z, t, primary, was, false);
+	return fetch_zone(z, t, primary, was, false);
 }
 
 static bool power_of_two(unsigned n)
@@ -465,6 +472,8 @@ static void complain(struct follow_zone *z, int at, const char *why)
 	static const struct hash_key fixed;
 	char address[ADDR_TEXT_MAX];
 	uint64_t hash = hash_bytes(&fixed, (const uint8_t *)why, strlen(why));
+	if (!z->refusing)
+		snprintf(z->why, sizeof z->why, "%s", why);
 	if (z->said[at] == hash && !power_of_two(z->failures + 1))
 		return;
 	z->said[at] = hash;
@@ -494,26 +503,6 @@ static int try_primary(struct follow_zone *z, int at)
 	return err;
 }
 
-bool follow_refresh(struct follow_zone *z)
-{
-	int first = z->first, err = ERR_OK;
-	bool good = false;
-	if (!*z->text)
-		name_to_text(z->text, z->zone);
-	z->changed = false;
-	for (int i = 0; i < z->primaries && err != ERR_STOPPED && !z->changed; i++) {
-		int at = (first + i) % z->primaries;
-		err = try_primary(z, at);
-		if (!err && (!good || z->changed))
-			z->first = at;
-		good = good || !err;
-	}
-	z->failures = good ? 0 : z->failures + 1;
-	z->fresh = z->fresh && !good;
-	z->zero = good && z->soa.serial == 0;
-	return good;
-}
-
 /* Between three quarters of it and all of it: zones that began together drift apart. */
 static int64_t jitter(int64_t ms)
 {
@@ -534,4 +523,55 @@ int64_t follow_wait_ms(const struct follow_zone *z)
 	}
 	s = s > most ? most : s;
 	return jitter((s < WAIT_LEAST_S ? WAIT_LEAST_S : s) * 1000);
+}
+
+/* For "lists": what came of a round; that nothing is new not each time. */
+static void remember(const struct follow_zone *z, bool good)
+{
+	const uint32_t now = (uint32_t)time(NULL);
+	struct list_state s;
+	enum list_result result = z->changed	? LIST_IMPORTED
+				  : good	? LIST_UNCHANGED
+				  : z->refusing ? LIST_REFUSED
+						: LIST_FAILED;
+	int err = list_state_read(&s, z->feeds, z->list);
+	if (err || (result == LIST_UNCHANGED && s.result == result &&
+		    now - s.checked < REMEMBER_S))
+		return;
+	/* A refusal that stands has its reason. */
+	if (s.result != LIST_REFUSED || result != LIST_REFUSED || *z->why)
+		cli_clean(s.text, sizeof s.text, good ? "" : z->why);
+	s.result = result;
+	s.checked = now;
+	s.good = good ? now : s.good;
+	s.changed = z->changed ? now : s.changed;
+	s.failures = z->failures;
+	s.next = now + (uint32_t)(follow_wait_ms(z) / 1000);
+	err = list_state_write(&s, z->feeds, z->list);
+	if (err)
+		say(z, "what came of it cannot be written to %s: %s", z->feeds,
+		    err_text(err));
+}
+
+bool follow_refresh(struct follow_zone *z)
+{
+	int first = z->first, err = ERR_OK;
+	bool good = false;
+	if (!*z->text)
+		name_to_text(z->text, z->zone);
+	z->changed = z->refusing = false;
+	z->why[0] = 0;
+	for (int i = 0; i < z->primaries && err != ERR_STOPPED && !z->changed; i++) {
+		int at = (first + i) % z->primaries;
+		err = try_primary(z, at);
+		if (!err && (!good || z->changed))
+			z->first = at;
+		good = good || !err;
+	}
+	z->failures = good ? 0 : z->failures + 1;
+	z->fresh = z->fresh && !good;
+	z->zero = good && z->soa.serial == 0;
+	if (z->feeds && err != ERR_STOPPED)
+		remember(z, good);
+	return good;
 }

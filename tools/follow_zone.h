@@ -21,6 +21,7 @@ struct follow_zone {
 	const struct conf *conf;
 	struct tool *tool;
 	const char *list, *reason;
+	const char *feeds; /* folder of what is remembered of lists, or NULL */
 	const char *
 		force; /* what an import's gates let pass once, as its --force; or NULL */
 	uint8_t zone[DNS_NAME_MAX];
@@ -42,7 +43,8 @@ struct follow_zone {
 	uint32_t refused;  /* a gate did not let this serial pass, and it is not asked */
 	int64_t refused_ms;		 /* for again before then; 0: none */
 	uint64_t said[CONF_SERVERS_MAX]; /* of each primary: a hash of what went wrong */
-	char why[256];			 /* of the last failure */
+	bool refusing; /* in this round what was offered was not taken */
+	char why[256]; /* of the last failure */
 	char text[DNS_NAME_TEXT_MAX];
 };
 

@@ -1,17 +1,23 @@
 #include "tools/list_state.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "resolver/state_file.h"
+#include "tools/cli.h"
 
 /* "KEY VALUE" a line, behind a line that says what this is. Keys of a later version are
  * passed over; what is missing is zero. */
 
 #define FIRST_LINE "sinkholed feed 1"
-enum { PRINTED_MAX = 2048 }; /* above all keys and values */
+enum {
+	PRINTED_MAX = 2048,  /* above all keys and values */
+	FOLDER_MODE = 02770, /* as the blocklist's: all list operators' */
+};
 
 enum kind { TEXT, NUMBER32, NUMBER64 };
 
@@ -120,6 +126,21 @@ size_t list_state_print(char *out, size_t size, const struct list_state *s)
 	}
 	long n = ftell(f);
 	return fclose(f) || n < 0 ? 0 : (size_t)n;
+}
+
+int list_state_folder(char *out, size_t size, const struct cli *c)
+{
+	int status = cli_state_path(out, size, c, LIST_STATE_DIR);
+	if (status != CLI_GO)
+		return status;
+	/* Against the umask, where it is made here. */
+	if (mkdir(out, FOLDER_MODE) == 0)
+		(void)!chmod(out, FOLDER_MODE);
+	else if (errno != EEXIST)
+		return cli_fail("cannot make %s: %s; make it for the group of the list "
+				"operators, as sinkholed.tmpfiles does",
+				out, strerror(errno));
+	return CLI_GO;
 }
 
 static char *name_of(char out[LIST_STATE_FILE_MAX], const char *list)

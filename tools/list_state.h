@@ -39,6 +39,10 @@ struct list_state {
 	char text[LIST_STATE_TEXT_MAX];	  /* why */
 };
 
+struct cli;
+/* The folder below the state folder; makes it. CLI_GO, or an exit status after saying why
+ * not. */
+MUST_CHECK int list_state_folder(char *out, size_t size, const struct cli *c);
 /* Zero where there is none. */
 MUST_CHECK int list_state_read(struct list_state *out, const char *dir, const char *list);
 MUST_CHECK int list_state_write(const struct list_state *s, const char *dir,

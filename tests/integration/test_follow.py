@@ -341,9 +341,13 @@ def gates(args, folder):
         state.update(serial=3, names=both, ixfr=[[s(3), s(2), s(3), r("popular.example.net"), s(3)]])
         check("popular.example.net (rank 1)" in f.once(status=1), "a popular name, which is named")
         equal((f.list()["serial"], len(f.rules())), (2, 11), "as it was")
+        last = json.loads(subprocess.run([f.tool, "lists", "-c", conf, "--json"], capture_output=True).stdout)
+        check(last["source"] == "refused" and "popular names" in json.dumps(last), "last result", last)
         f.once("--force=popular", status=2)
         f.once("--force=popular", "--reason", "it is infected")
         equal((f.list()["serial"], len(f.rules())), (3, 12), "forced")
+        last = json.loads(subprocess.run([f.tool, "lists", "-c", conf, "--json"], capture_output=True).stdout)
+        equal((last["source"], last["forced"]), ("imported", "yes"), "last result")
         state.update(serial=2)
         check("older" in f.once("--force", "--reason", "test", status=1), "an older serial is no gate's")
         with open(os.path.join(f.state, "blocklist", "changes.jsonl")) as record:
