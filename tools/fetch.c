@@ -160,7 +160,7 @@ static bool read_headers(struct run *r)
 {
 	char text[HEADERS_FILE_MAX + 1], *save = NULL;
 	struct stat st;
-	int n = 0, fd = open(r->f->headers, O_RDONLY | O_CLOEXEC);
+	int n = 0, fd = open(r->f->headers, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	ssize_t len = -1;
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_mode & S_IRWXO) {
 		close(fd);

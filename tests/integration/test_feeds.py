@@ -188,7 +188,7 @@ def odd_files(args, folder):
     s.run("update", "two", status=1, says="No such file")
 
 
-@test("a disk that is full, and a folder nobody may write: the list stays, and it is said")
+@test("a disk that is full: the list stays, no half a file does, and it is said")
 def full_disk(args, folder):
     s = Lists(args.build, folder)
     s.configure({"name": "one", "url": url(s.file("feed.txt", NAMES))})
