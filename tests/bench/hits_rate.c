@@ -1,10 +1,13 @@
 /* hits_rate.c: distinct hits put into two rings at a steady rate, stored by the one
- * writer thread; readers beside it, and one that stopped in the midst of reading.
+ * writer thread.
  * usage: hits_rate STATE SECONDS [RATE [READERS]]
- * Fails when a hit was lost or found no room. */
+ * With READERS, so many are at work and one has stopped in the midst of reading, but only
+ * in every second slice of ten seconds: the time that commits take in the one kind of
+ * slices is compared with the other. Fails when a hit was lost or found no room. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,7 +22,30 @@ enum {
 	TICK_MS = 5,
 	BURST_SHARE = 20 /* of a second */,
 	READERS_MAX = 64,
-	STOP_AFTER_ROWS = 1000
+	STOP_AFTER_ROWS = 1000,
+	SLICE_S = 10,
+	COMMITS_MAX = 1 << 16, /* of each kind of slice */
+	READER_NICE = 19,      /* as sinkhole-hits after a second */
+};
+
+/* What readers look at. */
+struct shared {
+	volatile int slice; /* readers are at work in odd ones */
+};
+
+struct latencies {
+	uint64_t us[COMMITS_MAX];
+	size_t n;
+};
+
+struct run {
+	struct hit_log *log;
+	struct shared *shared;
+	struct latencies with, without; /* readers */
+	struct hit_log_stats before;
+	pid_t pid[READERS_MAX + 1]; /* the last one: that which stops */
+	int readers;
+	const char *dir;
 };
 
 static int64_t now_us(clockid_t clock)
@@ -56,21 +82,72 @@ static void make_hit(struct hit *h, uint64_t id)
 }
 
 /* Reads the log from its beginning, again and again, until it is ended. */
-static void read_for_ever(const char *dir, bool stop)
+static void read_for_ever(const struct run *run, bool stops)
 {
-	struct hit_read_conf conf = {.dir = dir};
+	struct hit_read_conf conf = {.dir = run->dir};
 	struct hit_reader *r;
 	struct hit_row row;
 	uint64_t rows = 0;
-	for (;;) {
-		if (hit_read_open(&r, &conf) == ERR_OK) {
-			while (hit_read_next(r, &row) == 1)
-				if (stop && ++rows == STOP_AFTER_ROWS)
-					raise(SIGSTOP);
-			hit_read_close(r);
-		}
-		usleep(10000);
+	(void)!nice(READER_NICE);
+	for (;; usleep(10000)) {
+		if (run->shared->slice % 2 == 0 || hit_read_open(&r, &conf) != ERR_OK)
+			continue;
+		while (run->shared->slice % 2 && hit_read_next(r, &row) == 1)
+			if (stops && ++rows % STOP_AFTER_ROWS == 0)
+				raise(SIGSTOP);
+		hit_read_close(r);
 	}
+}
+
+static void start_readers(struct run *run)
+{
+	for (int i = 0; i <= run->readers && run->readers; i++) {
+		run->pid[i] = fork();
+		if (run->pid[i] == 0)
+			read_for_ever(run, i == run->readers);
+	}
+}
+
+static void end_readers(struct run *run)
+{
+	for (int i = 0; i <= run->readers && run->readers; i++) {
+		kill(run->pid[i], SIGKILL);
+		waitpid(run->pid[i], NULL, 0);
+	}
+}
+
+/* The commits since the last call; of several at once the mean. */
+static void watch(struct run *run, double at_s)
+{
+	struct hit_log_stats st;
+	int slice = (int)(at_s / SLICE_S);
+	hit_log_stats(run->log, &st);
+	uint64_t n = st.commits - run->before.commits;
+	struct latencies *l = run->shared->slice % 2 ? &run->with : &run->without;
+	if (n && l->n < COMMITS_MAX)
+		l->us[l->n++] = (st.commit_us - run->before.commit_us) / n;
+	run->before = st;
+	if (slice == run->shared->slice || !run->readers)
+		return;
+	run->shared->slice = slice;
+	if (slice % 2 == 0) /* it finds the slice over, and stops anew in the next one */
+		kill(run->pid[run->readers], SIGCONT);
+}
+
+static int by_size(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+	return (*x > *y) - (*x < *y);
+}
+
+static void print_latencies(const char *what, struct latencies *l)
+{
+	qsort(l->us, l->n, sizeof *l->us, by_size);
+	if (l->n)
+		printf("%s: %zu commits, half of them up to %.1f ms, 99 %% up to %.1f "
+		       "ms\n",
+		       what, l->n, (double)l->us[l->n / 2] / 1000,
+		       (double)l->us[l->n * 99 / 100] / 1000);
 }
 
 static void count_trouble(void *arg, const char *dir, const char *segment, int err,
@@ -82,7 +159,7 @@ static void count_trouble(void *arg, const char *dir, const char *segment, int e
 
 /* Puts for that long. Who got no processor for a while does not make up for all of it at
  * once: that would be another rate. */
-static uint64_t fill(struct hit_log *log, double seconds, uint64_t rate)
+static uint64_t fill(struct run *run, double seconds, uint64_t rate)
 {
 	struct hit h;
 	uint64_t id = 0, skipped = 0;
@@ -96,69 +173,71 @@ static uint64_t fill(struct hit_log *log, double seconds, uint64_t rate)
 		}
 		for (; id < due; id++) {
 			make_hit(&h, id);
-			if (hit_ring_put(hit_log_ring(log, (int)(id % WORKERS)), &h) !=
-			    HIT_STORED)
+			if (hit_ring_put(hit_log_ring(run->log, (int)(id % WORKERS)),
+					 &h) != HIT_STORED)
 				return id;
 		}
+		watch(run, (double)at / 1e6);
 		usleep(TICK_MS * 1000);
 	} while ((double)at < seconds * 1e6);
 	return id;
 }
 
+static double seconds_of(const struct rusage *u)
+{
+	return (double)u->ru_utime.tv_sec + (double)u->ru_utime.tv_usec / 1e6 +
+	       (double)u->ru_stime.tv_sec + (double)u->ru_stime.tv_usec / 1e6;
+}
+
 int main(int argc, char **argv)
 {
+	static struct run run;
 	char dir[1100];
-	pid_t readers[READERS_MAX + 1];
 	double seconds = argc > 2 ? atof(argv[2]) : 0;
 	uint64_t rate = argc > 3 ? strtoull(argv[3], NULL, 10) : RATE, trouble = 0;
-	int readers_n = argc > 4 ? atoi(argv[4]) : 0;
 	const char *why = "";
-	struct hit_log *log;
 	struct hit_log_stats st;
 	struct hit_read_totals t;
-	struct rusage used;
-	if (seconds <= 0 || readers_n < 0 || readers_n > READERS_MAX) {
+	struct rusage used, mine;
+	run.readers = argc > 4 ? atoi(argv[4]) : 0;
+	if (seconds <= 0 || run.readers < 0 || run.readers > READERS_MAX) {
 		fprintf(stderr, "usage: hits_rate STATE SECONDS [RATE [READERS]]\n");
 		return 2;
 	}
 	struct hit_log_conf conf = {
 		.state = argv[1], .runtime = argv[1], .node = "rate", .workers = WORKERS};
 	snprintf(dir, sizeof dir, "%s/hits", argv[1]);
-	for (int i = 0; i <= readers_n && readers_n; i++) {
-		readers[i] = fork();
-		if (readers[i] == 0)
-			read_for_ever(dir, i == 0);
-	}
-	if (hit_log_open(&log, &conf, &why) || hit_log_start(log)) {
+	run.dir = dir;
+	run.shared = mmap(NULL, sizeof *run.shared, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (run.shared == MAP_FAILED)
+		return 2;
+	start_readers(&run);
+	if (hit_log_open(&run.log, &conf, &why) || hit_log_start(run.log)) {
 		fprintf(stderr, "hits_rate: %s\n", why);
+		end_readers(&run);
 		return 2;
 	}
-	uint64_t put = fill(log, seconds, rate);
-	hit_log_stats(log, &st);
-	int err = hit_log_close(log);
+	uint64_t put = fill(&run, seconds, rate);
+	getrusage(RUSAGE_THREAD, &mine);
+	hit_log_stats(run.log, &st);
+	int err = hit_log_close(run.log);
 	getrusage(RUSAGE_SELF, &used);
-	for (int i = 0; i <= readers_n && readers_n; i++) {
-		kill(readers[i], SIGKILL);
-		waitpid(readers[i], NULL, 0);
-	}
+	end_readers(&run);
 	struct hit_read_conf all = {
 		.dir = dir, .trouble = count_trouble, .trouble_arg = &trouble};
 	if (err || hit_read_totals(&t, &all))
 		return 2;
-	printf("%.1f s, %.0f a second, %llu put, %llu stored, %llu no room, %llu folded, "
-	       "%llu missing; "
-	       "%llu commits, mean %.1f ms, longest %.1f ms; %.1f bytes a hit; %.2f s "
-	       "CPU "
-	       "in all\n",
+	printf("%.1f s, %.0f a second: %llu put, %llu stored, %llu no room, %llu folded, "
+	       "%llu missing; %.1f bytes a hit\n",
 	       seconds, (double)put / seconds, (unsigned long long)put,
 	       (unsigned long long)t.hits, (unsigned long long)st.no_room,
 	       (unsigned long long)st.folded, (unsigned long long)t.missing,
-	       (unsigned long long)st.commits,
-	       st.commits ? (double)st.commit_us / (double)st.commits / 1000 : 0.0,
-	       (double)st.commit_us_max / 1000,
-	       t.records ? (double)t.bytes / (double)t.records : 0.0,
-	       (double)used.ru_utime.tv_sec + (double)used.ru_utime.tv_usec / 1e6 +
-		       (double)used.ru_stime.tv_sec +
-		       (double)used.ru_stime.tv_usec / 1e6);
+	       t.records ? (double)t.bytes / (double)t.records : 0.0);
+	printf("processor: %.2f us a hit to store, %.2f to put; longest commit %.1f ms\n",
+	       (seconds_of(&used) - seconds_of(&mine)) * 1e6 / (double)put,
+	       seconds_of(&mine) * 1e6 / (double)put, (double)st.commit_us_max / 1000);
+	print_latencies("no readers", &run.without);
+	print_latencies("readers", &run.with);
 	return t.hits != put || st.no_room || st.folded || t.missing || trouble;
 }
