@@ -53,8 +53,11 @@ static int on_difference(void *arg, char how, const struct blocklist_item *item)
 static int judge_all(struct import_job *j)
 {
 	int status = import_judge(j);
-	if (status != CLI_GO || blocklist_view_renew(j->tool.view))
+	if (status != CLI_GO)
 		return status;
+	int err = blocklist_view_renew(j->tool.view);
+	if (err)
+		return tool_fail(&j->tool, j->list, err);
 	const struct blocklist_list *l = blocklist_list_named(j->tool.view, j->list);
 	return l && import_judge_changes(j, l, &j->changes) ? CLI_NO : CLI_DONE;
 }

@@ -74,8 +74,9 @@ static int settle(struct import_job *j)
 {
 	bool never = j->never_block || (j->found == FEED_WARNINGLIST && !j->mixed &&
 					!j->action && j->accepted);
-	if (blocklist_view_renew(j->tool.view) != ERR_OK)
-		return CLI_GO;
+	int err = blocklist_view_renew(j->tool.view);
+	if (err)
+		return tool_fail(&j->tool, j->list, err);
 	bool is_new = !blocklist_list_named(j->tool.view, j->list);
 	blocklist_view_reset(j->tool.view);
 	j->set.serial = j->serial ? (int64_t)j->serial : -1;
@@ -84,7 +85,7 @@ static int settle(struct import_job *j)
 	if (never && is_new && j->set.precedence < 0)
 		j->set.precedence = 0; /* before all others */
 	blocklist_import_judge(j->im, import_judge_changes, j, j->force_text != NULL);
-	int err = blocklist_import_set(j->im, &j->set);
+	err = blocklist_import_set(j->im, &j->set);
 	return err ? tool_fail(&j->tool, j->list, err) : CLI_GO;
 }
 
