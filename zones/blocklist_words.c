@@ -9,6 +9,7 @@ enum { SLOTS = 2 * BLOCKLIST_WORDS_MAX }; /* half of them free: short probes */
 
 struct blocklist_interner {
 	struct blocklist_words words;
+	size_t txn; /* LMDB's number of the transaction that they were seen in */
 	uint64_t epoch;
 	uint16_t slot[SLOTS]; /* number of a pair, 0 = free */
 };
@@ -98,14 +99,17 @@ static uint16_t *slot_of(struct blocklist_interner *t,
 	return &t->slot[at];
 }
 
-/* What another writer added, and what an aborted transaction of ours did not. */
+/* What another writer added. What was seen in an earlier transaction, that may have been
+ * aborted, and others have since given the same numbers to other pairs. */
 static int catch_up(struct blocklist_interner *t, const struct blocklist_txn *txn)
 {
-	if (t->words.n > txn->meta.words || t->epoch != txn->meta.epoch) {
+	size_t now = mdb_txn_id(txn->txn);
+	if (t->words.n > txn->meta.words || t->txn != now) {
 		t->words.n = 0;
 		memset(t->slot, 0, sizeof t->slot);
 	}
 	uint32_t had = t->words.n;
+	t->txn = now;
 	t->epoch = txn->meta.epoch;
 	int err = blocklist_words_load(&t->words, &txn->meta, txn->txn, txn->bl->dbi);
 	for (; !err && had < t->words.n; had++)

@@ -117,6 +117,32 @@ START_TEST(aborted_and_shared)
 }
 END_TEST
 
+/* What an aborted transaction numbered, another writer may have numbered otherwise, so
+ * that as many are known as before: a large import begins anew like that. */
+START_TEST(aborted_then_others)
+{
+	struct blocklist *bl = lab_open("others");
+	struct blocklist_interner *one = NULL, *two = NULL;
+	struct blocklist_txn t;
+	ck_assert_int_eq(blocklist_txn_begin(&t, bl, false), 0);
+	ck_assert_uint_eq(intern(&one, &t, "first"), 1);
+	ck_assert_uint_eq(intern(&one, &t, "second"), 2);
+	blocklist_txn_abort(&t);
+	ck_assert_int_eq(blocklist_txn_begin(&t, bl, false), 0);
+	ck_assert_uint_eq(intern(&two, &t, "other"), 1);
+	ck_assert_uint_eq(intern(&two, &t, "second"), 2);
+	ck_assert_int_eq(blocklist_txn_commit(&t), 0);
+	ck_assert_int_eq(blocklist_txn_begin(&t, bl, false), 0);
+	ck_assert_uint_eq(intern(&one, &t, "first"), 3);
+	ck_assert_uint_eq(intern(&one, &t, "other"), 1);
+	ck_assert_int_eq(blocklist_txn_commit(&t), 0);
+	blocklist_interner_free(one);
+	blocklist_interner_free(two);
+	sound(bl);
+	blocklist_close(bl);
+}
+END_TEST
+
 /* A feed with more families than there are numbers: the last ones stand in their entries
  * alone. */
 START_TEST(no_number_left)
@@ -174,5 +200,5 @@ START_TEST(damaged_pair)
 }
 END_TEST
 
-UNIT_SUITE("blocklist_words", one_number_a_pair, aborted_and_shared, no_number_left,
-	   damaged_pair)
+UNIT_SUITE("blocklist_words", one_number_a_pair, aborted_and_shared,
+	   aborted_then_others, no_number_left, damaged_pair)
