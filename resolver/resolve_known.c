@@ -69,10 +69,12 @@ static int look_up(const struct call *c, struct rrset *out, uint32_t now_s)
 	return lasting(r, out, got);
 }
 
+/* What has a proof of its own, a wildcard made: its name has an asterisk by chance, and
+ * another's proof does not fit its signature. */
 static bool is_wild(const struct rrset *s, int got)
 {
 	return got == RRSET_CACHE_HIT && s->kind == RRSET_DATA &&
-	       s->security == SECURITY_SECURE;
+	       s->security == SECURITY_SECURE && !s->proof_n;
 }
 
 /* The wildcard that stands for the name; its type, or its alias. */

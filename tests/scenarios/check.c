@@ -129,6 +129,32 @@ static void check_answer_section(struct world *w, const struct entry *e,
 	compare_section(w, e, "answer", &want, &got);
 }
 
+static bool is_proof(uint16_t type)
+{
+	return type == DNS_NSEC || type == DNS_NSEC3;
+}
+
+static void add_proofs(struct lines *l, struct script *s, const struct rrset *set)
+{
+	for (int i = 0; i < set->proof_n; i++)
+		add_rrset(l, s, set->proof[i], set->proof[i]->owner, set->proof[i]->type);
+}
+
+/* MATCH authority asks for the proofs, too. */
+static void check_proofs(struct world *w, const struct entry *e, const struct reply *r)
+{
+	static struct lines want, got;
+	want.n = got.n = 0;
+	for (const struct record *p = e->rr[WIRE_AUTHORITY].first; p; p = p->next)
+		if (is_proof(p->type))
+			add_line(&want, p->text, p->ttl);
+	for (int i = 0; i < r->answer_n; i++)
+		add_proofs(&got, w->script, r->answer[i]);
+	if (r->negative)
+		add_proofs(&got, w->script, r->negative);
+	compare_section(w, e, "proofs in the authority", &want, &got);
+}
+
 static void check_authority_section(struct world *w, const struct entry *e,
 				    const struct reply *r)
 {
@@ -138,6 +164,8 @@ static void check_authority_section(struct world *w, const struct entry *e,
 	if (r->negative)
 		add_rrset(&got, w->script, r->negative, r->negative->soa_owner, DNS_SOA);
 	compare_section(w, e, "authority", &want, &got);
+	if (e->match_given && e->match & MATCH_AUTHORITY)
+		check_proofs(w, e, r);
 }
 
 /* ---- what rules did ---- */

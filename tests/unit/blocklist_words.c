@@ -200,5 +200,5 @@ START_TEST(damaged_pair)
 }
 END_TEST
 
-UNIT_SUITE("blocklist_words", one_number_a_pair, aborted_and_shared,
-	   aborted_then_others, no_number_left, damaged_pair)
+UNIT_SUITE("blocklist_words", one_number_a_pair, aborted_and_shared, aborted_then_others,
+	   no_number_left, damaged_pair)
