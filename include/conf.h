@@ -38,6 +38,7 @@ struct conf_zone {
 	uint8_t zone[DNS_NAME_MAX];
 	struct addr servers[CONF_SERVERS_MAX]; /* port set: 53 unless told */
 	int servers_n;
+	bool first; /* when these servers fail, the zone counts as not given */
 };
 
 /* Sorted, none inside another; ask with conf_nets_cover(). */

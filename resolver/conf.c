@@ -384,70 +384,6 @@ static struct conf_zone *zone_at(struct loader *l, const struct conf_key *k, int
 	return zones + n;
 }
 
-/* The zone being filled is the last one, and its own count says which. */
-static int read_server(struct loader *l, const struct conf_key *k, int n)
-{
-	int zones = *(int *)(void *)((char *)l->to + k->count_at);
-	struct conf_zone *z = zone_at(l, k, zones);
-	z->servers_n = n + 1;
-	return read_addr_port(l, k, &z->servers[n]);
-}
-
-/* {zone: NAME, servers: [ADDRESS@PORT]} */
-static int read_zone_map(struct loader *l, const struct conf_key *k, int n)
-{
-	bool have_zone = false, have_servers = false;
-	unsigned long begin = l->line;
-	int err, servers;
-	while (!(err = next(l)) && l->event.type == YAML_SCALAR_EVENT) {
-		bool is_zone = !strcmp(event_text(l), "zone");
-		bool *have = is_zone ? &have_zone : &have_servers;
-		size_t at = enter(l, ".%.*s", SHOWN, event_text(l));
-		if (!is_zone && strcmp(event_text(l), "servers") != 0)
-			return fail(l, ERR_FORMAT,
-				    "unknown key; known are zone and servers");
-		if (*have)
-			return fail(l, ERR_FORMAT, "given twice; remove one");
-		*have = true;
-		err = next(l);
-		if (!err)
-			err = is_zone ? read_zone_name(l, k, zone_at(l, k, n)->zone)
-				      : read_list(l, k, 1, CONF_SERVERS_MAX, read_server,
-						  &servers);
-		if (err)
-			return err;
-		leave(l, at);
-	}
-	if (err)
-		return err;
-	l->line = begin;
-	if (!have_zone || !have_servers)
-		return fail(l, ERR_FORMAT,
-			    "%s is missing; give {zone: corp.example, "
-			    "servers: [192.0.2.53]}",
-			    have_zone ? "servers" : "zone");
-	return ERR_OK;
-}
-
-static int read_zone(struct loader *l, const struct conf_key *k, int n)
-{
-	int *count = (void *)((char *)l->to + k->count_at);
-	int err = expect(l, YAML_MAPPING_START_EVENT, k);
-	if (!err)
-		err = grow_field(l, k, n, sizeof(struct conf_zone));
-	if (err)
-		return err;
-	*count = n;
-	*zone_at(l, k, n) = (struct conf_zone){0};
-	err = read_zone_map(l, k, n);
-	for (int i = 0; !err && i < n; i++)
-		if (name_equal(zone_at(l, k, i)->zone, zone_at(l, k, n)->zone))
-			return fail(l, ERR_INVAL,
-				    "the zone stands in the list twice; "
-				    "remove one");
-	return err;
-}
-
 /* A server of a key whose field is the array itself. */
 static int read_primary(struct loader *l, const struct conf_key *k, int n)
 {
@@ -459,24 +395,73 @@ static int read_value(struct loader *l, const struct conf_key *k);
 static int unknown_key(struct loader *l, const struct conf_table *t, const char *path);
 static int once(struct loader *l, int *line);
 
-/* {name: isac, url: ...}, into the list that l->to is. */
-static int read_list_map(struct loader *l, int *lines)
+/* {name: isac, url: ...}, into the struct that l->to is. */
+static int read_map(struct loader *l, const struct conf_table *t, int *lines)
 {
 	int err;
 	while (!(err = next(l)) && l->event.type == YAML_SCALAR_EVENT) {
-		int i = conf_find_in(&conf_of_list, event_text(l));
+		int i = conf_find_in(t, event_text(l));
 		size_t at = enter(l, ".%.*s", SHOWN, event_text(l));
 		if (i < 0)
-			return unknown_key(l, &conf_of_list, event_text(l));
+			return unknown_key(l, t, event_text(l));
 		err = once(l, &lines[i]);
 		if (!err)
 			err = next(l);
 		if (!err)
-			err = read_value(l, &conf_of_list.key[i]);
+			err = read_value(l, &t->key[i]);
 		if (err)
 			return err;
 		leave(l, at);
 	}
+	return err;
+}
+
+/* {zone: NAME, servers: [ADDRESS@PORT], first: false} */
+static int read_zone_map(struct loader *l, struct conf_zone *z)
+{
+	static const struct conf_key keys[] = {
+		{.path = "zone",
+		 .type = CONF_NAME,
+		 .at = offsetof(struct conf_zone, zone)},
+		{.path = "servers",
+		 .type = CONF_SERVERS,
+		 .at = offsetof(struct conf_zone, servers),
+		 .count_at = offsetof(struct conf_zone, servers_n),
+		 .min = 1,
+		 .max = CONF_SERVERS_MAX},
+		{.path = "first",
+		 .type = CONF_BOOL,
+		 .at = offsetof(struct conf_zone, first),
+		 .size = sizeof z->first},
+	};
+	static const struct conf_table of_zone = {keys, sizeof keys / sizeof *keys};
+	int lines[CONF_KEYS_MAX] = {0};
+	unsigned long begin = l->line;
+	l->to = z;
+	int err = read_map(l, &of_zone, lines);
+	l->to = l->conf;
+	if (err || (lines[0] && lines[1]))
+		return err;
+	l->line = begin;
+	return fail(l, ERR_FORMAT,
+		    "%s is missing; give {zone: corp.example, servers: [192.0.2.53]}",
+		    keys[lines[0] != 0].path);
+}
+
+static int read_zone(struct loader *l, const struct conf_key *k, int n)
+{
+	int err = expect(l, YAML_MAPPING_START_EVENT, k);
+	if (!err)
+		err = grow_field(l, k, n, sizeof(struct conf_zone));
+	if (err)
+		return err;
+	*zone_at(l, k, n) = (struct conf_zone){0};
+	err = read_zone_map(l, zone_at(l, k, n));
+	for (int i = 0; !err && i < n; i++)
+		if (name_equal(zone_at(l, k, i)->zone, zone_at(l, k, n)->zone))
+			return fail(l, ERR_INVAL,
+				    "the zone stands in the list twice; "
+				    "remove one");
 	return err;
 }
 
@@ -494,7 +479,7 @@ static int read_kept_list(struct loader *l, const struct conf_key *k, int n)
 	c->lists_n = n;
 	c->lists[n] = l->fresh;
 	l->to = &c->lists[n];
-	err = read_list_map(l, lines);
+	err = read_map(l, &conf_of_list, lines);
 	l->to = c;
 	if (err)
 		return err;

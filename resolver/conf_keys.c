@@ -271,7 +271,10 @@ const struct conf_key conf_keys[] = {
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
 		.help = "Zones whose servers are given: {zone: corp.example, servers: "
-			"[192.0.2.53]}. These servers need no permit_private.",
+			"[192.0.2.53]}. These servers need no permit_private. With "
+			"first: true in an entry its names are looked up as if it "
+			"were not given when these servers fail; what is denied then "
+			"is kept 30s at most.",
 	},
 	{
 		.path = "recursion.forward",
@@ -281,7 +284,7 @@ const struct conf_key conf_keys[] = {
 		.max = CONF_ZONES_MAX,
 		.def = "[]",
 		.help = "Zones asked of other resolvers: {zone: ., servers: "
-			"[192.0.2.1@53]}.",
+			"[192.0.2.1@53]}. first: true as for stub.",
 	},
 	{
 		.path = "answers.minimal",

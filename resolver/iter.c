@@ -61,12 +61,15 @@ static enum iter_result fail_budget(struct iter *it, struct iter_io *io)
 
 static void store(struct iter *it, struct iter_io *io)
 {
+	struct rrset *negative = it->reply.negative;
 	if (it->reply.referral.servers_n)
 		iter_take_prime(it, io);
 	for (int i = 0; i < it->reply.answer_n; i++)
 		rrset_cache_put(io->env->cache, it->reply.answer[i], io->env->now_s);
-	if (it->reply.negative)
-		rrset_cache_put(io->env->cache, it->reply.negative, io->env->now_s);
+	if (negative && it->second && negative->ttl > ITER_SECOND_DENIAL_S)
+		negative->ttl = ITER_SECOND_DENIAL_S;
+	if (negative)
+		rrset_cache_put(io->env->cache, negative, io->env->now_s);
 }
 
 static enum iter_result finish(struct iter *it, struct iter_io *io)
@@ -83,19 +86,29 @@ static enum iter_result take_spare(struct iter *it, struct iter_io *io)
 	return finish(it, io);
 }
 
-/* No server is left and nothing is under way. Rules are the reason when no server that
- * they allow has been asked. */
+static bool has_asked(const struct iter *it)
+{
+	for (int i = 0; i < it->path_n; i++)
+		if (!it->path[i].blocked &&
+		    (it->path[i].udp_tries || it->path[i].tcp_tried))
+			return true;
+	return false;
+}
+
+/* Rules are the reason when no server that they allow has been asked. */
+static bool is_blocked(const struct iter *it)
+{
+	return it->blocked.kind == VERDICT_ACT && !has_asked(it);
+}
+
+/* No server is left and nothing is under way. */
 static enum iter_result give_up(struct iter *it, struct iter_io *io)
 {
-	bool asked = false;
 	if (it->spare)
 		return take_spare(it, io);
-	for (int i = 0; i < it->path_n; i++)
-		asked |= !it->path[i].blocked &&
-			 (it->path[i].udp_tries || it->path[i].tcp_tried);
-	if (it->blocked.kind == VERDICT_ACT && !asked)
+	if (is_blocked(it))
 		return ITER_BLOCKED;
-	if (it->rested && !asked) {
+	if (it->rested && !has_asked(it)) {
 		it->starved = true; /* nothing was found out */
 		return fail(it, io, DNS_EDE_NO_REACHABLE_AUTHORITY,
 			    "no answer for some time from the servers of ");
@@ -177,19 +190,21 @@ static bool with_edns(const struct iter_io *io, const struct iter_path *p,
 /* Most answers are there by then; later ones are heard while another is asked. So what
  * others' questions lost does not make this one wait, but for the only try at a server
  * that may be dead. */
-static uint32_t wait_ms(const struct iter_io *io, const struct iter_path *p,
-			const struct server_info *info, bool tcp)
+static uint32_t wait_ms(const struct iter *it, const struct iter_io *io,
+			const struct iter_path *p, const struct server_info *info,
+			bool tcp)
 {
-	uint64_t wait;
+	uint64_t wait, now_ms = io->env->now_ms, end_ms = io->budget->deadline_ms;
+	if (iter_has_second_cut(it) && it->first_until_ms > now_ms &&
+	    it->first_until_ms < end_ms)
+		end_ms = it->first_until_ms;
 	if (tcp) /* takes two round trips; a slow start is no reason to give up */
 		wait = SERVER_TIMEOUT_MAX_MS;
 	else if (info->failures >= ITER_KNOWN_SILENT)
 		wait = info->timeout_ms;
 	else
 		wait = server_patience(info->rto_ms, p->udp_tries - 1U);
-	if (io->env->now_ms + wait > io->budget->deadline_ms)
-		wait = io->budget->deadline_ms - io->env->now_ms;
-	return (uint32_t)wait;
+	return (uint32_t)(now_ms + wait > end_ms ? end_ms - now_ms : wait);
 }
 
 static bool is_lame(const struct iter *it, const struct iter_io *io,
@@ -225,13 +240,13 @@ static enum iter_result ask(struct iter *it, struct iter_io *io, struct iter_pat
 		.lame = is_lame(it, io, p)};
 	io->budget->sends--;
 	server_probed(io->env->servers, &p->to,
-		      io->env->now_ms + wait_ms(io, p, &info, tcp));
+		      io->env->now_ms + wait_ms(it, io, p, &info, tcp));
 	struct step *s = iter_add_step(io, STEP_SEND);
 	s->id = it->now.id;
 	s->send =
 		(struct step_send){.to = p->to,
 				   .transport = tcp ? TRANSPORT_TCP : TRANSPORT_UDP,
-				   .timeout_ms = wait_ms(io, p, &info, tcp),
+				   .timeout_ms = wait_ms(it, io, p, &info, tcp),
 				   .server = it->cut.server[p->server].name,
 				   .qname = it->ask,
 				   .own = io->subject->own || iter_qmin_probes(it),
@@ -252,9 +267,24 @@ static enum iter_result ask_path(struct iter *it, struct iter_io *io, struct ite
 }
 
 static enum iter_result go_on(struct iter *it, struct iter_io *io);
+static enum iter_result begin_zone(struct iter *it, struct iter_io *io);
+static void cancel_late(struct iter *it, struct iter_io *io);
 
-/* No server is left for UDP: waits for look-ups, tries TCP, asks for the whole name, or
- * ends. */
+/* From given servers that fail to those there are without them, or ends. What rules have
+ * done is no failure. */
+static enum iter_result turn_away(struct iter *it, struct iter_io *io)
+{
+	int r = it->spare || is_blocked(it) ? 0 : iter_find_second_cut(it, io);
+	if (r < 0)
+		return fail_error(it, r);
+	if (r == 0)
+		return give_up(it, io);
+	cancel_late(it, io);
+	return begin_zone(it, io);
+}
+
+/* No server is left for UDP: waits for look-ups, tries TCP, asks for the whole name,
+ * goes another way, or ends. */
 static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
 {
 	struct iter_path *p = NULL;
@@ -265,7 +295,7 @@ static enum iter_result go_on_without(struct iter *it, struct iter_io *io)
 	if (p)
 		return ask(it, io, p, true);
 	if (!iter_qmin_give_up(it))
-		return give_up(it, io);
+		return turn_away(it, io);
 	iter_revive_paths(it);
 	return go_on(it, io);
 }
@@ -308,6 +338,8 @@ static enum iter_result go_on(struct iter *it, struct iter_io *io)
 	it->now.id = 0;
 	if (is_spent(io))
 		return it->spare ? take_spare(it, io) : fail_budget(it, io);
+	if (iter_has_second_cut(it) && io->env->now_ms >= it->first_until_ms)
+		return turn_away(it, io);
 	int err = find_path(&p, it, io);
 	if (err)
 		return fail_error(it, err);
@@ -330,6 +362,13 @@ static void note_zone(const struct iter *it, const struct iter_io *io)
 	note(io->env, (struct note){.kind = NOTE_ZONE, .cut = &it->cut, .place = place});
 }
 
+static enum iter_result begin_zone(struct iter *it, struct iter_io *io)
+{
+	if (io->env->noter)
+		note_zone(it, io);
+	return begin_cut(it, io);
+}
+
 enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *name,
 			    uint16_t type)
 {
@@ -341,11 +380,7 @@ enum iter_result iter_start(struct iter *it, struct iter_io *io, const uint8_t *
 	it->late_n = 0;
 	it->restricted = it->starved = false;
 	int err = iter_find_cut(it, io);
-	if (err)
-		return fail_error(it, err);
-	if (io->env->noter)
-		note_zone(it, io);
-	return begin_cut(it, io);
+	return err ? fail_error(it, err) : begin_zone(it, io);
 }
 
 /* ---- replies ---- */

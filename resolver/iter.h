@@ -29,6 +29,10 @@ enum {
 	ITER_EXPLORE_ONE_IN = 20, /* questions that go to any server, as Knot Resolver */
 	ITER_PATHS_MAX = DELEGATION_SERVERS_MAX * DELEGATION_ADDRS_MAX,
 	ITER_PRIME_SENDS = 8,
+	/* For given servers, when there is a way without them: it ends in time, too. */
+	ITER_FIRST_MS = 1000,
+	/* They may be back at any time: what others deny of their zone. */
+	ITER_SECOND_DENIAL_S = 30,
 };
 
 /* What one event may use and change. */
@@ -90,6 +94,12 @@ struct iter {
 	bool given;   /* cut is a stub or forward zone of the configuration */
 	bool forward; /* its servers are resolvers */
 	bool barred;  /* deeper cuts are known, from servers that rules forbid */
+	/* Of a given cut: there is a second way when its servers do not answer by then.
+	 */
+	bool first;
+	uint64_t first_until_ms;
+	unsigned rank; /* its place among the zones that are given */
+	bool second;   /* that way is taken */
 	struct iter_path path[ITER_PATHS_MAX];
 	int path_n;
 	uint8_t families_done[DELEGATION_SERVERS_MAX]; /* steps of learning: 0 to 3 */

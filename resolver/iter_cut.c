@@ -5,42 +5,86 @@ static const uint8_t root[1] = {0};
 
 /* ---- stub and forward zones ---- */
 
-static bool covers(const struct conf_zone *z, const uint8_t *name, bool strictly)
+enum { ANY_RANK = 2 * DNS_NAME_MAX }; /* above those of all zones */
+
+/* A search for the zone that name lies in. The deeper one ranks the higher; a stub above
+ * a forward zone of the same name. */
+struct given {
+	const uint8_t *name;
+	bool strictly;		      /* below the zone, not at it */
+	unsigned before;	      /* of lesser rank than this */
+	const struct conf_zone *zone; /* what was found; NULL = none */
+	unsigned rank;
+	bool forward;
+};
+
+static bool covers(const struct conf_zone *z, const struct given *g)
 {
-	return strictly ? name_below(name, z->zone) : name_within(name, z->zone);
+	return g->strictly ? name_below(g->name, z->zone) : name_within(g->name, z->zone);
 }
 
-static const struct conf_zone *deepest(const struct conf_zone *best,
-				       const struct conf_zone *zone, int n,
-				       const uint8_t *name, bool strictly)
+static void look_through(struct given *g, const struct conf_zone *zone, int n,
+			 bool forward)
 {
-	for (int i = 0; i < n; i++)
-		if (covers(&zone[i], name, strictly) &&
-		    (!best || name_labels(zone[i].zone) > name_labels(best->zone)))
-			best = &zone[i];
-	return best;
+	for (int i = 0; i < n; i++) {
+		if (!covers(&zone[i], g))
+			continue;
+		unsigned rank = 2 * name_labels(zone[i].zone) + !forward;
+		if (rank >= g->before || (g->zone && rank < g->rank))
+			continue;
+		g->zone = &zone[i];
+		g->rank = rank;
+		g->forward = forward;
+	}
+}
+
+static void find_given(struct given *g, const struct conf *c)
+{
+	look_through(g, c->recursion.stub, c->recursion.stub_n, false);
+	look_through(g, c->recursion.forward, c->recursion.forward_n, true);
+}
+
+static const uint8_t *given_zone(const struct conf *c, const uint8_t *name,
+				 unsigned before)
+{
+	struct given g = {.name = name, .before = before};
+	find_given(&g, c);
+	return g.zone ? g.zone->zone : root;
 }
 
 const uint8_t *iter_given_zone(const struct conf *conf, const uint8_t *name)
 {
-	const struct conf_zone *z =
-		deepest(NULL, conf->recursion.stub, conf->recursion.stub_n, name, false);
-	z = deepest(z, conf->recursion.forward, conf->recursion.forward_n, name, false);
-	return z ? z->zone : root;
+	return given_zone(conf, name, ANY_RANK);
+}
+
+static enum local_kind find_local(struct local_answer *out, const struct conf *conf,
+				  const uint8_t *name, uint16_t type, unsigned before)
+{
+	enum local_kind kind =
+		conf->recursion.local_zones ? local_find(out, name, type) : LOCAL_NONE;
+	if (kind != LOCAL_NONE && name_within(given_zone(conf, name, before), out->zone))
+		return LOCAL_NONE;
+	return kind;
 }
 
 enum local_kind iter_local(struct local_answer *out, const struct conf *conf,
 			   const uint8_t *name, uint16_t type)
 {
-	enum local_kind kind =
-		conf->recursion.local_zones ? local_find(out, name, type) : LOCAL_NONE;
-	if (kind != LOCAL_NONE && name_within(iter_given_zone(conf, name), out->zone))
-		return LOCAL_NONE;
-	return kind;
+	return find_local(out, conf, name, type, ANY_RANK);
 }
 
-static int given_cut(struct iter *it, struct iter_io *io, const struct conf_zone *z)
+/* Not where nobody would be asked without the zone: it lies in a local one. */
+static bool allows_second(const struct iter *it, const struct iter_io *io,
+			  const struct given *g)
 {
+	struct local_answer local;
+	return g->zone->first && find_local(&local, io->env->conf, it->name, it->type,
+					    g->rank) == LOCAL_NONE;
+}
+
+static int given_cut(struct iter *it, struct iter_io *io, const struct given *g)
+{
+	const struct conf_zone *z = g->zone;
 	const uint8_t *zone = arena_copy(io->arena, z->zone, name_len(z->zone));
 	if (!zone)
 		return ERR_NOMEM;
@@ -50,6 +94,9 @@ static int given_cut(struct iter *it, struct iter_io *io, const struct conf_zone
 		it->cut.server[i].addr_n = 1;
 	}
 	it->given = true;
+	it->first = allows_second(it, io, g);
+	it->rank = g->rank;
+	it->first_until_ms = io->env->now_ms + ITER_FIRST_MS;
 	return ERR_OK;
 }
 _Static_assert((int)CONF_SERVERS_MAX <= (int)DELEGATION_SERVERS_MAX,
@@ -169,27 +216,45 @@ int iter_keep_cut(struct iter *it, struct iter_io *io)
 	return ERR_OK;
 }
 
-int iter_find_cut(struct iter *it, struct iter_io *io)
+/* The deepest zone that the configuration gives and that has not failed, what the cache
+ * knows below it, or the root. */
+static int find_cut(struct iter *it, struct iter_io *io, unsigned before)
 {
-	const struct conf *c = io->env->conf;
-	bool strictly = it->type == DNS_DS; /* DS lies above the cut, RFC 4035 3.1.4.1 */
-	const struct conf_zone *stub =
-		deepest(NULL, c->recursion.stub, c->recursion.stub_n, it->name, strictly);
-	const struct conf_zone *zone = deepest(
-		stub, c->recursion.forward, c->recursion.forward_n, it->name, strictly);
+	struct given g = {
+		.name = it->name,
+		/* DS lies above the cut, RFC 4035 3.1.4.1 */
+		.strictly = it->type == DNS_DS,
+		.before = before,
+	};
+	find_given(&g, io->env->conf);
 	it->given = it->barred = false;
-	it->forward = zone != stub;
+	it->forward = g.forward;
 	/* Below a forward zone there are no cuts for us. */
-	if (it->forward)
-		return given_cut(it, io, zone);
-	int r = cached_cut(it, io, strictly, zone);
+	if (g.forward)
+		return given_cut(it, io, &g);
+	int r = cached_cut(it, io, g.strictly, g.zone);
 	if (r < 0)
 		return r;
 	if (r == RRSET_CACHE_HIT)
 		return ERR_OK;
-	if (zone)
-		return given_cut(it, io, zone);
+	if (g.zone)
+		return given_cut(it, io, &g);
 	hints_cut(&it->cut, io->env->hints);
 	prime(it, io);
 	return ERR_OK;
+}
+
+int iter_find_cut(struct iter *it, struct iter_io *io)
+{
+	it->second = false;
+	return find_cut(it, io, ANY_RANK);
+}
+
+int iter_find_second_cut(struct iter *it, struct iter_io *io)
+{
+	if (!iter_has_second_cut(it))
+		return 0;
+	it->second = true;
+	int err = find_cut(it, io, it->rank);
+	return err ? err : 1;
 }

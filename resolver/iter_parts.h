@@ -29,6 +29,13 @@ static inline bool iter_is_useless(const struct iter *it)
 /* Sets it->cut to where the walk begins: the deepest of what the configuration gives and
  * the cache knows, or the root hints. ERR_*. */
 MUST_CHECK int iter_find_cut(struct iter *it, struct iter_io *io);
+/* The servers of a zone that the configuration gives have failed: the same as if it did
+ * not give the zone, where it allows that (1), or nothing changes (0). ERR_*. */
+MUST_CHECK int iter_find_second_cut(struct iter *it, struct iter_io *io);
+static inline bool iter_has_second_cut(const struct iter *it)
+{
+	return it->given && it->first;
+}
 /* it->reply refers to a cut: keeps it, also in the place of what a server told that a
  * rule forbids by now. ERR_*. */
 MUST_CHECK int iter_keep_cut(struct iter *it, struct iter_io *io);

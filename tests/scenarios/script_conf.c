@@ -4,7 +4,7 @@
  *   root NAME ADDRESS...               a root server
  *   ipv4|ipv6|case yes|no              conf's recursion keys; default yes, no, yes
  *   qmin off|relaxed|strict            default off
- *   stub|forward ZONE ADDRESS...
+ *   stub|forward ZONE [first] ADDRESS...
  *   stale yes|no [TIMEOUT_MS [MAX_AGE]]  default no, 1800, 86400
  *   trust-anchor ZONE DS|DNSKEY ...    one or more; none: nothing is validated
  *   negative-anchor ZONE
@@ -114,7 +114,10 @@ static void read_own_zone(struct script *s)
 		is_word(w->w[0], "stub")
 			? add_zone(s, s->stub, &c->recursion.stub_n, w->w[1])
 			: add_zone(s, s->forward, &c->recursion.forward_n, w->w[1]);
-	for (int i = 2; z && i < w->n; i++)
+	if (!z)
+		return;
+	z->first = is_word(w->w[2], "first");
+	for (int i = 2 + z->first; i < w->n; i++)
 		add_server(s, z, w->w[i]);
 }
 
@@ -332,6 +335,9 @@ static void read_zone_key(struct reader *r)
 		r->value[strcspn(r->value, "@# ")] = 0;
 		if (r->zone)
 			add_server(s, r->zone, r->value);
+	} else if (is_word(r->key, stub ? "stub-first" : "forward-first")) {
+		if (r->zone)
+			r->zone->first = is_yes(r->value);
 	} else if (!is_one_of(r->key, ignored, COUNT(ignored))) {
 		snprintf(why, sizeof why, "sets %s", r->key);
 		script_skip(s, why);

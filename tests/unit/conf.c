@@ -91,7 +91,7 @@ static const char whole[] =
 	"    servers: [192.0.2.53, \"::1@5353\"]\n"
 	"  - {servers: [192.0.2.54], zone: b.example}\n"
 	"  - {servers: [192.0.2.55], zone: c.example}\n"
-	"  forward: [{zone: ., servers: [192.0.2.1@53]}]\n"
+	"  forward: [{zone: ., first: yes, servers: [192.0.2.1@53]}]\n"
 	"answers: {minimal: false, max_wait: 0}\n"
 	"serve_stale: {enabled: true, client_timeout: 2s, ttl: 5, max_age: 1d}\n"
 	"cache: {size: 20M, min_ttl: 5, max_ttl: 2h, prefetch: on}\n"
@@ -179,7 +179,10 @@ static void check_whole(const struct conf *c)
 			 "::1@5353");
 	ck_assert_str_eq(name_to_text(name, c->recursion.stub[2].zone), "c.example");
 	ck_assert_int_eq(c->recursion.stub[2].servers_n, 1);
+	ck_assert(!c->recursion.stub[2].first);
 	ck_assert_int_eq(c->recursion.forward_n, 1);
+	ck_assert_int_eq(c->recursion.forward[0].servers_n, 1);
+	ck_assert(c->recursion.forward[0].first);
 	ck_assert_str_eq(name_to_text(name, c->recursion.forward[0].zone), ".");
 	ck_assert_uint_eq(c->answers.max_wait_ms, 0);
 	ck_assert(c->serve_stale.enabled);
@@ -357,6 +360,12 @@ static const struct {
 	 "t.yaml:1: recursion.stub[0].servers: the list is empty"},
 	{"recursion: {stub: [{zone: a..test, servers: [\"::1\"]}]}", ERR_FORMAT,
 	 "t.yaml:1: recursion.stub[0].zone: 'a..test' is not right"},
+	{"recursion: {stub: [{zone: a.test, first: 2, servers: [\"::1\"]}]}", ERR_FORMAT,
+	 "t.yaml:1: recursion.stub[0].first: '2' is not right here; give true or false"},
+	{"recursion: {stub: [{zone: a.test, zone: b.test}]}", ERR_FORMAT,
+	 "t.yaml:1: recursion.stub[0].zone: given twice"},
+	{"recursion: {stub: [{zone: a.test, frst: true}]}", ERR_FORMAT,
+	 "t.yaml:1: recursion.stub[0].frst: unknown key; did you mean first"},
 	{"recursion: {stub: [{zone: a.test, servers: [\"::1\", x]}]}", ERR_FORMAT,
 	 "t.yaml:1: recursion.stub[0].servers[1]: 'x' is not right"},
 	{"recursion: {forward: [{zone: a.test, servers: [\"::1\"]}, {zone: A.test., "

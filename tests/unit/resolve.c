@@ -472,8 +472,39 @@ START_TEST(forwarders_are_asked_to_recurse)
 }
 END_TEST
 
+/* Without the zone a local one would answer: its names leave for its own servers only. */
+START_TEST(no_second_way_out_of_a_local_zone)
+{
+	static const char name[] = "1.0.0.10.in-addr.arpa";
+	struct conf_zone zone = {.servers_n = 1, .first = true};
+	zone.servers[0] = addr_v4((const uint8_t[4]){192, 0, 2, 9}, 53);
+	ck_assert_int_eq(name_from_str(zone.zone, "10.in-addr.arpa"), 0);
+	open_world();
+	conf.recursion.stub = &zone;
+	conf.recursion.stub_n = 1;
+	for (int local = 0; local < 2; local++) {
+		conf.recursion.local_zones = local;
+		struct resolve *r = ask(name, 1 << 20);
+		start(r);
+		const struct event ev = {.kind = EVENT_TIMEOUT,
+					 .id = only(STEP_SEND)->id,
+					 .why = SEND_UNREACHABLE};
+		resolve_step(r, &steps, &ev, &env);
+		if (local)
+			ck_assert_int_eq(only(STEP_DONE)->reply->rcode, DNS_SERVFAIL);
+		else
+			ck_assert_uint_ne(only(STEP_SEND)->send.to.bytes[3], 9);
+		arena_fini(&arena);
+	}
+	conf.recursion.stub_n = 0;
+	conf.recursion.local_zones = false;
+	start(ask("www.test", 1 << 20)); /* what close_world() ends */
+	close_world();
+}
+END_TEST
+
 UNIT_SUITE("resolve", cached_only, renewed_before_its_end, root_is_primed,
-	   forwarders_are_asked_to_recurse, question_on_the_wire, case_and_id_are_random,
-	   events_of_others_are_ignored, sub_questions_and_budget,
-	   servers_inside_without_glue, junk_is_paid_for, small_arenas_end_in_servfail,
-	   no_store_no_packet)
+	   forwarders_are_asked_to_recurse, no_second_way_out_of_a_local_zone,
+	   question_on_the_wire, case_and_id_are_random, events_of_others_are_ignored,
+	   sub_questions_and_budget, servers_inside_without_glue, junk_is_paid_for,
+	   small_arenas_end_in_servfail, no_store_no_packet)
