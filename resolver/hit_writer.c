@@ -291,6 +291,7 @@ static void commit_done(struct hit_writer *w, uint64_t records, uint64_t hits,
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* 1: the transaction is as large as it may be. */
 static int put_ring(struct hit_writer *w, struct hit_writer_ring *r, uint64_t *records,
 		    uint64_t *hits, uint64_t *bytes)
 {
@@ -313,20 +314,21 @@ static int put_ring(struct hit_writer *w, struct hit_writer_ring *r, uint64_t *r
 		*hits += item.count;
 		*bytes += item.len;
 	}
-	return ERR_OK;
+	return 1;
 }
 
-/* Fills the open transaction from all rings. */
+/* Fills the open transaction from all rings. 1: it is as large as it may be. */
 static int put_rings(struct hit_writer *w, uint64_t *records, uint64_t *hits,
 		     uint64_t *recovered, bool *changed)
 {
 	uint64_t bytes = 0;
-	int err = ERR_OK;
+	int full = 0, err = ERR_OK;
 	for (int i = 0; !err && i < w->rings_n; i++) {
 		struct hit_writer_ring *r = &w->rings[(w->first_ring + i) % w->rings_n];
 		uint64_t before = *records;
 		r->no_room_to = hit_ring_counts(r->ring).no_room;
-		err = put_ring(w, r, records, hits, &bytes);
+		full = put_ring(w, r, records, hits, &bytes);
+		err = full < 0 ? full : ERR_OK;
 		if (err || (r->to == r->from && r->no_room_to == r->no_room))
 			continue;
 		struct hit_position p = position_of(r);
@@ -336,7 +338,7 @@ static int put_rings(struct hit_writer *w, uint64_t *records, uint64_t *hits,
 		*changed = true;
 		*recovered += r->live ? 0 : *records - before;
 	}
-	return err;
+	return err ? err : full;
 }
 
 static void rings_stored(struct hit_writer *w)
@@ -393,17 +395,18 @@ static int commit_failed(struct hit_writer *w, int err, bool again)
 	return again ? err : ERR_OK;
 }
 
-/* Up to HIT_STORE_BATCH hits into one transaction. 1: there may be more. */
+/* Up to HIT_STORE_BATCH hits into one transaction. 1: there are more than these. What
+ * came meanwhile is no reason: it would be a commit for every few hits. */
 static int commit_round(struct hit_writer *w)
 {
 	uint64_t records = 0, hits = 0, recovered = 0, start_us = hit_writer_wall_us();
 	bool changed = false;
-	int err = ready_segment(w, start_us);
+	int full = 0, err = ready_segment(w, start_us);
 	if (!err)
 		err = hit_store_begin(w->store);
 	if (!err)
-		err = put_rings(w, &records, &hits, &recovered, &changed);
-	if (err || !changed) {
+		err = full = put_rings(w, &records, &hits, &recovered, &changed);
+	if (err < 0 || !changed) {
 		int saved = errno;
 		if (w->store)
 			hit_store_abort(w->store);
@@ -418,7 +421,7 @@ static int commit_round(struct hit_writer *w)
 	watch_speed(w, took_us);
 	rings_stored(w);
 	clear_trouble(w);
-	return records > 0;
+	return full;
 }
 
 /* Rings of ended processes that have nothing left. */

@@ -33,16 +33,19 @@ struct shared {
 	volatile int slice; /* readers are at work in odd ones */
 };
 
-struct latencies {
-	uint64_t us[COMMITS_MAX];
+/* All with readers, or all without. */
+struct slices {
+	uint64_t us[COMMITS_MAX]; /* of each commit */
 	size_t n;
+	uint64_t records, commits, bytes;
 };
 
 struct run {
 	struct hit_log *log;
 	struct shared *shared;
-	struct latencies with, without; /* readers */
+	struct slices with, without; /* readers */
 	struct hit_log_stats before;
+	uint64_t slice_records, slice_commits, slice_bytes; /* before this slice */
 	pid_t pid[READERS_MAX + 1]; /* the last one: that which stops */
 	int readers;
 	const char *dir;
@@ -116,6 +119,31 @@ static void end_readers(struct run *run)
 	}
 }
 
+static uint64_t file_bytes(const struct run *run)
+{
+	struct hit_store_file *files;
+	uint64_t bytes = 0;
+	int n;
+	if (hit_store_files(&files, &n, run->dir))
+		return 0;
+	for (int i = 0; i < n; i++)
+		bytes += files[i].bytes;
+	free(files);
+	return bytes;
+}
+
+/* What the slice that ends has added. */
+static void end_slice(struct run *run, struct slices *s)
+{
+	uint64_t bytes = file_bytes(run);
+	s->records += run->before.records - run->slice_records;
+	s->commits += run->before.commits - run->slice_commits;
+	s->bytes += bytes - run->slice_bytes;
+	run->slice_records = run->before.records;
+	run->slice_commits = run->before.commits;
+	run->slice_bytes = bytes;
+}
+
 /* The commits since the last call; of several at once the mean. */
 static void watch(struct run *run, double at_s)
 {
@@ -123,12 +151,13 @@ static void watch(struct run *run, double at_s)
 	int slice = (int)(at_s / SLICE_S);
 	hit_log_stats(run->log, &st);
 	uint64_t n = st.commits - run->before.commits;
-	struct latencies *l = run->shared->slice % 2 ? &run->with : &run->without;
-	if (n && l->n < COMMITS_MAX)
-		l->us[l->n++] = (st.commit_us - run->before.commit_us) / n;
+	struct slices *s = run->shared->slice % 2 ? &run->with : &run->without;
+	if (n && s->n < COMMITS_MAX)
+		s->us[s->n++] = (st.commit_us - run->before.commit_us) / n;
 	run->before = st;
 	if (slice == run->shared->slice || !run->readers)
 		return;
+	end_slice(run, s);
 	run->shared->slice = slice;
 	if (slice % 2 == 0) /* it finds the slice over, and stops anew in the next one */
 		kill(run->pid[run->readers], SIGCONT);
@@ -140,14 +169,19 @@ static int by_size(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void print_latencies(const char *what, struct latencies *l)
+static void print_slices(const char *what, struct slices *s)
 {
-	qsort(l->us, l->n, sizeof *l->us, by_size);
-	if (l->n)
-		printf("%s: %zu commits, half of them up to %.1f ms, 99 %% up to %.1f "
-		       "ms\n",
-		       what, l->n, (double)l->us[l->n / 2] / 1000,
-		       (double)l->us[l->n * 99 / 100] / 1000);
+	qsort(s->us, s->n, sizeof *s->us, by_size);
+	if (s->n)
+		printf("%s: half of the commits up to %.1f ms, 99 %% up to %.1f ms", what,
+		       (double)s->us[s->n / 2] / 1000,
+		       (double)s->us[s->n * 99 / 100] / 1000);
+	if (s->commits && s->records)
+		printf("; %.0f hits each, %.1f bytes of file a hit",
+		       (double)s->records / (double)s->commits,
+		       (double)s->bytes / (double)s->records);
+	if (s->n)
+		printf("\n");
 }
 
 static void count_trouble(void *arg, const char *dir, const char *segment, int err,
@@ -237,7 +271,7 @@ int main(int argc, char **argv)
 	printf("processor: %.2f us a hit to store, %.2f to put; longest commit %.1f ms\n",
 	       (seconds_of(&used) - seconds_of(&mine)) * 1e6 / (double)put,
 	       seconds_of(&mine) * 1e6 / (double)put, (double)st.commit_us_max / 1000);
-	print_latencies("no readers", &run.without);
-	print_latencies("readers", &run.with);
+	print_slices("no readers", &run.without);
+	print_slices("readers", &run.with);
 	return t.hits != put || st.no_room || st.folded || t.missing || trouble;
 }
