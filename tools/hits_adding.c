@@ -67,61 +67,67 @@ static size_t make_key(char out[KEY_MAX], enum hits_kind kind, const struct hit 
 	return put_key(out, n, hit->family);
 }
 
-static int key_of_rule(struct hits_adding *a, uint32_t rule, uint32_t *out)
+static int find_key(struct hits_adding *a, uint32_t rule)
 {
-	struct hits_rule *r = &a->h->log.rule[rule];
 	char key[KEY_MAX];
 	struct hit hit;
-	int err = r->group == UINT32_MAX ? hits_log_rule(&a->h->log, &hit, NULL, rule)
-					 : ERR_OK;
-	if (!err && r->group == UINT32_MAX)
-		err = hit_words_put(&a->keys, &r->group, key,
-				    make_key(key, a->kind, &hit));
-	*out = r->group;
-	return err;
+	int err = hits_log_rule(&a->h->log, &hit, NULL, rule);
+	return err ? err
+		   : hit_words_put(&a->keys, &a->h->log.rule[rule].group, key,
+				   make_key(key, a->kind, &hit));
 }
 
 /* ---- adding ---- */
 
-static void add_moments(struct hits_adding *a, struct hits_group *g,
-			const struct hits_item *i)
+static void add_to_group(const struct hits_adding *a, struct hits_group *g,
+			 const struct hits_item *i)
 {
 	bool row = a->rows || i->hour;
-	if (i->first_s < g->first.at_s)
-		g->first = (struct hits_moment){row ? i->row : UINT64_MAX, i->segment,
-						i->first_s};
-	if (i->last_s >= g->last.at_s)
-		g->last = (struct hits_moment){row ? i->row_last : UINT64_MAX, i->segment,
-					       i->last_s};
+	const struct hits_moment first = {row ? i->row : UINT64_MAX, i->segment,
+					  i->first_s};
+	const struct hits_moment last = {row ? i->row_last : UINT64_MAX, i->segment,
+					 i->last_s};
+	hits_group_add(g, i->hits, &first, &last);
+}
+
+/* What one thread adds up. */
+struct thread_groups {
+	struct hits_adding *a;
+	struct hits_groups *groups;
+};
+
+/* Of all rules before the scan, whose threads only read them. */
+static int find_keys(void *arg)
+{
+	const struct thread_groups *t = arg;
+	const struct hits_log *log = &t->a->h->log;
+	int err = ERR_OK;
+	for (uint32_t i = 0; !err && t->a->kind != HITS_CLIENTS && i < log->rules; i++)
+		if (log->rule[i].wanted && log->rule[i].group == UINT32_MAX)
+			err = find_key(t->a, i);
+	return err;
 }
 
 static int add_item(void *arg, const struct hits_item *i)
 {
-	struct hits_adding *a = arg;
-	uint64_t id = i->client;
-	uint32_t key;
-	if (a->kind != HITS_CLIENTS) {
-		int err = key_of_rule(a, i->rule, &key);
-		if (err)
-			return err;
-		id = key;
-	}
-	struct hits_group *g = hits_groups_get(&a->groups, id);
+	const struct thread_groups *t = arg;
+	uint64_t id =
+		t->a->kind == HITS_CLIENTS ? i->client : t->a->h->log.rule[i->rule].group;
+	struct hits_group *g = hits_groups_get(t->groups, id);
 	if (!g)
 		return ERR_NOMEM;
-	g->hits += i->hits;
-	add_moments(a, g, i);
+	add_to_group(t->a, g, i);
 	return ERR_OK;
 }
 
 /* Tens of thousands of groups do not fit into the caches near the processor. */
 static void fetch_group(void *arg, uint32_t rule)
 {
-	const struct hits_adding *a = arg;
-	uint32_t group = a->h->log.rule[rule].group;
-	if (group >= a->groups.n)
+	const struct thread_groups *t = arg;
+	uint32_t group = t->a->h->log.rule[rule].group;
+	if (group >= t->groups->n)
 		return;
-	const struct hits_group *g = &a->groups.group[group];
+	const struct hits_group *g = &t->groups->group[group];
 	__builtin_prefetch(&g->id, 1);
 	__builtin_prefetch(&g->last.at_s, 1);
 }
@@ -144,30 +150,43 @@ static int add_names(struct hits_adding *a)
 		if (!g)
 			return cli_fail("out of memory: narrow it with --since and "
 					"--until");
-		g->hits += i.hits;
-		add_moments(a, g, &i);
+		add_to_group(a, g, &i);
 	}
 	cli_progress_end(&a->h->progress);
 	return status;
 }
 
-int hits_adding_scan(struct hits_adding *a, uint64_t since_us, uint64_t until_us)
+static int add_sums(struct hits_adding *a, uint64_t since_us, uint64_t until_us)
 {
-	int by = a->kind == HITS_CLIENTS ? HITS_BY_CLIENT : HITS_BY_RULE;
+	bool clients = a->kind == HITS_CLIENTS;
+	struct hits_groups late = {0};
+	struct thread_groups both[] = {{a, &a->groups}, {a, &late}};
 	struct hits_scan scan = {.since_us = since_us,
 				 .until_us = until_us,
-				 .by = by | (a->rows ? HITS_BY_SUM : 0),
+				 .by = (clients ? HITS_BY_CLIENT : HITS_BY_RULE) |
+				       (a->rows ? HITS_BY_SUM : 0),
+				 .ready = find_keys,
 				 .item = add_item,
-				 .soon = a->kind == HITS_CLIENTS ? NULL : fetch_group,
-				 .arg = a};
-	return a->kind == HITS_NAMES ? add_names(a) : hits_add_up(a->h, &scan);
+				 .soon = clients ? NULL : fetch_group,
+				 .arg = &both[0],
+				 .arg_late = &both[1]};
+	int status = hits_add_up(a->h, &scan);
+	if (status == CLI_GO && hits_groups_unite(&a->groups, &late))
+		status = cli_fail("out of memory: narrow it with --since and --until");
+	hits_groups_fini(&late);
+	return status;
+}
+
+int hits_adding_scan(struct hits_adding *a, uint64_t since_us, uint64_t until_us)
+{
+	return a->kind == HITS_NAMES ? add_names(a) : add_sums(a, since_us, until_us);
 }
 
 /* ---- different clients, or entries ---- */
 
 struct counting {
 	struct hits_adding *a;
-	uint32_t *shown; /* a key's place among the groups; UINT32_MAX = none */
+	const uint32_t *shown; /* a key's place among the groups; UINT32_MAX = none */
 	struct hits_set *sets;
 	size_t n;
 	struct hits_set rules; /* of the client at work, that have been looked at */
@@ -185,24 +204,37 @@ static int count_client(void *arg, const struct hits_item *i)
 static int count_clients(struct counting *c, struct hits_scan *scan)
 {
 	struct hits_log *log = &c->a->h->log;
-	c->shown = malloc((c->a->keys.n + 1) * sizeof *c->shown);
-	if (!c->shown)
+	struct counting late = *c;
+	uint32_t *shown = malloc((c->a->keys.n + 1) * sizeof *shown);
+	late.sets = calloc(c->n + 1, sizeof *late.sets);
+	if (!shown || !late.sets) {
+		free(shown);
+		free(late.sets);
 		return cli_fail("out of memory");
+	}
 	for (uint32_t i = 0; i < c->a->keys.n; i++)
-		c->shown[i] = UINT32_MAX;
+		shown[i] = UINT32_MAX;
 	for (size_t i = 0; i < c->n; i++)
-		c->shown[c->a->groups.group[i].id] = (uint32_t)i;
+		shown[c->a->groups.group[i].id] = (uint32_t)i;
+	c->shown = late.shown = shown;
+	scan->arg_late = &late;
 	scan->by = HITS_BY_RULE | HITS_BY_CLIENT | HITS_UNTIMED;
 	scan->item = count_client;
 	scan->chosen = true;
 	for (uint32_t i = 0; i < log->rules; i++) {
 		struct hits_rule *r = &log->rule[i];
 		r->wanted = r->wanted && r->group != UINT32_MAX &&
-			    c->shown[r->group] != UINT32_MAX;
+			    shown[r->group] != UINT32_MAX;
 	}
 	int status = hits_add_up(c->a->h, scan);
 	hits_log_filter(log);
-	free(c->shown);
+	free(shown);
+	for (size_t i = 0; i < c->n; i++) {
+		if (status == CLI_GO && hits_set_unite(&c->sets[i], &late.sets[i]))
+			status = cli_fail("out of memory");
+		hits_set_fini(&late.sets[i]);
+	}
+	free(late.sets);
 	return status;
 }
 

@@ -164,6 +164,28 @@ bool hits_set_has(const struct hits_set *s, uint64_t id)
 	return at < b->n && b->list[at] == low;
 }
 
+static int unite_block(struct hits_set *s, const struct hits_set_block *b)
+{
+	uint64_t base = (b->number - 1) << BLOCK_BITS;
+	int got = 0;
+	for (uint32_t i = 0; got >= 0 && b->room && i < b->n; i++)
+		got = hits_set_add(s, base | b->list[i]);
+	for (uint32_t i = 0; got >= 0 && !b->room && i < BLOCK_IDS / 64; i++)
+		for (uint64_t left = b->bits[i]; got >= 0 && left; left &= left - 1)
+			got = hits_set_add(s, base | i << 6 |
+						      (unsigned)__builtin_ctzll(left));
+	return got < 0 ? got : ERR_OK;
+}
+
+int hits_set_unite(struct hits_set *s, const struct hits_set *more)
+{
+	int err = ERR_OK;
+	for (size_t i = 0; !err && i < more->room; i++)
+		if (more->block[i].number)
+			err = unite_block(s, &more->block[i]);
+	return err;
+}
+
 /* ---- groups ---- */
 
 void hits_groups_fini(struct hits_groups *t)
@@ -225,6 +247,30 @@ const struct hits_group *hits_groups_find(const struct hits_groups *t, uint64_t 
 {
 	size_t at = t->n ? find_slot(t, id) : 0;
 	return t->n && t->slots[at] ? &t->group[t->slots[at] - 1] : NULL;
+}
+
+void hits_group_add(struct hits_group *g, uint64_t hits, const struct hits_moment *first,
+		    const struct hits_moment *last)
+{
+	g->hits += hits;
+	if (first->at_s < g->first.at_s ||
+	    (first->at_s == g->first.at_s && first->segment < g->first.segment))
+		g->first = *first;
+	if (last->at_s > g->last.at_s ||
+	    (last->at_s == g->last.at_s && last->segment >= g->last.segment))
+		g->last = *last;
+}
+
+int hits_groups_unite(struct hits_groups *t, const struct hits_groups *more)
+{
+	for (size_t i = 0; i < more->n; i++) {
+		const struct hits_group *m = &more->group[i];
+		struct hits_group *g = hits_groups_get(t, m->id);
+		if (!g)
+			return ERR_NOMEM;
+		hits_group_add(g, m->hits, &m->first, &m->last);
+	}
+	return ERR_OK;
 }
 
 static int by_hits(const void *a, const void *b)

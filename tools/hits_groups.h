@@ -31,6 +31,8 @@ void hits_set_fini(struct hits_set *s);
 /* 1: it is new; 0; or ERR_NOMEM. */
 MUST_CHECK int hits_set_add(struct hits_set *s, uint64_t id);
 bool hits_set_has(const struct hits_set *s, uint64_t id);
+/* All that is in one of them. */
+MUST_CHECK int hits_set_unite(struct hits_set *s, const struct hits_set *more);
 
 /* When, and which hit: row UINT64_MAX = not known. */
 struct hits_moment {
@@ -56,6 +58,12 @@ void hits_groups_fini(struct hits_groups *t);
 struct hits_group *hits_groups_get(struct hits_groups *t, uint64_t id);
 /* NULL when there is none. */
 const struct hits_group *hits_groups_find(const struct hits_groups *t, uint64_t id);
+/* Keeps the earlier and the later moment; of two in the same second those of the earlier
+ * and the later segment. */
+void hits_group_add(struct hits_group *g, uint64_t hits, const struct hits_moment *first,
+		    const struct hits_moment *last);
+/* Adds all of more to it. */
+MUST_CHECK int hits_groups_unite(struct hits_groups *t, const struct hits_groups *more);
 /* Most hits first, then the latest; this ends adding and finding. */
 void hits_groups_sort(struct hits_groups *t);
 

@@ -445,10 +445,15 @@ static int scan_picked(struct scanning *s)
 	return err;
 }
 
+static bool needs_rules(const struct scanning *s)
+{
+	return s->rules || s->scan->by & HITS_BY_RULE;
+}
+
 static int scan_segment(struct scanning *s)
 {
 	int err = ERR_OK;
-	if (s->rules || s->scan->by & HITS_BY_RULE)
+	if (needs_rules(s))
 		err = hits_log_map(s->log, s->seg);
 	if (!err && !sums_can_tell(s))
 		return scan_picked(s);
@@ -462,7 +467,7 @@ static int scan_segment(struct scanning *s)
 	return err;
 }
 
-int hits_scan(struct hits_log *log, const struct hits_scan *scan)
+static struct scanning scanning_of(struct hits_log *log, const struct hits_scan *scan)
 {
 	const uint64_t hour_us = HIT_HOUR_S * 1000000ULL;
 	struct scanning s = {
@@ -474,13 +479,64 @@ int hits_scan(struct hits_log *log, const struct hits_scan *scan)
 		.hour_to =
 			scan->until_us ? scan->until_us / hour_us : UINT64_MAX / hour_us,
 	};
-	int err = ERR_OK;
 	hits_filter_clients(&log->filter, &s.from, &s.to);
-	for (s.segment = 0; !err && s.segment < log->segments; s.segment++) {
-		s.seg = &log->segment[s.segment];
-		if (!s.seg->of.store ||
-		    !reaches(&s, scan->since_us,
-			     scan->until_us ? scan->until_us : UINT64_MAX))
+	return s;
+}
+
+/* Makes it the one at work; false: the span does not reach it. */
+static bool take_segment(struct scanning *s, uint32_t number)
+{
+	s->segment = number;
+	s->seg = &s->log->segment[number];
+	return s->seg->of.store &&
+	       reaches(s, s->scan->since_us,
+		       s->scan->until_us ? s->scan->until_us : UINT64_MAX);
+}
+
+static bool take_from(struct hits_queue *q, bool from_end, uint32_t *out)
+{
+	pthread_mutex_lock(&q->lock);
+	bool any = q->first < q->end;
+	if (any)
+		*out = from_end ? --q->end : q->first++;
+	pthread_mutex_unlock(&q->lock);
+	return any;
+}
+
+int hits_scan_load(struct hits_log *log, const struct hits_scan *scan,
+		   struct hits_queue *queue, bool from_end)
+{
+	struct scanning s = scanning_of(log, scan);
+	const struct hit_words *words;
+	uint32_t number;
+	while (needs_rules(&s) && take_from(queue, from_end, &number))
+		if (take_segment(&s, number))
+			/* What fails here fails again where it is told. */
+			(void)!hit_store_load_rules(s.seg->of.store, &words);
+	return ERR_OK;
+}
+
+int hits_scan_map(struct hits_log *log, const struct hits_scan *scan)
+{
+	struct scanning s = scanning_of(log, scan);
+	int err = ERR_OK;
+	for (uint32_t i = 0; !err && needs_rules(&s) && i < log->segments; i++) {
+		if (take_segment(&s, i))
+			err = hits_log_map(log, s.seg);
+		if (err == ERR_DAMAGED)
+			err = ERR_OK;
+	}
+	return err;
+}
+
+int hits_scan(struct hits_log *log, const struct hits_scan *scan,
+	      struct hits_queue *queue, bool from_end)
+{
+	struct scanning s = scanning_of(log, scan);
+	uint32_t number;
+	int err = ERR_OK;
+	while (!err && take_from(queue, from_end, &number)) {
+		if (!take_segment(&s, number))
 			continue;
 		err = scan_segment(&s);
 		if (err == ERR_DAMAGED) {

@@ -4,6 +4,7 @@
 #include <ldns/ldns.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -197,8 +198,8 @@ static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 
 /* Where a crash within a segment goes on; NULL outside. LMDB has no checksums: a page
  * that was damaged in a way no check sees can send it anywhere in the map. A signal
- * handler's, so it cannot be anybody's argument. */
-static sigjmp_buf *volatile crash_exit;
+ * handler's, so it cannot be anybody's argument; the thread's own that crashes. */
+static _Thread_local sigjmp_buf *volatile crash_exit;
 
 static void on_crash(int sig)
 {
@@ -422,23 +423,76 @@ bool hits_guarded(int *result, int (*fn)(void *arg), void *arg)
 	return true;
 }
 
+/* ---- adding up, by two threads ---- */
+
+/* What a thread does to segments of the queue. */
+typedef int adding_fn(struct hits_log *log, const struct hits_scan *scan,
+		      struct hits_queue *queue, bool from_end);
+
 struct adding_up {
 	struct hits_log *log;
-	struct hits_scan *scan;
+	struct hits_scan scan;
+	adding_fn *fn;
+	struct hits_queue *queue;
+	bool late;    /* the second thread, which takes segments from the end */
+	bool crashed; /* within a damaged segment */
+	int err;
 };
 
-static int add_up(void *arg)
+static int map(void *arg)
 {
 	struct adding_up *a = arg;
-	return hits_scan(a->log, a->scan);
+	int err = hits_scan_map(a->log, &a->scan);
+	return err || !a->scan.ready ? err : a->scan.ready(a->scan.arg);
+}
+
+static int work(void *arg)
+{
+	struct adding_up *a = arg;
+	return a->fn(a->log, &a->scan, a->queue, a->late);
+}
+
+static void *work_late(void *arg)
+{
+	struct adding_up *a = arg;
+	/* It gives way as the first one does: a priority is a thread's. */
+	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, (id_t)getpid()));
+	a->crashed = !hits_guarded(&a->err, work, a);
+	return NULL;
+}
+
+/* By two threads, or one when that is all there is. */
+static bool work_on(struct adding_up *a, struct adding_up *late, adding_fn *fn)
+{
+	struct hits_queue queue = {.lock = PTHREAD_MUTEX_INITIALIZER,
+				   .end = a->log->segments};
+	pthread_t thread;
+	a->fn = late->fn = fn;
+	a->queue = late->queue = &queue;
+	bool two = late->scan.arg && a->log->segments > 1 &&
+		   pthread_create(&thread, NULL, work_late, late) == 0;
+	a->crashed = !hits_guarded(&a->err, work, a);
+	if (two)
+		pthread_join(thread, NULL);
+	a->crashed |= late->crashed;
+	a->err = a->err ? a->err : late->err;
+	return !a->crashed && !a->err;
 }
 
 int hits_add_up(struct hits *h, struct hits_scan *scan)
 {
-	struct adding_up a = {&h->log, scan};
-	int err;
 	scan->interrupted = h->interrupted;
-	if (!hits_guarded(&err, add_up, &a))
+	struct adding_up a = {.log = &h->log, .scan = *scan};
+	struct adding_up late = a;
+	late.late = true;
+	late.scan.arg = scan->arg_late;
+	if (work_on(&a, &late, hits_scan_load)) {
+		a.crashed = !hits_guarded(&a.err, map, &a);
+		if (!a.crashed && !a.err)
+			(void)work_on(&a, &late, hits_scan);
+	}
+	int err = a.err;
+	if (a.crashed)
 		return cli_fail("a damaged segment cannot be added up: run \"verify\", "
 				"which names it, and move it away");
 	if (err == ERR_STOPPED)

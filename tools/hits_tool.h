@@ -3,7 +3,7 @@
  *          hits_next) or adds up (hits_sums_open, hits_scan), and prints
  * Units    microseconds since 1970, UTC
  * Memory   hits_close() frees all of a struct hits
- * Threads  one
+ * Threads  one for the caller; hits_add_up() may use two
  * Errors   printed here; CLI_GO or an exit status comes back. Damaged segments are named
  *          and left out, and make the exit status CLI_NO at the end */
 #ifndef SINKHOLED_TOOLS_HITS_TOOL_H
@@ -53,8 +53,8 @@ struct hits {
 	struct hits_log log;
 	struct cli_progress progress;
 	const volatile int *interrupted;
-	uint64_t rows; /* read so far, wanted or not */
-	bool trouble;
+	uint64_t rows;	      /* read so far, wanted or not */
+	_Atomic bool trouble; /* two threads add up */
 };
 
 /* Reads the options every command has and extra ones (may be NULL). */
@@ -74,7 +74,8 @@ int hits_next(struct hits *h, struct hit_row *row, int *status);
 /* Reads the filter's texts and opens the log for sums from since_us on, or from
  * h->since_us when that is earlier. */
 MUST_CHECK int hits_sums_open(struct hits *h, uint64_t since_us);
-/* hits_scan() over the rest of a segment that crashes it. CLI_GO or an exit status. */
+/* hits_scan() of all segments, by two threads when there is an arg_late. CLI_GO or an
+ * exit status, also when a segment crashed it. */
 MUST_CHECK int hits_add_up(struct hits *h, struct hits_scan *scan);
 /* fn(arg) into *result; false when it crashed inside a damaged segment: what it had open
  * is lost then. */

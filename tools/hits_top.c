@@ -320,6 +320,14 @@ static int add_client(void *arg, const struct hits_item *i)
 	return got < 0 ? got : ERR_OK;
 }
 
+static int unite_sums(struct sums *s, const struct sums *more)
+{
+	s->hits += more->hits;
+	s->first_s = more->first_s < s->first_s ? more->first_s : s->first_s;
+	s->last_s = more->last_s > s->last_s ? more->last_s : s->last_s;
+	return hits_set_unite(&s->clients, &more->clients);
+}
+
 /* Lines of a name for a person, and a key for programs. */
 struct line {
 	const char *key, *name;
@@ -412,7 +420,7 @@ int hits_summary(const struct cli_command *self, int argc, char **argv)
 {
 	static const enum hits_kind kinds[] = {HITS_ENTRIES, HITS_LISTS, HITS_FAMILIES};
 	struct hits h;
-	struct sums s = {.first_s = UINT32_MAX};
+	struct sums s = {.first_s = UINT32_MAX}, late = s;
 	size_t n[HITS_KIND_N] = {0};
 	int status = hits_parse(&h, self, NULL, 0, 0, argc, argv);
 	if (status == CLI_GO)
@@ -421,13 +429,17 @@ int hits_summary(const struct cli_command *self, int argc, char **argv)
 				 .until_us = h.until_us,
 				 .by = HITS_BY_CLIENT,
 				 .item = add_client,
-				 .arg = &s};
+				 .arg = &s,
+				 .arg_late = &late};
 	if (status == CLI_GO)
 		status = hits_add_up(&h, &scan);
+	if (status == CLI_GO && unite_sums(&s, &late))
+		status = out_of_memory();
 	for (size_t i = 0; status == CLI_GO && i < sizeof kinds / sizeof *kinds; i++)
 		status = count_groups(&h, kinds[i], &n[kinds[i]]);
 	if (status == CLI_GO)
 		status = print_summary(&h, &s, n);
 	hits_set_fini(&s.clients);
+	hits_set_fini(&late.clients);
 	return hits_close(&h, status);
 }
