@@ -129,7 +129,9 @@ static void lay_out(struct popular *p, uint64_t slots)
 static int map_new(struct popular *p, int fd, uint64_t slots)
 {
 	p->len = room_of(slots);
-	if (ftruncate(fd, 0) || ftruncate(fd, (off_t)p->len))
+	/* All of it at once: on a full disk a page of a hole is a SIGBUS. */
+	errno = ftruncate(fd, 0) ? errno : posix_fallocate(fd, 0, (off_t)p->len);
+	if (errno)
 		return ERR_IO;
 	p->head = mmap(NULL, p->len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p->head == MAP_FAILED) {

@@ -136,6 +136,23 @@ START_TEST(damaged_tables_end)
 }
 END_TEST
 
+/* A hole in the file would be a SIGBUS once the disk is full. */
+START_TEST(room_is_taken)
+{
+	char error[POPULAR_ERROR_MAX], list[256], path[512], folder[256];
+	struct popular *p;
+	struct stat st;
+	snprintf(list, sizeof list, "%s", write_list("1,example.com\n"));
+	snprintf(folder, sizeof folder, "%s", unit_path("folder"));
+	ck_assert_int_eq(mkdir(folder, 0700), 0);
+	ck_assert_int_eq(popular_open(&p, list, folder, error), 0);
+	popular_close(p);
+	snprintf(path, sizeof path, "%s/popular.index", folder);
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_int_ge(st.st_blocks * 512, st.st_size);
+}
+END_TEST
+
 START_TEST(many)
 {
 	enum { N = 50000 }; /* more than the file's size lets expect */
@@ -162,4 +179,4 @@ START_TEST(many)
 }
 END_TEST
 
-UNIT_SUITE("popular", lines, hits, damaged_tables_end, many)
+UNIT_SUITE("popular", lines, hits, damaged_tables_end, room_is_taken, many)
