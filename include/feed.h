@@ -20,6 +20,7 @@
  *            '%.NAME': all below it
  *   misp     attributes that are names and addresses, as in domains
  *   warninglist  names and addresses to let through: never-block
+ *   json     an export of ours, see below: the same rules again
  *   rpz      NAME CNAME action: exactly that name; *.NAME: all below it. Any other record
  *            is local data: an item for each, which the store joins to one rule a NAME */
 #ifndef SINKHOLED_FEED_H
@@ -37,6 +38,7 @@ enum feed_format {
 	FEED_STIX,
 	FEED_MISP,
 	FEED_WARNINGLIST,
+	FEED_JSON,
 	FEED_FORMAT_N
 };
 
@@ -100,6 +102,18 @@ struct feed_options {
 	uint32_t now;	     /* leave out what ended before this time; 0 = keep all */
 };
 
+/* An export of ours as JSON: an object a rule, one behind the other or in an array, of
+ * one list. Keys, in any order; null or not there is unknown: rule          "NAME",
+ * "*.NAME", "ADDRESS/BITS"; the one that must be there kind          exact, subtree,
+ * wildcard, ns-exact, ns-wildcard; of addresses rule_use_text()'s: "address", "server",
+ * "client" ... action        as rule_action_text() has it; without: the list's data of
+ * local-data and cname: records "TYPE TTL DATA" as in a zone file with absolute names, or
+ * as RFC 3597 has them; semicolons between starts, expires, first_listed
+ * "2026-01-02T03:04:05Z" confidence    0 to 100 family, category, reason, reference,
+ * authority   texts list          of one name in all objects, but not compared with the
+ * importer's Others, such as "until", which is told of the lease too, are passed over. A
+ * rule with a value that is not understood is left out. */
+
 /* What an export of ours adds to a STIX indicator: rule_kind, rule_action, rule_data and
  * family. */
 #define FEED_STIX_EXTENSION "extension-definition--2b1c0c58-4f5e-4f0b-9b0a-6d1f2c7f4e53"
@@ -148,6 +162,8 @@ MUST_CHECK int feed_read_memory(struct feed_result *out, const char *data, size_
 enum { FEED_WORD = -1 };
 MUST_CHECK int feed_word(struct blocklist_key *key, uint8_t *kind, const char *text,
 			 size_t len);
+/* Whether text, "TYPE TTL DATA", is read as exactly that record, also among others. */
+bool feed_reads_as(const char *text, const struct blocklist_rr *rr);
 /* Left out for safety, not because it is malformed. */
 bool feed_skip_forcible(enum feed_skip s);
 

@@ -16,9 +16,16 @@ enum {
 };
 
 static const struct conf_word formats[] = {
-	{"auto", FEED_AUTO}, {"domains", FEED_DOMAINS}, {"hosts", FEED_HOSTS},
-	{"csv", FEED_CSV},   {"rpz", FEED_RPZ},		{"adblock", FEED_ADBLOCK},
-	{"stix", FEED_STIX}, {"misp", FEED_MISP},	{"warninglist", FEED_WARNINGLIST},
+	{"auto", FEED_AUTO},
+	{"domains", FEED_DOMAINS},
+	{"hosts", FEED_HOSTS},
+	{"csv", FEED_CSV},
+	{"rpz", FEED_RPZ},
+	{"adblock", FEED_ADBLOCK},
+	{"stix", FEED_STIX},
+	{"misp", FEED_MISP},
+	{"warninglist", FEED_WARNINGLIST},
+	{"json", FEED_JSON},
 	{NULL, 0},
 };
 

@@ -4,8 +4,8 @@
 #include "include/wire.h"
 #include "tools/blocklist_tool.h"
 
-/* Local data as text: for a person as zone files have it, for import in RFC 3597's form,
- * which no version reads otherwise. */
+/* Local data as text: for a person as zone files have it, where that is read as the same
+ * again; for import in RFC 3597's form, which no version reads otherwise. */
 
 /* "DATA" of a record, by ldns; false when it does not know the form. */
 static bool zone_text(char *out, size_t size, const struct blocklist_rr *rr)
@@ -47,7 +47,7 @@ char *tool_rr_text(char out[TOOL_DATA_TEXT_MAX], const struct blocklist_rr *rr)
 	size_t n = (size_t)snprintf(out, TOOL_DATA_TEXT_MAX, "%s %u ", type ? type : "?",
 				    rr->ttl);
 	free(type);
-	if (!zone_text(out + n, TOOL_DATA_TEXT_MAX - n, rr))
+	if (!zone_text(out + n, TOOL_DATA_TEXT_MAX - n, rr) || !feed_reads_as(out, rr))
 		generic_text(out + n, TOOL_DATA_TEXT_MAX - n, rr);
 	return out;
 }

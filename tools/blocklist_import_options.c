@@ -8,7 +8,7 @@
 
 /* What import, check and diff are told: options, and the configuration beside them. */
 
-#define FORMATS "auto, domains, hosts, csv, rpz, adblock, stix, misp, warninglist"
+#define FORMATS "auto, domains, hosts, csv, rpz, adblock, stix, misp, warninglist, json"
 #define FORCES                                                                       \
 	"shrink, growth, empty, popular, own, never-block, suffix, private-suffix, " \
 	"single-label, arpa, wide, reserved, exception"

@@ -28,6 +28,7 @@ static const struct {
 	[FEED_STIX] = {"stix", &feed_parser_stix},
 	[FEED_MISP] = {"misp", &feed_parser_misp},
 	[FEED_WARNINGLIST] = {"warninglist", &feed_parser_warninglist},
+	[FEED_JSON] = {"json", &feed_parser_rules},
 };
 
 static const struct {
@@ -71,7 +72,8 @@ const char *feed_format_text(enum feed_format f)
 
 static bool feed_format_is_json(enum feed_format f)
 {
-	return f == FEED_STIX || f == FEED_MISP || f == FEED_WARNINGLIST;
+	return f == FEED_STIX || f == FEED_MISP || f == FEED_WARNINGLIST ||
+	       f == FEED_JSON;
 }
 
 int feed_format_from_text(const char *text)
@@ -431,7 +433,7 @@ static int choose_format(struct feed_result *out, const struct source *s,
 		     feed_format_is_json(asked)
 			     ? "this is no JSON, or JSON of no kind that is known"
 			     : "this is JSON: leave --format out, or name one of stix, "
-			       "misp and warninglist");
+			       "misp, warninglist and json");
 		return ERR_FORMAT;
 	}
 	out->format = asked;

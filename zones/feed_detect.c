@@ -124,16 +124,17 @@ static int detect_json(enum feed_format *out, const char **why, const char *head
 		const char *key;
 		enum feed_format format;
 	} keys[] = {
-		{"\"bundle\"", FEED_STIX},	{"\"spec_version\"", FEED_STIX},
-		{"\"Event\"", FEED_MISP},	{"\"Attribute\"", FEED_MISP},
-		{"\"list\"", FEED_WARNINGLIST},
+		{"\"rule\":", FEED_JSON},	 {"\"bundle\"", FEED_STIX},
+		{"\"spec_version\"", FEED_STIX}, {"\"Event\"", FEED_MISP},
+		{"\"Attribute\"", FEED_MISP},	 {"\"list\"", FEED_WARNINGLIST},
 	};
 	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
 		if (memmem(head, len, keys[i].key, strlen(keys[i].key))) {
 			*out = keys[i].format;
 			return ERR_OK;
 		}
-	*why = "this is JSON, but neither a STIX bundle nor a MISP event or warning list";
+	*why = "this is JSON, but no STIX bundle, no MISP event or warning list, and no "
+	       "export of ours";
 	return ERR_FORMAT;
 }
 

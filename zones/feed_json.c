@@ -120,7 +120,8 @@ static int on_boolean(void *arg, int value)
 
 static int on_null(void *arg)
 {
-	return on_number(arg, "null", 4);
+	arrive(arg);
+	return 1;
 }
 
 /* ---- what parsers call ---- */
@@ -147,6 +148,7 @@ int feed_json_open(struct feed_json *j, struct feed *f,
 		return ERR_NOMEM;
 	/* Texts are cleaned where they are kept: one bad byte is no bad file. */
 	yajl_config(j->yajl, yajl_dont_validate_strings, 1);
+	yajl_config(j->yajl, yajl_allow_multiple_values, (int)reader->many);
 	return ERR_OK;
 }
 

@@ -21,8 +21,9 @@ enum {
 struct feed_json_reader {
 	int (*open)(struct feed *f, const char *path);	/* an object begins there */
 	int (*close)(struct feed *f, const char *path); /* it is over */
-	/* A text, or a number, true, false or null as it is written. */
+	/* A text, or a number, true or false as it is written; null is no value. */
 	int (*value)(struct feed *f, const char *path, struct feed_span value);
+	bool many; /* the input may be several values, one behind the other */
 };
 
 struct feed_json {

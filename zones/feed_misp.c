@@ -269,7 +269,8 @@ static int on_value(struct feed *f, const char *path, struct feed_span value)
 
 static int misp_restart(struct feed *f)
 {
-	static const struct feed_json_reader reader = {on_open, on_close, on_value};
+	static const struct feed_json_reader reader = {
+		.open = on_open, .close = on_close, .value = on_value};
 	struct misp *m = f->state;
 	m->event = 0;
 	return feed_json_open(&m->json, f, &reader);

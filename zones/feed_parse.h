@@ -32,7 +32,7 @@ struct feed_parser {
 
 extern const struct feed_parser feed_parser_domains, feed_parser_hosts, feed_parser_csv,
 	feed_parser_rpz, feed_parser_adblock, feed_parser_stix, feed_parser_misp,
-	feed_parser_warninglist;
+	feed_parser_warninglist, feed_parser_rules;
 
 /* A part of a line. */
 struct feed_span {

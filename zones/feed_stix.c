@@ -276,7 +276,8 @@ static int on_close(struct feed *f, const char *path)
 
 static int stix_open(struct feed *f)
 {
-	static const struct feed_json_reader reader = {on_open, on_close, on_value};
+	static const struct feed_json_reader reader = {
+		.open = on_open, .close = on_close, .value = on_value};
 	struct stix *x = f->state = calloc(1, sizeof *x);
 	return x ? feed_json_open(&x->json, f, &reader) : ERR_NOMEM;
 }

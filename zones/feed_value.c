@@ -28,15 +28,46 @@ uint8_t feed_confidence(struct feed_span s)
 	return v < 0 ? 255 : (uint8_t)v;
 }
 
-/* One record of "TYPE TTL DATA; ..." */
-static bool read_rr(struct blocklist_data *out, struct feed_span s, bool alias)
+/* The next of "RECORD; RECORD"; a semicolon in quotes or behind a backslash is data.
+ * Empty where quotes stay open. */
+static struct feed_span next_rr(const char **at, const char *end)
+{
+	const char *text = *at, *p = text;
+	bool quoted = false;
+	for (; p < end && (quoted || *p != ';'); p++) {
+		if (*p == '"')
+			quoted = !quoted;
+		if (*p == '\\' && p + 1 < end)
+			p++;
+	}
+	*at = p < end ? p + 1 : end;
+	return feed_trim(text, quoted ? 0 : (size_t)(p - text));
+}
+
+/* "TYPE TTL DATA" */
+static bool parse_rr(struct feed_rr *out, struct feed_span s)
 {
 	static const uint8_t root[1];
-	struct feed_rr data;
 	const char *at = s.text, *end = s.text + s.len;
 	struct feed_span type = feed_next_word(&at, end), ttl = feed_next_word(&at, end);
-	if (feed_rdata(&data, type, feed_trim(at, (size_t)(end - at)), root) ||
-	    !feed_ttl(&data.rr.ttl, ttl))
+	return feed_rdata(out, type, feed_trim(at, (size_t)(end - at)), root) == ERR_OK &&
+	       feed_ttl(&out->rr.ttl, ttl);
+}
+
+bool feed_reads_as(const char *text, const struct blocklist_rr *rr)
+{
+	struct feed_rr got;
+	const char *at = text, *end = text + strlen(text);
+	struct feed_span one = next_rr(&at, end);
+	return one.len == (size_t)(end - text) && parse_rr(&got, one) &&
+	       got.rr.type == rr->type && got.rr.ttl == rr->ttl &&
+	       got.rr.len == rr->len && memcmp(got.rdata, rr->rdata, rr->len) == 0;
+}
+
+static bool read_rr(struct blocklist_data *out, struct feed_span s, bool alias)
+{
+	struct feed_rr data;
+	if (!parse_rr(&data, s))
 		return false;
 	return (alias ? blocklist_data_alias(out, &data.rr)
 		      : blocklist_data_add(out, &data.rr)) == ERR_OK;
@@ -45,13 +76,9 @@ static bool read_rr(struct blocklist_data *out, struct feed_span s, bool alias)
 static bool read_data(struct blocklist_data *out, struct feed_span s)
 {
 	const char *at = s.text, *end = s.text + s.len;
-	while (at < end) {
-		const char *next = memchr(at, ';', (size_t)(end - at));
-		next = next ? next : end;
-		if (!read_rr(out, feed_trim(at, (size_t)(next - at)), false))
+	while (at < end)
+		if (!read_rr(out, next_rr(&at, end), false))
 			return false;
-		at = next + 1;
-	}
 	return true;
 }
 

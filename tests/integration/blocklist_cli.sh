@@ -344,6 +344,34 @@ run export --list data-copy
 if cmp -s "$out" data.csv; then ok; else bad "local data: export, import, export"; fi
 run diff --list data data.csv
 is "$(cat "$out" "$err")" "" "local data: nothing differs from its own export"
+
+# ---- JSON there and back, into a store that has nothing; when a rule ends with the lease is the list's, not the file's
+cat >rules.json <<'END'
+{"rule":"a.json.example.net","kind":"exact","action":"nxdomain","starts":"2026-01-02T03:04:05Z","expires":"2096-01-02T03:04:05Z",
+ "first_listed":"2025-01-02T03:04:05Z","confidence":80,"family":"null","category":"c2","reason":"says \"Event\": \u2603","reference":"TLP:AMBER x","authority":"CERT"}
+{"rule":"b.json.example.net","kind":"subtree","action":"local-data","data":"A 30 192.0.2.7; TXT 30 \"a;b\\\"; c\"; TYPE65280 30 \\# 2 3b22; TYPE65281 30 \\# 0; MX 30 10 m\\;x.example."}
+{"rule":"*.c.json.example.net","kind":"wildcard","action":"cname","data":"CNAME 30 garden.example."}
+{"rule":"ns.json.example.net","kind":"ns-exact","action":"passthru"}
+{"rule":"*.ns.json.example.net","kind":"ns-wildcard"}
+{"rule":"198.51.100.0/24","kind":"client+answer","action":"drop"}
+{"rule":"2001:db8:7::/48","kind":"server","confidence":0}
+END
+ours() { run export --list json --format json; sed 's/"until":"[^"]*"/"until":null/' "$out"; }
+expect 0 "accepted" import --list json rules.json
+counted accepted 7
+ours >there.json
+mkdir fresh
+mv state away; mv fresh state
+expect 0 "read as json" import --list json there.json
+counted accepted 7
+ours >back.json
+rm -r state; mv away state
+if [ "$(wc -l <there.json)" = 7 ] && cmp -s there.json back.json; then ok; else bad "JSON: export, import, export"; fi
+run diff --list json there.json
+is "$(cat "$out" "$err")" "" "JSON: nothing differs from its own export"
+run export --format json; cp "$out" all.json
+refuse 2 "several lists" import --list all all.json
+expect 0 "" list remove json --reason t
 sed 's/192.0.2.7/192.0.2.8/' data.rpz >data-new.rpz
 expect 0 "$(printf '~\t%s\texact\tlocal-data\t-\tA 30 192.0.2.8; AAAA 30 2001:db8::7' $garden)" diff --list data data-new.rpz
 refuse 2 "needs records" add a.example.net --reason t --action local-data

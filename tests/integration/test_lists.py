@@ -336,7 +336,8 @@ def lines_of(form, i):
     return {"domains": name, "hosts": "0.0.0.0 " + name, "csv": name + ",bot,2026-01-02", "rpz": name + " CNAME .",
             "adblock": "||%s^" % name, "warninglist": '"%s"' % name,
             "stix": '{"type":"indicator","id":"indicator--%d","pattern":"[domain-name:value = \'%s\']"}' % (i, name),
-            "misp": '{"type":"domain","to_ids":true,"value":"%s","comment":"c"}' % name}[form]
+            "misp": '{"type":"domain","to_ids":true,"value":"%s","comment":"c"}' % name,
+            "json": '{"list":"x","rule":"%s","kind":"exact"}' % name}[form]
 
 
 AROUND = {"csv": ("domain,malware,date\n", "\n", ""), "rpz": ("$TTL 30\n@ SOA a. b. 1 1 1 1 1\n", "\n", ""),
@@ -366,7 +367,7 @@ def peak_kib(tool, path, form):
 @test("memory is the same for 8 MiB and for 64 MiB of each format", full=True, sanitized=False)
 def memory_is_flat(args, folder):
     tool, path, seen = os.path.join(os.path.abspath(args.build), "sinkhole-blocklist"), os.path.join(folder, "big"), []
-    for form in ("domains", "hosts", "csv", "rpz", "adblock", "stix", "misp", "warninglist"):
+    for form in ("domains", "hosts", "csv", "rpz", "adblock", "stix", "misp", "warninglist", "json"):
         peaks = []
         for mib in (8, 64):
             write_file(path, form, mib << 20)

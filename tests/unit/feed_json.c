@@ -353,6 +353,110 @@ START_TEST(misp_warning_lists)
 }
 END_TEST
 
+/* ---- exports of ours ---- */
+
+#define RULE(rule, more) "{\"list\":\"l\",\"rule\":\"" rule "\"" more "}"
+
+START_TEST(rules_of_an_export)
+{
+	static const struct {
+		const char *text, *becomes;
+	} rows[] = {
+		{RULE("a.test", ""), "1 subtree a.test"},
+		{RULE("a.test", "") "\n" RULE("b.test", "") "\n",
+		 "1 subtree a.test; 2 subtree b.test"},
+		{"[\n" RULE("a.test", "") ",\n" RULE("b.test", "") "]",
+		 "2 subtree a.test; 3 subtree b.test"},
+		{"{\"kind\":\"exact\",\n\"rule\":\"a.test\"}", "1 exact a.test"},
+		{RULE("*.a.test", ",\"kind\":\"wildcard\""), "1 wildcard a.test"},
+		{RULE("a.test", ",\"kind\":\"ns-exact\""), "1 ns-exact a.test"},
+		{RULE("192.0.2.0/24", ",\"kind\":\"client+answer\""),
+		 "1 client+answer 192.0.2.0/24"},
+		{RULE("a.test", ",\"action\":\"drop\",\"data\":null"),
+		 "1 subtree a.test; drop"},
+		/* a semicolon ends a record where it is no data */
+		{RULE("a.test",
+		      ",\"action\":\"local-data\",\"data\":\"TXT 5 \\\"a;\\\\\\\""
+		      "b\\\"; A 5 192.0.2.7\""),
+		 "1 subtree a.test; local-data; 1 5 c0000207; 16 5 04613b2262"},
+		{RULE("a.test", ",\"action\":\"cname\",\"data\":\"CNAME 5 b.test.\""),
+		 "1 subtree a.test; cname; 5 5 0162047465737400"},
+		/* objects inside of a rule are somebody else's */
+		{RULE("a.test", ",\"x\":{\"rule\":\"b.test\",\"kind\":\"exact\"}"),
+		 "1 subtree a.test"},
+		/* what is not understood must not become another rule */
+		{RULE("a.test", ",\"kind\":\"below\""), "1 !syntax"},
+		{RULE("a.test", ",\"action\":\"allow\""), "1 !syntax"},
+		{RULE("a.test", ",\"action\":\"disabled\""), "1 !syntax"},
+		{RULE("a.test", ",\"action\":\"local-data\""), "1 !syntax"},
+		{RULE("a.test", ",\"action\":\"local-data\",\"data\":\"A 5 \\\"\""),
+		 "1 !syntax"},
+		{RULE("a.test", ",\"expires\":\"soon\""), "1 !syntax"},
+		{RULE("a.test", ",\"confidence\":101"), "1 !syntax"},
+		{RULE("a.test", ",\"expires\":\"2020-01-01T00:00:00Z\""), "1 !expired"},
+		{RULE("com", ""), "1 !single-label"},
+		{"{\"rule\":null}", "1 !syntax"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		expect_with(rows[i].text, (struct feed_options){.now = 1767323045},
+			    rows[i].becomes);
+		ck_assert_int_eq(result.format, FEED_JSON);
+	}
+	ck_assert_int_eq(read_as("[]", FEED_JSON), ERR_FORMAT);
+	ck_assert_int_eq(read_as(RULE("a.test", "") "{", FEED_AUTO), ERR_FORMAT);
+	/* two lists may differ in what they do */
+	ck_assert_int_eq(read_as(RULE("a.test", "") "{\"list\":\"m\"}", FEED_AUTO),
+			 ERR_FORMAT);
+	ck_assert_ptr_nonnull(strstr(result.error, "several lists"));
+}
+END_TEST
+
+START_TEST(fields_of_an_export)
+{
+	expect(RULE("a.test", ",\"starts\":\"2026-01-02T03:04:05Z\","
+			      "\"expires\":\"2026-01-02T03:04:06Z\","
+			      "\"first_listed\":\"2026-01-01T00:00:00Z\","
+			      "\"until\":\"2020-01-01T00:00:00Z\",\"confidence\":85,"
+			      "\"family\":\"null\",\"category\":\"c2\",\"reason\":\"w\","
+			      "\"reference\":\"TLP:RED\",\"authority\":\"CERT\""),
+	       FEED_JSON, "1 subtree a.test");
+	const struct blocklist_item *i = &seen.last;
+	ck_assert_uint_eq(i->starts, 1767323045);
+	ck_assert_uint_eq(i->expires, 1767323046);
+	ck_assert_uint_eq(i->entry.expires, 1767323046);
+	ck_assert_uint_eq(i->entry.first_listed, 1767225600);
+	ck_assert_uint_eq(i->entry.confidence, 85);
+	ck_assert_str_eq(i->entry.family, "null");
+	ck_assert_str_eq(i->entry.category, "c2");
+	ck_assert_str_eq(i->entry.reason, "w");
+	ck_assert_str_eq(i->entry.reference, "TLP:RED");
+	ck_assert_str_eq(i->entry.authority, "CERT");
+	/* nothing of it is left for the next one */
+	expect(RULE("a.test", ",\"family\":\"f\",\"confidence\":1")
+		       RULE("b.test", ",\"family\":null,\"confidence\":null"),
+	       FEED_JSON, "1 subtree a.test; 1 subtree b.test");
+	ck_assert_str_eq(i->entry.family, "");
+	ck_assert_uint_eq(i->entry.confidence, 255);
+}
+END_TEST
+
+START_TEST(texts_of_records)
+{
+	struct blocklist_rr rr = {.type = 16,
+				  .ttl = 5,
+				  .len = 4,
+				  .rdata = (const uint8_t *)"\x03"
+							    "a;b"};
+	ck_assert(feed_reads_as("TXT 5 \"a;b\"", &rr));
+	ck_assert(feed_reads_as("TYPE16 5 \\# 4 03613b62", &rr));
+	ck_assert(!feed_reads_as("TXT 5 a;b", &rr));
+	ck_assert(!feed_reads_as("TXT 6 \"a;b\"", &rr));
+	ck_assert(!feed_reads_as("TXT 5 \"a;c\"", &rr));
+	ck_assert(!feed_reads_as("TXT 5 \"a;b", &rr));
+	ck_assert(!feed_reads_as("", &rr));
+}
+END_TEST
+
 /* ---- all JSON ---- */
 
 START_TEST(a_broken_file_is_refused)
@@ -366,7 +470,7 @@ START_TEST(a_broken_file_is_refused)
 		{"{\"type\":\"bundle\"}", "no STIX bundle"},
 		{"{\"type\":\"bundle\",\"a\":\"\t\"}", "no good JSON"},
 		{"{\"Event\":5}", "no MISP event"},
-		{"{\"x\":5}", "this is JSON, but neither"},
+		{"{\"x\":5}", "this is JSON, but no STIX"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		ck_assert_int_eq(read_as(rows[i].text, FEED_AUTO), ERR_FORMAT);
@@ -454,4 +558,5 @@ START_TEST(tlp_marks)
 END_TEST
 
 UNIT_SUITE("feed_json", stix_patterns, stix_indicators, stix_fields, misp_attributes,
-	   misp_fields, misp_warning_lists, a_broken_file_is_refused, limits, tlp_marks)
+	   misp_fields, misp_warning_lists, rules_of_an_export, fields_of_an_export,
+	   texts_of_records, a_broken_file_is_refused, limits, tlp_marks)
