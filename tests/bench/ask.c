@@ -1,9 +1,10 @@
 /* ask.c: asks a server the questions of a file, over and over, and checks every answer.
  * usage: ask ADDRESS@PORT FILE SECONDS [RATE]
- * A line of FILE is "NAME ADDRESS": the A record the answer must hold; with "-" any
- * NOERROR will do. Without RATE (questions a second) WINDOW questions are always under
- * way. One line of JSON says what came; exit status 1 when an answer was wrong.
- * One thread, messages in batches: it costs less than the servers it measures. */
+ * A line of FILE is "NAME ADDRESS": the A record the answer must hold; NXDOMAIN in its
+ * place is what the answer must say, and "-" anything. Without RATE (questions a second)
+ * WINDOW questions are always under way. One line of JSON says what came; exit status 1
+ * when an answer was wrong. One thread, messages in batches: it costs less than the
+ * servers it measures. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ struct asked {
 	uint8_t msg[MESSAGE_MAX];
 	uint16_t len, question_len;
 	uint8_t want[4];
-	bool any;
+	bool any, denied;
 };
 
 struct slot {
@@ -78,9 +79,11 @@ static void make(struct asked *a, const char *text, const char *want)
 	uint8_t name[DNS_NAME_MAX];
 	struct addr address = {0};
 	struct wire_writer w = wire_writer(a->msg, sizeof a->msg);
+	a->denied = strcmp(want, "NXDOMAIN") == 0;
 	a->any = strcmp(want, "-") == 0;
+	bool no_address = a->any || a->denied;
 	if (name_from_str(name, text) ||
-	    (!a->any && addr_from_text(&address, want, strlen(want))))
+	    (!no_address && addr_from_text(&address, want, strlen(want))))
 		die("not a name and an address", text);
 	memcpy(a->want, address.bytes, sizeof a->want);
 	wire_put_header(&w, 0, DNS_RD, (const uint16_t[]){1, 0, 0, 1});
@@ -214,10 +217,11 @@ static uint64_t bucket_us(unsigned at)
 static bool right(const struct asked *a, const uint8_t *msg, size_t len)
 {
 	struct wire_reader r = wire_reader(msg, len);
-	if ((wire_get16(msg + 2) & DNS_RCODE_MASK) != DNS_NOERROR)
-		return false;
+	unsigned rcode = wire_get16(msg + 2) & DNS_RCODE_MASK;
+	if (a->any || a->denied)
+		return a->any || rcode == DNS_NXDOMAIN;
 	wire_take(&r, DNS_HEADER_LEN + a->question_len);
-	for (int n = a->any ? 0 : wire_get16(msg + 6); n > 0 && !r.err; n--) {
+	for (int n = wire_get16(msg + 6); n > 0 && !r.err; n--) {
 		wire_name(&r, NULL);
 		uint16_t type = wire_u16(&r);
 		wire_take(&r, 6);
@@ -226,7 +230,7 @@ static bool right(const struct asked *a, const uint8_t *msg, size_t len)
 		if (rdata && type == DNS_A && rdlen == 4 && !memcmp(rdata, a->want, 4))
 			return true;
 	}
-	return a->any;
+	return false;
 }
 
 static void take(struct bench *b, struct line *l, const uint8_t *msg, size_t len,

@@ -11,7 +11,8 @@ from harness import SINK4, Failed, Resolver
 from lab import die_with_parent, find, port_free
 
 CLEAN_ZONE = "delta.example"
-PROBE = "www.n7.bench.example"
+LISTED_UNDER = "bench." + CLEAN_ZONE  # what is not listed there has an address
+PROBE = "probe0." + LISTED_UNDER  # the list gives it SINK4
 FIRST_HOST = 150  # of the lab's /24
 START_S = 600  # unbound takes half a minute for a million names, bind four for ten million
 
