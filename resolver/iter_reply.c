@@ -123,17 +123,30 @@ static int read_any(struct iter_reply *out, const struct iter_message *m)
 	return ERR_OK;
 }
 
+/* What was asked for, or CNAME: nothing stands beside an alias (RFC 1034 3.6.2), but
+ * servers exist that give both. What they tell first is what they mean. */
+static uint16_t first_type(const struct iter_message *m, const uint8_t *name)
+{
+	uint64_t hash = iter_message_hash(name);
+	for (int i = 0; i < m->n; i++) {
+		const struct iter_record *r = &m->record[i];
+		bool meant = r->type == DNS_CNAME || r->type == m->asked->type;
+		if (meant && r->section == WIRE_ANSWER &&
+		    iter_message_is_owner(m, r, name, hash))
+			return r->type;
+	}
+	return m->asked->type;
+}
+
 /* What stands at name. There is nothing of its own below a DNAME, RFC 6672 2.4: a CNAME
  * that came with it only repeats what it makes. *out is NULL when there is nothing. */
 static int take_next(struct rrset **out, const struct iter_message *m,
 		     const uint8_t *name)
 {
 	int err = take_dname(out, m, name);
-	if (!err && !*out)
-		err = iter_message_rrset(out, m, WIRE_ANSWER, m->asked->type, name);
-	if (!err && !*out)
-		err = iter_message_rrset(out, m, WIRE_ANSWER, DNS_CNAME, name);
-	return err;
+	return err || *out ? err
+			   : iter_message_rrset(out, m, WIRE_ANSWER, first_type(m, name),
+						name);
 }
 
 /* Moves name along a link; false when the asked zone may not speak of it any more, or
