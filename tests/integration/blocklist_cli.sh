@@ -349,7 +349,7 @@ is "$(cat "$out" "$err")" "" "local data: nothing differs from its own export"
 cat >rules.json <<'END'
 {"rule":"a.json.example.net","kind":"exact","action":"nxdomain","starts":"2026-01-02T03:04:05Z","expires":"2096-01-02T03:04:05Z",
  "first_listed":"2025-01-02T03:04:05Z","confidence":80,"family":"null","category":"c2","reason":"says \"Event\": \u2603","reference":"TLP:AMBER x","authority":"CERT"}
-{"rule":"b.json.example.net","kind":"subtree","action":"local-data","data":"A 30 192.0.2.7; TXT 30 \"a;b\\\"; c\"; TYPE65280 30 \\# 2 3b22; TYPE65281 30 \\# 0; MX 30 10 m\\;x.example."}
+{"rule":"b.json.example.net","kind":"subtree","action":"local-data","data":"A 30 192.0.2.7; TXT 30 \"a;b\\\"; c\"; TYPE65280 30 \\# 2 3b22; HTTPS 30 \\# 9 00010029b000268690; MX 30 10 m\\;x.example."}
 {"rule":"*.c.json.example.net","kind":"wildcard","action":"cname","data":"CNAME 30 garden.example."}
 {"rule":"ns.json.example.net","kind":"ns-exact","action":"passthru"}
 {"rule":"*.ns.json.example.net","kind":"ns-wildcard"}
