@@ -227,6 +227,7 @@ static int count_clients(struct counting *c, struct hits_scan *scan)
 			    shown[r->group] != UINT32_MAX;
 	}
 	int status = hits_add_up(c->a->h, scan);
+	scan->arg_late = NULL;
 	hits_log_filter(log);
 	free(shown);
 	for (size_t i = 0; i < c->n; i++) {
