@@ -58,6 +58,8 @@ void conf_free(struct conf *c)
 	free(c->rebinding.exempt);
 	free(c->recursion.stub);
 	free(c->recursion.forward);
+	free(c->gates.own_names);
+	free(c->gates.own_nets.net);
 	free(c->lists);
 	free(c);
 }
