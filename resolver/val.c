@@ -1,111 +1,12 @@
 #include "resolver/val.h"
 
-#include <stdio.h>
-
+#include "include/dns_text.h"
 #include "resolver/denial.h"
 #include "resolver/note.h"
 #include "resolver/rrset_cache.h"
 #include "resolver/server.h"
+#include "resolver/val_parts.h"
 #include "resolver/val_proof.h"
-
-enum { TYPE_TEXT_MAX = 16 };
-
-void val_start(struct val *v, struct arena *arena)
-{
-	*v = (struct val){.arena = arena,
-			  .work = {.question = VAL_SIGS_QUESTION},
-			  .ede = DNS_EDE_NONE};
-}
-
-bool val_again(struct val *v)
-{
-	if (v->again || v->known || !v->fresh)
-		return false;
-	v->again = true;
-	v->sets_n = 0; /* what is under way comes to nothing */
-	return true;
-}
-
-/* ---- what is fetched ---- */
-
-static struct val_set *find_set(const struct val *v, const uint8_t *name, uint16_t type)
-{
-	for (int i = 0; i < v->sets_n; i++)
-		if (v->sets[i]->type == type && name_equal(v->sets[i]->name, name))
-			return v->sets[i];
-	return NULL;
-}
-
-/* From the cache, or not. */
-static void look_up(struct val *v, struct val_set *s)
-{
-	int got = rrset_cache_get(v->env->cache, &s->set, v->arena, s->name, s->type,
-				  RANK_AUTHORITY, v->env->now_s);
-	bool here = got == RRSET_CACHE_HIT &&
-		    !(v->again && s->set.security == SECURITY_BOGUS);
-	s->state = here ? VAL_HERE : VAL_MISSING;
-	v->no_room |= got < 0;
-}
-
-/* NULL when there are more than any honest chain has. */
-static struct val_set *get_set(struct val *v, const uint8_t *name, uint16_t type)
-{
-	struct val_set *s = find_set(v, name, type);
-	if (s || v->sets_n == VAL_SETS_MAX)
-		return s;
-	s = arena_zero(v->arena, sizeof *s);
-	uint8_t *copy = arena_copy(v->arena, name, name_len(name));
-	if (!s || !copy) {
-		v->no_room = true;
-		return NULL;
-	}
-	name_lower(copy, name_len(copy));
-	s->name = copy;
-	s->type = type;
-	look_up(v, s);
-	v->sets[v->sets_n++] = s;
-	return s;
-}
-
-/* Whether s is here; if not it is asked for. */
-static bool need(struct val_set *s)
-{
-	if (s->state == VAL_MISSING)
-		s->state = VAL_WANTED;
-	return s->state == VAL_HERE;
-}
-
-struct val_set *val_want(struct val *v)
-{
-	for (int i = 0; i < v->sets_n && v->asked_n < VAL_WANTS_MAX; i++)
-		if (v->sets[i]->state == VAL_WANTED) {
-			v->sets[i]->state = VAL_ASKED;
-			v->asked_n++;
-			return v->sets[i];
-		}
-	return NULL;
-}
-
-/* An alias at the name is an answer too: there is no cut. */
-static const struct rrset *set_of_reply(const struct reply *reply)
-{
-	if (!reply || reply->verdict.kind == VERDICT_ACT || reply->rcode == DNS_SERVFAIL)
-		return NULL;
-	return reply->answer_n ? reply->answer[0] : reply->negative;
-}
-
-void val_take(struct val *v, struct val_set *want, const struct reply *reply)
-{
-	const struct rrset *from = set_of_reply(reply);
-	v->asked_n--;
-	want->state = VAL_UNKNOWN;
-	if (from) {
-		want->state = VAL_HERE;
-		v->no_room |= rrset_copy(&want->set, from, v->arena) != ERR_OK;
-	} else if (reply && reply->verdict.kind == VERDICT_ACT) {
-		v->blocked = reply->verdict;
-	}
-}
 
 /* ---- verdicts on sets ---- */
 
@@ -134,35 +35,15 @@ static const char *reason(int16_t ede)
 	}
 }
 
-/* Types that an operator meets here by name, others as RFC 3597 5 writes them. */
-static void put_type(char out[TYPE_TEXT_MAX], uint16_t type)
-{
-	static const struct {
-		uint16_t type;
-		const char *text;
-	} known[] = {
-		{DNS_A, "A"},	      {DNS_AAAA, "AAAA"},   {DNS_NS, "NS"},
-		{DNS_SOA, "SOA"},     {DNS_CNAME, "CNAME"}, {DNS_DNAME, "DNAME"},
-		{DNS_MX, "MX"},	      {DNS_TXT, "TXT"},	    {DNS_PTR, "PTR"},
-		{DNS_SRV, "SRV"},     {DNS_DS, "DS"},	    {DNS_DNSKEY, "DNSKEY"},
-		{DNS_HTTPS, "HTTPS"},
-	};
-	snprintf(out, TYPE_TEXT_MAX, "TYPE%u", type);
-	for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-		if (known[i].type == type)
-			snprintf(out, TYPE_TEXT_MAX, "%s", known[i].text);
-}
-
 /* The first reason is told. */
 static status fail(struct val *v, status st, int16_t ede, const uint8_t *name,
 		   uint16_t type)
 {
-	char owner[DNS_NAME_TEXT_MAX], number[TYPE_TEXT_MAX], text[VAL_TEXT_MAX];
+	char owner[DNS_NAME_TEXT_MAX], number[DNS_TYPE_TEXT_MAX], text[VAL_TEXT_MAX];
 	if (v->text)
 		return st;
-	put_type(number, type);
 	int n = snprintf(text, sizeof text, "%s: %s %s", reason(ede),
-			 name_to_text(owner, name), number);
+			 name_to_text(owner, name), dns_type_text(number, type));
 	v->ede = ede;
 	v->text = arena_copy(v->arena, text, (size_t)n + 1);
 	v->failed = arena_copy(v->arena, name, name_len(name));
@@ -509,7 +390,7 @@ static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **
 		*ds = a.ds;
 		return usable(v, a.ds) ? CUT_SIGNED : CUT_UNSIGNED;
 	}
-	struct val_set *s = get_set(v, zone, DNS_DS);
+	struct val_set *s = val_fetch_get(v, zone, DNS_DS);
 	if (s && s->state == VAL_UNKNOWN && depth) {
 		enum cut cut =
 			cut_between(v, a.zone, name_parent(zone), &where, depth - 1);
@@ -525,7 +406,7 @@ static enum cut cut_at(struct val *v, const uint8_t *zone, const struct rrset **
 		if (above != CUT_SIGNED)
 			return above;
 	}
-	if (!need(s))
+	if (!val_fetch_need(s))
 		return CUT_WAITS;
 	/* An alias, signed or not, or word from above the anchor: at worst something
 	 * becomes bogus. */
@@ -582,16 +463,16 @@ static status zone_status(struct val *v, const uint8_t *zone, const struct rrset
 {
 	const struct rrset *ds;
 	enum cut cut = cut_at(v, zone, &ds, depth);
-	const struct val_set *early = find_set(v, zone, DNS_DS);
+	const struct val_set *early = val_fetch_find(v, zone, DNS_DS);
 	bool promising =
 		early && early->state == VAL_HERE && early->set.kind == RRSET_DATA;
 	if (cut != CUT_SIGNED && !(cut == CUT_WAITS && promising))
 		return status_of_cut(v, cut, zone);
-	struct val_set *s = get_set(v, zone, DNS_DNSKEY);
+	struct val_set *s = val_fetch_get(v, zone, DNS_DNSKEY);
 	if (!s || s->state == VAL_UNKNOWN)
 		return fail(v, SECURITY_INDETERMINATE, DNS_EDE_DNSKEY_MISSING, zone,
 			    DNS_DNSKEY);
-	bool here = need(s);
+	bool here = val_fetch_need(s);
 	if (cut == CUT_WAITS || !here || v->slice <= 0) {
 		v->yields |= cut == CUT_SIGNED && here;
 		return SECURITY_UNCHECKED;
@@ -671,6 +552,24 @@ static status set_status(struct val *v, struct rrset *s, int depth)
 			return settle(v, s, st);
 	}
 	return settle(v, s, unsigned_status(v, s, &a, depth));
+}
+
+/* ---- answers ---- */
+
+void val_start(struct val *v, struct arena *arena)
+{
+	*v = (struct val){.arena = arena,
+			  .work = {.question = VAL_SIGS_QUESTION},
+			  .ede = DNS_EDE_NONE};
+}
+
+bool val_again(struct val *v)
+{
+	if (v->again || v->known || !v->fresh)
+		return false;
+	v->again = true;
+	v->sets_n = 0; /* what is under way comes to nothing */
+	return true;
 }
 
 /* What nobody signed above the nearest trust anchor of a name, an alias (DNAME) or that

@@ -1,11 +1,12 @@
 #include <ldns/ldns.h>
 
+#include "include/dns_text.h"
 #include "include/hex.h"
 #include "include/wire.h"
 #include "tools/cli.h"
 #include "tools/ctl_trace.h"
 
-enum { LINE_MAX_LEN = 4096, TYPE_MAX = 16, INDENT = 4, EDE_TEXT_MAX = 512 };
+enum { LINE_MAX_LEN = 4096, INDENT = 4, EDE_TEXT_MAX = 512 };
 
 bool ctl_trace_type(uint16_t *out, const char *text)
 {
@@ -13,26 +14,16 @@ bool ctl_trace_type(uint16_t *out, const char *text)
 	return *out != 0;
 }
 
-static char *type_text(char out[TYPE_MAX], unsigned type)
-{
-	const ldns_rr_descriptor *d = ldns_rr_descript((uint16_t)type);
-	if (d && d->_type == type && d->_name)
-		snprintf(out, TYPE_MAX, "%s", d->_name);
-	else
-		snprintf(out, TYPE_MAX, "TYPE%u", type);
-	return out;
-}
-
 /* ---- numbers become words ---- */
 
 static void name_type(json_t *step)
 {
-	char text[TYPE_MAX];
+	char text[DNS_TYPE_TEXT_MAX];
 	json_t *type = json_object_get(step, "type");
 	if (json_is_integer(type))
-		json_object_set_new(
-			step, "type",
-			json_string(type_text(text, (unsigned)json_integer_value(type))));
+		json_object_set_new(step, "type",
+				    json_string(dns_type_text(
+					    text, (unsigned)json_integer_value(type))));
 }
 
 static void name_rcode(json_t *step)

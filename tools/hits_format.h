@@ -10,6 +10,7 @@
 #ifndef SINKHOLED_TOOLS_HITS_FORMAT_H
 #define SINKHOLED_TOOLS_HITS_FORMAT_H
 
+#include "include/dns_text.h"
 #include "tools/hits_link.h"
 #include "tools/hits_privacy.h"
 #include "tools/json_line.h"
@@ -18,7 +19,7 @@ enum { HITS_UID_MAX = 48, HITS_COLUMNS = 12 };
 
 /* The texts of a hit: printable, safe in a terminal and in JSON. */
 struct hits_texts {
-	char time[HITS_TIME_TEXT_MAX], type[HITS_TYPE_TEXT_MAX];
+	char time[HITS_TIME_TEXT_MAX], type[DNS_TYPE_TEXT_MAX];
 	char client[ADDR_TEXT_MAX], proxy[ADDR_TEXT_MAX], listener[ADDR_TEXT_MAX];
 	char qname[DNS_NAME_TEXT_MAX], rule[DNS_NAME_TEXT_MAX];
 	char list[HIT_LIST_MAX], family[HIT_FAMILY_MAX], category[HIT_FAMILY_MAX];

@@ -11,7 +11,7 @@ void hits_texts(struct hits_texts *out, const struct hit_row *row)
 	const struct hit *h = &row->hit;
 	out->proxy[0] = out->listener[0] = 0;
 	hits_time_text(out->time, h->time_us);
-	hits_type_text(out->type, h->qtype);
+	dns_type_text(out->type, h->qtype);
 	addr_to_text(out->client, &h->client);
 	if (h->proxy.family)
 		addr_to_text(out->proxy, &h->proxy);

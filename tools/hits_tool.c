@@ -1,7 +1,6 @@
 #include "tools/hits_tool.h"
 
 #include <errno.h>
-#include <ldns/ldns.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -518,16 +517,6 @@ char *hits_time_text(char out[HITS_TIME_TEXT_MAX], uint64_t time_us)
 	size_t n = strlen(seconds);
 	snprintf(out, HITS_TIME_TEXT_MAX, "%.*s.%06uZ", (int)(n ? n - 1 : 0), seconds,
 		 (unsigned)(time_us % 1000000));
-	return out;
-}
-
-char *hits_type_text(char out[HITS_TYPE_TEXT_MAX], uint16_t type)
-{
-	const ldns_rr_descriptor *d = ldns_rr_descript(type);
-	if (d && d->_type == type && d->_name)
-		snprintf(out, HITS_TYPE_TEXT_MAX, "%s", d->_name);
-	else
-		snprintf(out, HITS_TYPE_TEXT_MAX, "TYPE%u", type);
 	return out;
 }
 

@@ -21,7 +21,6 @@ enum {
 	HITS_PATH_MAX = 1100,
 	HITS_FOLDERS_MAX = 64,	 /* one for each node */
 	HITS_TIME_TEXT_MAX = 32, /* 2026-01-02T03:04:05.123456Z */
-	HITS_TYPE_TEXT_MAX = 16,
 	HITS_NUMBER_TEXT_MAX = 24,
 	HITS_OPTIONS_MAX = 32,
 	HITS_FOLLOW_EVERY_MS = 200,
@@ -91,8 +90,6 @@ MUST_CHECK int hits_client_text(struct prefix *out, const char *text);
 
 /* "2026-01-02T03:04:05.123456Z". */
 char *hits_time_text(char out[HITS_TIME_TEXT_MAX], uint64_t time_us);
-/* "AAAA", "TYPE65280". */
-char *hits_type_text(char out[HITS_TYPE_TEXT_MAX], uint16_t type);
 /* The rule's owner, or its prefix: what an analyst knows an entry by. */
 char *hits_rule_text(char out[DNS_NAME_TEXT_MAX], const struct hit *hit);
 /* An address, or an IPv6 prefix: what a client number stands for. */
