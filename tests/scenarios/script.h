@@ -34,7 +34,8 @@
  *       JUNK id question response opcode case questions guard header
  *                                        sent first, each with that one thing wrong
  *     in CHECK_ANSWER
- *       MATCH ttl; EDE N [text]; VERDICT pass|passthru|ACTION TRIGGER NAME|PREFIX;
+ *       MATCH ttl authority (the latter: NSEC and NSEC3 there, too)
+ *       EDE N [text]; VERDICT pass|passthru|ACTION TRIGGER NAME|PREFIX;
  *       MONITOR NAME; CACHEABLE yes|no
  *   STEP N QUERY [optout]
  *   STEP N RULE ... | UNRULE name NAME|address PREFIX
