@@ -1,9 +1,9 @@
 #include "tools/hits_tool.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -15,7 +15,6 @@ enum {
 	PROGRESS_EVERY_ROWS = 4096,
 	/* Of processor time; who takes more lets the resolver go first. */
 	WORK_MAX_S = 1,
-	NICE = 19,
 	SPAN_MAX_S = 1000000000, /* no log is as old; a Unix time without its @ is more */
 };
 
@@ -217,9 +216,23 @@ static void catch_crashes(void)
 	sigaction(SIGABRT, &sa, NULL); /* LMDB's assertions */
 }
 
+/* Not nice(): a turn of that one lasts milliseconds, in which a commit waits. The main
+ * thread's number is the process's. */
 static void give_way(int sig)
 {
-	(void)sig, (void)!nice(NICE);
+	const struct sched_param none = {0};
+	(void)sig;
+	(void)sched_setscheduler(0, SCHED_IDLE, &none);
+	(void)sched_setscheduler(getpid(), SCHED_IDLE, &none);
+}
+
+/* Of two threads the second one takes the signal, for both. */
+static void mask_give_way(int how)
+{
+	sigset_t signals;
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGPROF);
+	pthread_sigmask(how, &signals, NULL);
 }
 
 /* Long work beside a resolver must not slow its commits. */
@@ -454,8 +467,7 @@ static int work(void *arg)
 static void *work_late(void *arg)
 {
 	struct adding_up *a = arg;
-	/* It gives way as the first one does: a priority is a thread's. */
-	(void)setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, (id_t)getpid()));
+	mask_give_way(SIG_UNBLOCK);
 	a->crashed = !hits_guarded(&a->err, work, a);
 	return NULL;
 }
@@ -468,11 +480,13 @@ static bool work_on(struct adding_up *a, struct adding_up *late, adding_fn *fn)
 	pthread_t thread;
 	a->fn = late->fn = fn;
 	a->queue = late->queue = &queue;
+	mask_give_way(SIG_BLOCK);
 	bool two = late->scan.arg && a->log->segments > 1 &&
 		   pthread_create(&thread, NULL, work_late, late) == 0;
 	a->crashed = !hits_guarded(&a->err, work, a);
 	if (two)
 		pthread_join(thread, NULL);
+	mask_give_way(SIG_UNBLOCK);
 	a->crashed |= late->crashed;
 	a->err = a->err ? a->err : late->err;
 	return !a->crashed && !a->err;

@@ -4,6 +4,7 @@
  * With READERS, so many are at work and one has stopped in the midst of reading, but only
  * in every second slice of ten seconds: the time that commits take in the one kind of
  * slices is compared with the other. Fails when a hit was lost or found no room. */
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +26,6 @@ enum {
 	STOP_AFTER_ROWS = 1000,
 	SLICE_S = 10,
 	COMMITS_MAX = 1 << 16, /* of each kind of slice */
-	READER_NICE = 19,      /* as sinkhole-hits after a second */
 };
 
 /* What readers look at. */
@@ -91,7 +91,8 @@ static void read_for_ever(const struct run *run, bool stops)
 	struct hit_reader *r;
 	struct hit_row row;
 	uint64_t rows = 0;
-	(void)!nice(READER_NICE);
+	/* As sinkhole-hits after a second. */
+	(void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
 	for (;; usleep(10000)) {
 		if (run->shared->slice % 2 == 0 || hit_read_open(&r, &conf) != ERR_OK)
 			continue;
