@@ -326,6 +326,8 @@ struct blocklist_words {
 MUST_CHECK int blocklist_words_load(struct blocklist_words *w,
 				    const struct blocklist_meta *m, MDB_txn *txn,
 				    MDB_dbi dbi);
+/* Whether an encoded entry's number, if it has one, is that of its own words. */
+bool blocklist_words_match(const struct blocklist_words *w, const uint8_t *entry);
 MUST_CHECK int blocklist_words_read(struct blocklist_words_row *out, const MDB_val *key,
 				    const MDB_val *value);
 

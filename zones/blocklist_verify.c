@@ -19,6 +19,7 @@ struct verify {
 	uint64_t names[BLOCKLIST_LISTS_MAX], addresses[BLOCKLIST_LISTS_MAX];
 	struct blocklist_row row[BLOCKLIST_LISTS_MAX]; /* id taken: name not empty */
 	bool group[BLOCKLIST_GROUPS_MAX];
+	struct blocklist_words words;
 };
 
 static int verify_row(struct verify *f, const MDB_val *k, const MDB_val *v)
@@ -101,6 +102,7 @@ static int verify_entry(struct verify *f, const MDB_val *k, const MDB_val *v)
 		return n <= 0 || rc == MDB_NOTFOUND ? ERR_DAMAGED : blocklist_error(rc);
 	for (int i = 0; i < n; i++)
 		if (span[i].head.rec.list != (p[1] << 8 | p[2]) ||
+		    !blocklist_words_match(&f->words, span[i].bytes) ||
 		    !rules_have(&found, h, span[i].head.rec))
 			return ERR_DAMAGED;
 	f->entry_records += (uint64_t)n;
@@ -217,6 +219,8 @@ int blocklist_verify(struct blocklist_view *v, blocklist_progress_fn *progress, 
 	int err = f->txn ? blocklist_meta_read(&m, f->txn, f->dbi) : ERR_INVAL;
 	f->total = err ? 0 : m.pairs + 2;
 	if (!err)
+		err = blocklist_words_load(&f->words, &m, f->txn, f->dbi);
+	if (!err)
 		err = verify_walk(f, f->dbi);
 	if (!err)
 		err = verify_walk(f, f->entries);
@@ -224,6 +228,7 @@ int blocklist_verify(struct blocklist_view *v, blocklist_progress_fn *progress, 
 		err = verify_sums(f, &m);
 	if (!err && progress)
 		progress(arg, f->total, f->total);
+	free(f->words.pair);
 	free(f);
 	return err == ERR_NOENT ? ERR_DAMAGED : err;
 }

@@ -70,8 +70,6 @@ int blocklist_words_load(struct blocklist_words *w, const struct blocklist_meta 
 	return err;
 }
 
-/* ---- giving numbers ---- */
-
 static void take_word(char out[BLOCKLIST_WORD_MAX], const uint8_t *text, size_t len)
 {
 	memcpy(out, text, len < BLOCKLIST_WORD_MAX ? len : BLOCKLIST_WORD_MAX - 1);
@@ -86,6 +84,19 @@ static void pair_of(struct blocklist_word_pair *out, const uint8_t *entry)
 	take_word(out->family, entry + sizeof h, h.text_len[0]);
 	take_word(out->category, entry + sizeof h + h.text_len[0], h.text_len[1]);
 }
+
+bool blocklist_words_match(const struct blocklist_words *w, const uint8_t *entry)
+{
+	struct blocklist_head h;
+	struct blocklist_word_pair pair;
+	memcpy(&h, entry, sizeof h);
+	pair_of(&pair, entry);
+	unsigned number = h.rec.words;
+	return !number ||
+	       (number <= w->n && memcmp(&w->pair[number - 1], &pair, sizeof pair) == 0);
+}
+
+/* ---- giving numbers ---- */
 
 /* Where the pair stands, or would. */
 static uint16_t *slot_of(struct blocklist_interner *t,

@@ -200,5 +200,30 @@ START_TEST(damaged_pair)
 }
 END_TEST
 
+/* Two rows that have changed places are sound by themselves: the entries tell. */
+START_TEST(numbers_of_others)
+{
+	struct blocklist *bl = lab_open("swapped");
+	uint8_t key[BLOCKLIST_KEY_MAX];
+	MDB_val k = {blocklist_key_list(key, BLOCKLIST_WORDS, 1), key};
+	struct blocklist_words_row row = {.pair = {"qakbot", "c2"}},
+				   old = {.pair = {"emotet", "c2"}};
+	MDB_val was = {sizeof old, &old}, now = {sizeof row, &row};
+	struct blocklist_txn t;
+	add(bl, "a.test", "emotet", "c2");
+	sound(bl);
+	uint64_t h = blocklist_key_hash(key, k.mv_size);
+	row.check = blocklist_tail_check(h, &row, sizeof row);
+	old.check = blocklist_tail_check(h, &old, sizeof old);
+	ck_assert_int_eq(blocklist_txn_begin(&t, bl, false), 0);
+	ck_assert_int_eq(blocklist_txn_put(&t, t.rules, &k, &was, &now), 0);
+	ck_assert_int_eq(blocklist_txn_commit(&t), 0);
+	struct blocklist_view *v = lab_view(bl);
+	ck_assert_int_eq(blocklist_verify(v, NULL, NULL), ERR_DAMAGED);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 UNIT_SUITE("blocklist_words", one_number_a_pair, aborted_and_shared, aborted_then_others,
-	   no_number_left, damaged_pair)
+	   no_number_left, damaged_pair, numbers_of_others)
