@@ -1,6 +1,7 @@
 /* conf_keys.h: the table of configuration keys, private to the conf modules: conf_keys.c
- * (the table and what it tells people), conf_value.c (text to field), conf_complete.c
- * (after the file), conf.c (YAML).
+ * (the table), conf_lists.c (that of lists), conf_text.c (what a table tells people,
+ * numbers with units), conf_value.c (text to field), conf_complete.c (after the file),
+ * conf.c (YAML).
  * Shape    one row per key; parsing, range checks, --help-config, the sample file and
  *          the man page all read it, so a new key is one row; the keys of an element
  *          of lists are a table of their own
@@ -13,6 +14,11 @@
 #include <stddef.h>
 
 #include "include/conf.h"
+
+#define KIB (UINT64_C(1) << 10)
+#define MIB (UINT64_C(1) << 20)
+#define TIB (UINT64_C(1) << 40)
+enum { MINUTE = 60, HOUR = 60 * MINUTE, DAY = 24 * HOUR, YEAR = 365 * DAY }; /* seconds */
 
 enum conf_type {
 	CONF_BOOL,

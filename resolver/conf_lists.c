@@ -8,12 +8,7 @@
 #define COUNT(f) .count_at = offsetof(struct conf_list, f)
 #define ROOM(f) (sizeof(((struct conf_list *)0)->f) - 1)
 
-enum {
-	MINUTE = 60,
-	HOUR = 60 * MINUTE,
-	DAY = 24 * HOUR,
-	STALE_INTERVALS = 3, /* without news for so many, something is wrong */
-};
+enum { STALE_INTERVALS = 3 }; /* without news for so many, something is wrong */
 
 static const struct conf_word formats[] = {
 	{"auto", FEED_AUTO},
