@@ -29,7 +29,7 @@ slow=${sanitized:+4}
 slow=${slow:-1} # time limits are multiplied by this
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$PWD/tests/tsan.supp
 export PYTHONDONTWRITEBYTECODE=1
 
 total_passed=0 total_failed=0 total_skipped=0
