@@ -153,7 +153,7 @@ class Sinkholed(Peer):
         return time.monotonic() - begin
 
     def reload(self):
-        self.again_s = self.load()
+        self.load()
         return True
 
     def command(self):
