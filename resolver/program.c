@@ -191,6 +191,8 @@ static void on_child(uv_signal_t *signal, int number)
 		return;
 	p->verifier = 0;
 	p->checked = startup_verified(status, p->reload.conf);
+	if (p->checked != ERR_STOPPED)
+		startup_checked(&p->mark, !p->checked, p->reload.conf);
 	if (p->checked == ERR_DAMAGED) {
 		p->exit_code = PROGRAM_FAULT;
 		program_stop(p);

@@ -49,6 +49,7 @@ struct program {
 	uv_timer_t tick;
 	pid_t verifier; /* 0 = none running */
 	int checked;	/* what it found, when it has ended */
+	struct startup_mark mark;
 	uint64_t started_s;
 	int64_t wall_ahead_ms; /* wall minus monotonic clock at the last tick */
 	int lock_fd, exit_code;

@@ -31,12 +31,12 @@ static int load_hints(struct root_hints *hints, const struct conf *conf)
 	return err;
 }
 
-/* Damage is found before it is served: at once after an unclean end, else beside the
- * first minutes of service. */
-static int check_blocklist(struct program *p, bool unclean)
+/* Damage is found before it is served where there may be some, else beside the first
+ * minutes of service. */
+static int check_blocklist(struct program *p, bool first)
 {
 	int status, err = startup_verify(&p->verifier, p->reload.conf);
-	if (err || !unclean)
+	if (err || !first)
 		return err;
 	log_notice("the last run did not end in order: checking the blocklist first");
 	pid_t child = p->verifier;
@@ -44,7 +44,10 @@ static int check_blocklist(struct program *p, bool unclean)
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return ERR_IO;
-	return startup_verified(status, p->reload.conf);
+	err = startup_verified(status, p->reload.conf);
+	if (!err)
+		startup_checked(&p->mark, true, p->reload.conf);
+	return err;
 }
 
 static int open_blocklist(struct program *p)
@@ -129,7 +132,7 @@ static int open_trust(struct program *p)
 int program_prepare(struct program *p)
 {
 	struct startup_user user;
-	bool unclean;
+	bool check_first;
 	startup_limits();
 	int err = startup_user(&user, p->reload.conf);
 	if (!err)
@@ -147,9 +150,9 @@ int program_prepare(struct program *p)
 	if (!err)
 		err = startup_blocklist(p->reload.conf);
 	if (!err)
-		err = startup_begun(&unclean, p->reload.conf);
+		err = startup_begun(&p->mark, &check_first, p->reload.conf);
 	if (!err)
-		err = check_blocklist(p, unclean);
+		err = check_blocklist(p, check_first);
 	if (!err)
 		err = open_blocklist(p);
 	if (!err)

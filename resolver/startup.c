@@ -19,8 +19,6 @@
 #include "resolver/front_udp.h"
 #include "resolver/log.h"
 
-#define MARK_FILE "running" /* there while a process serves from this state folder */
-
 enum {
 	PATH_ROOM = CONF_PATH_MAX + 32, /* a folder and one of our file names */
 	FOLDER_MODE = 0755, /* lists and hits below have groups of their own */
@@ -218,28 +216,6 @@ int startup_become(const struct startup_user *user)
 		return ERR_ACCESS;
 	}
 	return ERR_OK;
-}
-
-/* ---- the mark of a clean end ---- */
-
-int startup_begun(bool *unclean, const struct conf *conf)
-{
-	char path[PATH_ROOM];
-	path_in(path, conf->state, MARK_FILE);
-	*unclean = access(path, F_OK) == 0;
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, FILE_MODE);
-	if (fd < 0) {
-		log_error("state: cannot write %s: %s", path, strerror(errno));
-		return ERR_IO;
-	}
-	close(fd);
-	return ERR_OK;
-}
-
-void startup_ended(const struct conf *conf)
-{
-	char path[PATH_ROOM];
-	unlink(path_in(path, conf->state, MARK_FILE));
 }
 
 /* ---- the blocklist ---- */

@@ -36,10 +36,37 @@ MUST_CHECK int startup_bind(struct startup_sockets *out, const struct conf *conf
 /* Gives up root. */
 MUST_CHECK int startup_become(const struct startup_user *user);
 
-/* Whether the last process that held the state folder did not end in order; from here on
- * this one counts as running until startup_ended(). */
-MUST_CHECK int startup_begun(bool *unclean, const struct conf *conf);
+/* ---- startup_mark.c ---- */
+
+enum {
+	STARTUP_BOOT_MAX = 64,
+	STARTUP_FILE_MAX = 128,
+	/* Starts on trust before the check has to have ended once: enough for somebody
+	 * who kills it again and again, few for a store that it crashes on. */
+	STARTUP_TRUSTED = 8,
+};
+
+/* What is known of the blocklist's file while a process serves from the state folder. */
+struct startup_mark {
+	char boot[STARTUP_BOOT_MAX];  /* of the machine */
+	char file[STARTUP_FILE_MAX];  /* as it was when this process began */
+	char whole[STARTUP_FILE_MAX]; /* as it was when it was last found whole */
+	uint32_t starts;	      /* since then */
+};
+
+/* Whether the blocklist must be checked before it is served. Not after an end in order,
+ * and not when only the process died: it never writes the store, and what writers had
+ * committed the kernel still has. A machine that went down can leave a torn file, unless
+ * nobody has written to it since it was found whole; and a store that was found damaged,
+ * or that many processes died of, is not trusted again. From here on this process counts
+ * as running until startup_ended(). */
+MUST_CHECK int startup_begun(struct startup_mark *mark, bool *check_first,
+			     const struct conf *conf);
+/* What the check said of the file as startup_begun() saw it. */
+void startup_checked(struct startup_mark *mark, bool whole, const struct conf *conf);
 void startup_ended(const struct conf *conf);
+
+/* ---- the blocklist ---- */
 
 /* The blocklist must be there unless this state folder is new: then an empty one is
  * made. */

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import random
+import signal
 import time
 
 import harness
@@ -12,7 +13,7 @@ from harness import SINK4, STOLEN, Load, Resolver, check, equal, test
 
 NAMES = 4000
 WHOLE, FIRST = "checked: whole", "checking the blocklist first"  # beside the first minutes of service, or before it
-MARK = "running"  # in the state folder: the last end was not in order
+MARK = "running"  # in the state folder: the last end was not in order, and what was known then
 
 
 @contextlib.contextmanager
@@ -34,6 +35,28 @@ def filled(r, name):
     other.must("sinkhole-blocklist", "client", "add", "192.0.2.0/24", "--group", "all-of-it")
     other.must("sinkhole-blocklist", "backup")
     return other, os.path.join(other.state, "blocklist", "data.mdb")
+
+
+def mark_of_killed(r):
+    """What a process that was killed leaves; the next one answers at once."""
+    mark = os.path.join(r.state, MARK)
+    r.start()
+    r.stop(signal.SIGKILL)
+    left = open(mark).read()
+    r.start()
+    equal(r.ask(listed(0)).data("A"), [SINK4], "after a SIGKILL")
+    check(FIRST not in r.said(), "the check came first after a SIGKILL", r.said())
+    r.stop()
+    check(not os.path.exists(mark), "an end in order leaves its mark")
+    return left
+
+
+def set_mark(r, text):
+    mark = os.path.join(r.state, MARK)
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(mark)
+    if text is not None:
+        open(mark, "w").write(text)
 
 
 def asks(r, rng):
@@ -74,6 +97,8 @@ def trial(r, rng):
 
 def damage(r, name, flips, cuts, seed):
     other, data = filled(r, name)
+    killed = mark_of_killed(other)
+    ends = (None, killed, killed.replace("boot ", "boot not-"))  # in order, killed, the machine went down
     rng = random.Random(seed)
     good = open(data, "rb").read()
     used = json.loads(other.must("sinkhole-blocklist", "stats", "--json"))["file_bytes"]
@@ -89,9 +114,9 @@ def damage(r, name, flips, cuts, seed):
             del bad[rng.randrange(used):]
             what = "cut to %d" % len(bad)
         open(data, "wb").write(bad)
-        with contextlib.suppress(FileNotFoundError):  # half of them after an end in order
-            os.remove(os.path.join(other.state, MARK)) if i % 2 else None
+        set_mark(other, ends[i % len(ends)])
         wrong, serves = trial(other, rng)
+        check((FIRST in other.said()) == (i % len(ends) == 2) or "cannot be used" in other.said(), "how the last run ended", i, other.said())
         if wrong:
             wrongs.append("seed %d, %s: %s" % (seed, what, wrong))
         served += serves

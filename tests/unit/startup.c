@@ -63,17 +63,74 @@ START_TEST(a_lock_that_leads_elsewhere)
 }
 END_TEST
 
-START_TEST(the_mark_of_an_end_in_order)
+static bool checks_first(struct startup_mark *mark)
 {
-	bool unclean = true;
+	bool first;
+	ck_assert_int_eq(startup_begun(mark, &first, &conf), 0);
+	return first;
+}
+
+/* Another start of the machine, or (NULL) a mark that tells nothing. */
+static void write_mark(const char *boot, const struct startup_mark *mark)
+{
+	char path[CONF_PATH_MAX + 64];
+	snprintf(path, sizeof path, "%s/running", conf.state);
+	FILE *f = fopen(path, "w");
+	ck_assert_ptr_nonnull(f);
+	if (boot)
+		fprintf(f, "boot %s\nwhole %s\nstarts %u\n", boot, mark->whole,
+			mark->starts);
+	fclose(f);
+}
+
+START_TEST(when_the_check_comes_first)
+{
+	struct startup_mark mark;
 	use_folder("mark");
-	ck_assert_int_eq(startup_begun(&unclean, &conf), 0);
-	ck_assert(!unclean);
-	ck_assert_int_eq(startup_begun(&unclean, &conf), 0);
-	ck_assert(unclean);
+	ck_assert_int_eq(startup_blocklist(&conf), 0);
+	ck_assert(!checks_first(&mark)); /* new */
+	ck_assert(!checks_first(&mark)); /* only the process died */
+	write_mark("another-boot", &mark);
+	ck_assert(checks_first(&mark));
+	ck_assert(checks_first(&mark)); /* died of the check */
+	startup_checked(&mark, true, &conf);
+	ck_assert(!checks_first(&mark));
+	write_mark("another-boot", &mark); /* not written to since */
+	ck_assert(!checks_first(&mark));
+	startup_checked(&mark, false, &conf);
+	ck_assert(checks_first(&mark));
+	write_mark(NULL, &mark);
+	ck_assert(checks_first(&mark));
 	startup_ended(&conf);
-	ck_assert_int_eq(startup_begun(&unclean, &conf), 0);
-	ck_assert(!unclean);
+	ck_assert(!checks_first(&mark));
+}
+END_TEST
+
+START_TEST(a_file_that_was_written_to_is_another)
+{
+	struct startup_mark mark;
+	const struct timespec later[2] = {{.tv_nsec = UTIME_OMIT}, {1, 0}};
+	char path[CONF_PATH_MAX + 64];
+	use_folder("written");
+	ck_assert_int_eq(startup_blocklist(&conf), 0);
+	ck_assert(!checks_first(&mark));
+	startup_checked(&mark, true, &conf);
+	snprintf(path, sizeof path, "%s/" CONTROL_BLOCKLIST_DIR "/data.mdb", conf.state);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, later, 0), 0);
+	write_mark("another-boot", &mark);
+	ck_assert(checks_first(&mark));
+}
+END_TEST
+
+/* A store that the process dies of each time must not be served for ever. */
+START_TEST(trust_ends)
+{
+	struct startup_mark mark;
+	use_folder("again");
+	for (int i = 0; i < STARTUP_TRUSTED; i++)
+		ck_assert(!checks_first(&mark));
+	ck_assert(checks_first(&mark));
+	ck_assert(checks_first(&mark));
 }
 END_TEST
 
@@ -123,5 +180,5 @@ START_TEST(what_the_end_of_the_check_means)
 END_TEST
 
 UNIT_SUITE("startup", one_at_a_time, a_lock_that_leads_elsewhere,
-	   the_mark_of_an_end_in_order, an_empty_blocklist_only_where_all_is_new,
-	   what_the_end_of_the_check_means)
+	   when_the_check_comes_first, a_file_that_was_written_to_is_another, trust_ends,
+	   an_empty_blocklist_only_where_all_is_new, what_the_end_of_the_check_means)
