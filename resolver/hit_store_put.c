@@ -249,8 +249,7 @@ static void committed(struct hit_store *s)
 	s->ways.stored = s->ways.all.n;
 	if (s->run_written)
 		hit_sums_clear(&s->sums);
-	for (uint32_t i = 0; i < s->added_n; i++)
-		hit_sums_add(&s->sums, &s->added[i]);
+	hit_sums_add(&s->sums, s->added, s->added_n);
 	for (int i = 0; i < s->rings_n; i++) {
 		s->rings[i].stored = s->rings[i].next;
 		s->rings[i].changed = false;
@@ -367,7 +366,7 @@ static int collect(struct hit_store *s)
 				continue;
 			row = s->rows->first + s->rows->at;
 			if (got == 1)
-				hit_sums_add(&s->sums, &r);
+				hit_sums_add(&s->sums, &r, 1);
 			s->sums.end_row = row;
 		}
 		row = s->rows->first + s->rows->n;

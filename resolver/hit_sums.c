@@ -4,11 +4,13 @@
 #include <sys/random.h>
 
 #include "include/wire.h"
+#include "resolver/hit_hash.h"
 
 enum {
 	SLOTS = 2 * HIT_SUMS_MAX,
 	RUN_BODY = 8 + 8 + 4 + 4 + 4 + 8,
 	SUM_MAX = 7 * HIT_VARINT_MAX + 2,
+	AHEAD = 8, /* rows: as many misses as a processor bears at once */
 };
 
 int hit_sums_init(struct hit_sums *s, uint64_t first_row)
@@ -46,39 +48,65 @@ bool hit_sums_due(const struct hit_sums *s, uint32_t n)
 
 /* ---- adding ---- */
 
-static struct hit_sum *find(struct hit_sums *s, uint64_t client, uint32_t rule,
-			    uint32_t hour)
+static size_t slot_of(const struct hit_sums *s, const struct hit_sums_row *row)
 {
-	const uint64_t key[2] = {client, (uint64_t)rule << 32 | hour};
-	size_t at = hash_bytes(&s->key, key, sizeof key) & (SLOTS - 1);
+	return hit_hash_two(&s->key, row->client, (uint64_t)row->rule << 32 | row->hour) &
+	       (SLOTS - 1);
+}
+
+static struct hit_sum *find(struct hit_sums *s, const struct hit_sums_row *row)
+{
+	size_t at = slot_of(s, row);
 	for (; s->slots[at]; at = (at + 1) & (SLOTS - 1)) {
 		struct hit_sum *sum = &s->sum[s->slots[at] - 1];
-		if (sum->client == client && sum->rule == rule && sum->hour == hour)
+		if (sum->client == row->client && sum->rule == row->rule &&
+		    sum->hour == row->hour)
 			return sum;
 	}
 	s->slots[at] = ++s->n;
 	struct hit_sum *sum = &s->sum[s->n - 1];
-	*sum = (struct hit_sum){.client = client,
-				.rule = rule,
-				.hour = hour,
+	*sum = (struct hit_sum){.client = row->client,
+				.rule = row->rule,
+				.hour = row->hour,
 				.row = s->end_row,
 				.first_ms = UINT32_MAX};
 	return sum;
 }
 
-void hit_sums_add(struct hit_sums *s, const struct hit_sums_row *row)
+static void add(struct hit_sums *s, const struct hit_sums_row *row)
 {
-	uint64_t ms = row->time_us / 1000;
-	uint32_t in_hour = (uint32_t)(ms % HIT_HOUR_MS);
-	struct hit_sum *sum =
-		find(s, row->client, row->rule, (uint32_t)(ms / HIT_HOUR_MS));
+	struct hit_sum *sum = find(s, row);
 	sum->hits += row->count;
 	sum->row_last = s->end_row++;
-	if (in_hour < sum->first_ms) {
-		sum->first_ms = in_hour;
+	if (row->ms < sum->first_ms) {
+		sum->first_ms = row->ms;
 		sum->port = row->port;
 	}
-	sum->last_ms = in_hour > sum->last_ms ? in_hour : sum->last_ms;
+	sum->last_ms = row->ms > sum->last_ms ? row->ms : sum->last_ms;
+}
+
+/* Brings in the sum that row may belong to. */
+static void fetch_sum(const struct hit_sums *s, const struct hit_sums_row *row)
+{
+	uint32_t number = s->slots[slot_of(s, row)];
+	if (number == 0)
+		return;
+	__builtin_prefetch(&s->sum[number - 1], 1);
+	__builtin_prefetch(&s->sum[number - 1].port, 1); /* its last line */
+}
+
+/* Rows are of any client and rule: what each needs is somewhere else in 17 MB, and is on
+ * its way while those before it are added. */
+void hit_sums_add(struct hit_sums *s, const struct hit_sums_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n + (size_t)2 * AHEAD; i++) {
+		if (i < n)
+			__builtin_prefetch(&s->slots[slot_of(s, &rows[i])], 1);
+		if (i >= AHEAD && i < n + AHEAD)
+			fetch_sum(s, &rows[i - AHEAD]);
+		if (i >= (size_t)2 * AHEAD)
+			add(s, &rows[i - (size_t)2 * AHEAD]);
+	}
 }
 
 /* ---- sorting ---- */

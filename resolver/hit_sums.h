@@ -37,17 +37,24 @@ MUST_CHECK int hit_sums_init(struct hit_sums *s, uint64_t first_row);
 void hit_sums_fini(struct hit_sums *s);
 /* What sums need of a row. */
 struct hit_sums_row {
-	uint64_t client, time_us;
+	uint64_t client;
 	uint32_t rule, count;
+	uint32_t hour, ms; /* in that hour */
 	uint16_t port;
 };
 static inline struct hit_sums_row hit_sums_row(const struct hit *h, uint32_t rule)
 {
-	return (struct hit_sums_row){hit_client_id(&h->client), h->time_us, rule,
-				     h->count, h->client.port};
+	return (struct hit_sums_row){
+		.client = hit_client_id(&h->client),
+		.rule = rule,
+		.count = h->count,
+		.hour = (uint32_t)(h->time_us / 1000 / HIT_HOUR_MS),
+		.ms = (uint32_t)(h->time_us / 1000 % HIT_HOUR_MS),
+		.port = h->client.port,
+	};
 }
-/* The next row, end_row, which hit_sums_due() allows. */
-void hit_sums_add(struct hit_sums *s, const struct hit_sums_row *row);
+/* The next n rows, from end_row on, which hit_sums_due() allows. */
+void hit_sums_add(struct hit_sums *s, const struct hit_sums_row *rows, size_t n);
 /* Time to write a run before more is added: there may not be room for n more. */
 bool hit_sums_due(const struct hit_sums *s, uint32_t n);
 /* All its sums are in a run now. */

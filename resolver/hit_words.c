@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "resolver/hit_hash.h"
+
 enum { SLOTS_FIRST = 256, WORDS_FIRST = 128, BYTES_FIRST = 4096 };
 
 int hit_words_init(struct hit_words *w)
@@ -30,17 +32,27 @@ void hit_words_fini(struct hit_words *w)
 }
 
 /* The slot of that word: its own, or the free one where it belongs. */
-static size_t find_slot(const struct hit_words *w, const void *word, size_t len)
+static struct hit_words_slot *find_slot(const struct hit_words *w, uint32_t hash,
+					const void *word, size_t len)
 {
-	size_t at = hash_bytes(&w->key, word, len) & (w->slots_n - 1);
+	size_t at = hash & (w->slots_n - 1);
 	for (;; at = (at + 1) & (w->slots_n - 1)) {
+		struct hit_words_slot *slot = &w->slots[at];
 		size_t have_n;
-		if (!w->slots[at])
-			return at;
-		const uint8_t *have = hit_words_get(w, w->slots[at] - 1, &have_n);
+		if (!slot->number1)
+			return slot;
+		if (slot->hash != hash)
+			continue;
+		const uint8_t *have = hit_words_get(w, slot->number1 - 1, &have_n);
 		if (have_n == len && memcmp(have, word, len) == 0)
-			return at;
+			return slot;
 	}
+}
+
+static void fill_slot(struct hit_words *w, uint32_t number, uint32_t hash,
+		      const void *word, size_t len)
+{
+	*find_slot(w, hash, word, len) = (struct hit_words_slot){number + 1, hash};
 }
 
 static void fill_slots(struct hit_words *w)
@@ -49,7 +61,7 @@ static void fill_slots(struct hit_words *w)
 	memset(w->slots, 0, w->slots_n * sizeof *w->slots);
 	for (uint32_t i = 0; i < w->n; i++) {
 		const uint8_t *word = hit_words_get(w, i, &len);
-		w->slots[find_slot(w, word, len)] = i + 1;
+		fill_slot(w, i, (uint32_t)hit_hash(&w->key, word, len), word, len);
 	}
 }
 
@@ -88,9 +100,10 @@ static int make_slots(struct hit_words *w)
 
 int hit_words_put(struct hit_words *w, uint32_t *out, const void *word, size_t len)
 {
-	size_t slot = find_slot(w, word, len);
-	if (w->slots[slot]) {
-		*out = w->slots[slot] - 1;
+	uint32_t hash = (uint32_t)hit_hash(&w->key, word, len);
+	const struct hit_words_slot *slot = find_slot(w, hash, word, len);
+	if (slot->number1) {
+		*out = slot->number1 - 1;
 		return ERR_OK;
 	}
 	int err = make_slots(w);
@@ -98,7 +111,7 @@ int hit_words_put(struct hit_words *w, uint32_t *out, const void *word, size_t l
 	if (err)
 		return err;
 	*out = w->n - 1;
-	w->slots[find_slot(w, word, len)] = w->n;
+	fill_slot(w, *out, hash, word, len);
 	return ERR_OK;
 }
 

@@ -1,8 +1,10 @@
 /* hit_words.h: byte strings and their numbers, for what many hits share.
  * Shape    numbered from 0 in the order they came; a hash table finds the number
  * Units    bytes
- * Memory   all in memory, 20 bytes a word beside its own; pointers live until the next
- * add Threads  one Errors   ERR_NOMEM */
+ * Memory   all in memory, some 30 bytes a word beside its own; pointers live until the
+ *          next add
+ * Threads  one
+ * Errors   ERR_NOMEM */
 #ifndef SINKHOLED_HIT_WORDS_H
 #define SINKHOLED_HIT_WORDS_H
 
@@ -12,13 +14,20 @@
 #include "include/err.h"
 #include "include/hash.h"
 
+/* Half of the hash stands in the slot: a word is looked at only when it is the right one,
+ * but for chance. */
+struct hit_words_slot {
+	uint32_t number1; /* + 1, 0 = free */
+	uint32_t hash;
+};
+
 struct hit_words {
 	uint8_t *bytes;
 	size_t len, room; /* of bytes */
 	size_t *at;	  /* where each begins; at[n] is the end */
 	uint32_t n, at_room;
-	uint32_t *slots; /* number + 1, 0 = free; a power of two */
-	size_t slots_n;
+	struct hit_words_slot *slots;
+	size_t slots_n; /* a power of two */
 	struct hash_key key;
 };
 
