@@ -213,44 +213,61 @@ static unsigned answer_flags(const struct query *q, unsigned rcode)
 	       (rcode & DNS_RCODE_MASK);
 }
 
-static size_t opt_len(const struct query *q, int ede, const char *text)
+/* An Extended DNS Error, RFC 8914. */
+struct ede {
+	int code; /* enum dns_ede */
+	uint8_t len;
+	const char *text;
+};
+
+static const struct ede no_ede = {.code = DNS_EDE_NONE};
+
+static uint8_t text_len(const char *text)
+{
+	return (uint8_t)(text ? strnlen(text, ANSWER_EDE_TEXT_MAX) : 0);
+}
+
+static struct ede ede_of(const struct answer_body *b)
+{
+	return (struct ede){b->ede, b->text_len, b->text};
+}
+
+static size_t opt_len(const struct query *q, const struct ede *ede)
 {
 	if (!q->edns)
 		return 0;
-	size_t n = text ? strnlen(text, ANSWER_EDE_TEXT_MAX) : 0;
-	return DNS_OPT_LEN + (ede == DNS_EDE_NONE ? 0 : 6 + n) +
+	return DNS_OPT_LEN + (ede->code == DNS_EDE_NONE ? 0 : 6U + ede->len) +
 	       (q->nsid ? 4 + strlen(q->nsid) : 0);
 }
 
-static void put_opt(struct wire_writer *w, const struct query *q, unsigned rcode, int ede,
-		    const char *text)
+static void put_opt(struct wire_writer *w, const struct query *q, unsigned rcode,
+		    const struct ede *ede)
 {
-	size_t n = text ? strnlen(text, ANSWER_EDE_TEXT_MAX) : 0;
 	wire_put8(w, 0);
 	wire_put16(w, DNS_OPT);
 	wire_put16(w, DNS_UDP_MAX);
 	wire_put32(w, (uint32_t)(rcode >> 4) << 24 | (q->dnssec_ok ? DNS_EDNS_DO : 0));
-	wire_put16(w, (unsigned)(opt_len(q, ede, text) - DNS_OPT_LEN));
+	wire_put16(w, (unsigned)(opt_len(q, ede) - DNS_OPT_LEN));
 	if (q->nsid) {
 		wire_put16(w, DNS_OPTION_NSID);
 		wire_put16(w, (unsigned)strlen(q->nsid));
 		wire_put(w, q->nsid, strlen(q->nsid));
 	}
-	if (ede == DNS_EDE_NONE)
+	if (ede->code == DNS_EDE_NONE)
 		return;
 	wire_put16(w, DNS_OPTION_EDE);
-	wire_put16(w, (unsigned)(2 + n));
-	wire_put16(w, (unsigned)ede);
-	wire_put(w, text, n);
+	wire_put16(w, 2U + ede->len);
+	wire_put16(w, (unsigned)ede->code);
+	wire_put(w, ede->text, ede->len);
 }
 
 /* Closes an answer that was written straight into its send buffer: counts and OPT, or the
  * empty answer with TC when it did not fit. */
-static size_t finish(struct writer *a, const struct query *q, unsigned rcode, int ede,
-		     const char *text)
+static size_t finish(struct writer *a, const struct query *q, unsigned rcode,
+		     const struct ede *ede)
 {
 	if (!a->w.err && q->edns) {
-		put_opt(&a->w, q, rcode, ede, text);
+		put_opt(&a->w, q, rcode, ede);
 		a->count[3]++;
 	}
 	if (a->w.err) {
@@ -258,7 +275,7 @@ static size_t finish(struct writer *a, const struct query *q, unsigned rcode, in
 		start(a, a->w.base, room, q->id, answer_flags(q, rcode) | DNS_TC);
 		put_question(a, q->qname_raw, q->qtype, q->qclass);
 		if (q->edns) {
-			put_opt(&a->w, q, rcode, DNS_EDE_NONE, NULL);
+			put_opt(&a->w, q, rcode, &no_ede);
 			a->count[3]++;
 		}
 	}
@@ -322,9 +339,11 @@ int answer_body(struct answer_body *out, uint8_t *buf, size_t room, uint16_t *tt
 	*out = (struct answer_body){
 		.wire = buf,
 		.ttl_at = ttl_at,
+		.text = reply->ede_text,
 		.len = (uint16_t)wire_written(&a.w),
 		.ttl_n = (uint16_t)(a.ttl_n < 0 ? 0 : a.ttl_n),
 		.ede = reply->ede,
+		.text_len = text_len(reply->ede_text),
 		.countable = a.ttl_n >= 0,
 		.secure = reply->security == SECURITY_SECURE,
 	};
@@ -337,21 +356,23 @@ static size_t truncated(uint8_t *out, size_t room, const struct query *q, unsign
 	struct writer a;
 	start(&a, out, room, q->id, answer_flags(q, rcode) | DNS_TC);
 	put_question(&a, q->qname_raw, q->qtype, q->qclass);
-	return finish(&a, q, rcode, DNS_EDE_NONE, NULL);
+	return finish(&a, q, rcode, &no_ede);
 }
 
 size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
-		     const struct answer_body *body, uint32_t age_s, const char *ede_text)
+		     const struct answer_body *body, uint32_t age_s)
 {
 	unsigned rcode = wire_get16(body->wire + 2) & DNS_RCODE_MASK;
-	if (body->len + opt_len(q, body->ede, ede_text) > room)
+	const unsigned tc = wire_get16(body->wire + 2) & DNS_TC;
+	const struct ede ede = ede_of(body);
+	if (body->len + opt_len(q, &ede) > room)
 		return truncated(out, room, q, rcode);
 	memcpy(out, body->wire, body->len);
 	wire_set16(out, q->id);
 	/* Who says CD checks on its own: nothing is said of what we found. */
 	bool ad = body->secure && !(q->flags & DNS_CD) &&
 		  (q->dnssec_ok || q->flags & DNS_AD);
-	wire_set16(out + 2, answer_flags(q, rcode) | (ad ? DNS_AD : 0));
+	wire_set16(out + 2, answer_flags(q, rcode) | tc | (ad ? DNS_AD : 0));
 	memcpy(out + DNS_HEADER_LEN, q->qname_raw, q->qname_len);
 	for (int i = 0; i < body->ttl_n; i++) {
 		uint8_t *p = out + body->ttl_at[i];
@@ -361,7 +382,7 @@ size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
 	if (!q->edns)
 		return body->len;
 	struct wire_writer w = wire_writer(out + body->len, room - body->len);
-	put_opt(&w, q, rcode, body->ede, ede_text);
+	put_opt(&w, q, rcode, &ede);
 	wire_set16(out + COUNTS_AT + 6, 1);
 	return body->len + wire_written(&w);
 }
@@ -369,11 +390,12 @@ size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
 size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned rcode,
 		    int ede, const char *text)
 {
+	const struct ede told = {ede, text_len(text), text};
 	struct writer a;
 	start(&a, out, room, q->id, answer_flags(q, rcode));
 	if (q->qname_len)
 		put_question(&a, q->qname_raw, q->qtype, q->qclass);
-	return finish(&a, q, rcode, ede, text);
+	return finish(&a, q, rcode, &told);
 }
 
 /* RPZ draft 3.6: the RRset of the type that was asked for, all of them for ANY. */
@@ -394,7 +416,7 @@ static void put_action(struct writer *a, const struct query *q,
 		       const struct answer_policy *how)
 {
 	const struct reply *chain = how->chain;
-	const uint8_t *owner = chain && chain->target ? chain->target : q->qname_raw;
+	const uint8_t *owner = chain && chain->target ? chain->target : q->qname;
 	const struct addr *v4 = &how->conf->sinkhole.ipv4,
 			  *v6 = &how->conf->sinkhole.ipv6;
 	uint32_t ttl = how->conf->sinkhole.ttl_s;
@@ -424,21 +446,33 @@ static void put_action(struct writer *a, const struct query *q,
 	}
 }
 
-size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
-		      const struct answer_policy *how)
+void answer_verdict(struct answer_body *out, uint8_t *buf, size_t room,
+		    const struct query *q, const struct answer_policy *how)
 {
 	struct writer a;
-	unsigned rcode = how->action == RULE_NXDOMAIN		   ? DNS_NXDOMAIN
+	unsigned flags = how->action == RULE_NXDOMAIN		   ? DNS_NXDOMAIN
 			 : how->action == RULE_REFUSE		   ? DNS_REFUSED
+			 : how->action == RULE_TCP_ONLY		   ? DNS_TC
 			 : how->action == RULE_CNAME && how->chain ? how->chain->rcode
 								   : DNS_NOERROR;
-	start(&a, out, room, q->id, answer_flags(q, rcode));
-	put_question(&a, q->qname_raw, q->qtype, q->qclass);
-	if (how->action == RULE_TCP_ONLY)
-		wire_set16(out + 2, answer_flags(q, rcode) | DNS_TC);
-	else
+	start(&a, buf, room, 0, DNS_QR | DNS_RA | flags);
+	put_question(&a, q->qname, q->qtype, q->qclass);
+	if (how->action != RULE_TCP_ONLY)
 		put_action(&a, q, how);
-	return finish(&a, q, rcode, how->ede, how->text);
+	if (a.w.err) {
+		start(&a, buf, room, 0, DNS_QR | DNS_RA | DNS_TC | flags);
+		put_question(&a, q->qname, q->qtype, q->qclass);
+	}
+	put_counts(&a);
+	*out = (struct answer_body){
+		.wire = buf,
+		.text = how->text,
+		.len = (uint16_t)wire_written(&a.w),
+		.ede = how->ede,
+		.text_len = text_len(how->text),
+		.countable =
+			true, /* there is nothing to count down: made anew each time */
+	};
 }
 
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,
@@ -453,5 +487,5 @@ size_t answer_local(uint8_t *out, size_t room, const struct query *q,
 			   local->rdata_len);
 	else
 		put_soa(&a, local->zone, 1, LOCAL_TTL_S);
-	return finish(&a, q, rcode, DNS_EDE_NONE, NULL);
+	return finish(&a, q, rcode, &no_ede);
 }

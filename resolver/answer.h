@@ -1,6 +1,6 @@
 /* answer.h: answers to clients, written as wire bytes.
- * Shape    either at once into the send buffer (errors, policy), or as a body that serves
- *          every client with the same question and is finished for each
+ * Shape    either at once into the send buffer (errors, local zones), or as a body that
+ *          serves every client with the same question and is finished for each
  * Units    TTL and age in s
  * Memory   the caller's buffers; no allocation
  * Threads  any; pure functions
@@ -39,12 +39,21 @@ static inline struct answer_form answer_form(const struct query *q, bool udp)
 	return (struct answer_form){q->dnssec_ok, udp && q->qtype == DNS_ANY};
 }
 
+/* What a listed question matched by its name. */
+struct answer_listed {
+	struct rule rule;
+	enum rule_action action;
+};
+
 /* A whole answer without OPT, ID and the client's flags. */
 struct answer_body {
 	const uint8_t *wire;
-	const uint16_t *ttl_at; /* where the TTLs stand */
+	const uint16_t *ttl_at;		    /* where the TTLs stand */
+	const struct answer_listed *listed; /* the truth: NULL */
+	const char *text;		    /* EXTRA-TEXT; no NUL at its end */
 	uint16_t len, ttl_n;
-	int16_t ede;	/* enum dns_ede, without text: what can be cached */
+	int16_t ede; /* enum dns_ede */
+	uint8_t text_len;
 	bool countable; /* ttl_at has them all: the body may be kept and grow older */
 	bool secure;	/* AD for who wants to know, RFC 6840 5.8 */
 };
@@ -70,16 +79,16 @@ MUST_CHECK int answer_body(struct answer_body *out, uint8_t *buf, size_t room,
 /* Copies a body into out as the answer to q, TTLs lowered by age_s. room: q->room over
  * UDP, DNS_MESSAGE_MAX over TCP. Returns the length. */
 size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
-		     const struct answer_body *body, uint32_t age_s,
-		     const char *ede_text);
+		     const struct answer_body *body, uint32_t age_s);
 
 /* Header, question when it could be read, OPT. Returns the length. */
 size_t answer_error(uint8_t *out, size_t room, const struct query *q, unsigned rcode,
 		    int ede, const char *text);
 
-/* The sinkhole answer. Returns the length. */
-size_t answer_verdict(uint8_t *out, size_t room, const struct query *q,
-		      const struct answer_policy *how);
+/* Writes the sinkhole answer into buf: an empty one with TC when it is longer. Its text
+ * is how's. */
+void answer_verdict(struct answer_body *out, uint8_t *buf, size_t room,
+		    const struct query *q, const struct answer_policy *how);
 
 /* A local zone's answer: the record, or the zone's SOA (RFC 6303 3). */
 size_t answer_local(uint8_t *out, size_t room, const struct query *q,

@@ -1,6 +1,6 @@
-/* answer_cache.c: a log and a set-associative index.
+/* answer_cache.c: two logs, each with a set-associative index.
  *
- * The log is a ring of bytes. pos counts bytes ever written and only grows; an entry at
+ * A log is a ring of bytes. pos counts bytes ever written and only grows; an entry at
  * pos stands at pos % size and lives while head - pos <= size. No entry crosses the
  * ring's end: what is left there is skipped. The index has sets of SET_WAYS slots, one
  * cache line each; a slot whose entry has been overwritten is free. So nothing is ever
@@ -16,7 +16,8 @@ enum {
 	ALIGN = 8,
 	BYTES_PER_SLOT = 128, /* of log: about half of a small answer's entry */
 	CACHE_LINE = 64,
-	DUE_PART = 10, /* of its life; as Unbound's prefetch */
+	DUE_PART = 10,	  /* of its life; as Unbound's prefetch */
+	LISTED_SHARE = 4, /* infected clients ask for the same names again and again */
 	LOG_MIN = 16 * ANSWER_CACHE_ENTRY_MAX,
 };
 
@@ -29,36 +30,54 @@ struct slot {
 struct entry {
 	struct answer_memory memory;
 	uint32_t stored, expires;
-	uint16_t qtype, len, ttl_n, name_len, variant;
+	uint16_t qtype, len, ttl_n, variant;
 	int16_t ede;
-	bool told_due, secure;
-	uint8_t pad[2];
-	/* then: uint16_t ttl_at[ttl_n]; the wire, whose question holds the name */
+	uint8_t name_len, text_len;
+	bool told_due, secure, listed;
+	uint8_t pad[5];
+	/* then: struct answer_listed if listed; uint16_t ttl_at[ttl_n]; the wire, whose
+	 * question holds the name; the text */
 };
 
-struct answer_cache {
+struct part {
 	struct slot *slot;
 	uint8_t *log;
 	uint64_t head, size;
 	size_t sets; /* a power of two */
+};
+
+struct answer_cache {
+	struct part clean, listed;
 	struct hash_key key;
 };
 
-int answer_cache_open(struct answer_cache **out, size_t bytes)
+static int part_open(struct part *p, size_t bytes)
 {
-	struct answer_cache *c = calloc(1, sizeof *c);
 	size_t sets = 1, log = 0;
-	if (!c)
-		return ERR_NOMEM;
 	while (sets * 2 * SET_WAYS * (sizeof(struct slot) + BYTES_PER_SLOT) <= bytes)
 		sets *= 2;
 	if (bytes > sets * SET_WAYS * sizeof(struct slot))
 		log = (bytes - sets * SET_WAYS * sizeof(struct slot)) / ALIGN * ALIGN;
-	c->sets = sets;
-	c->size = log > LOG_MIN ? log : LOG_MIN;
-	c->log = malloc(c->size);
-	c->slot = aligned_alloc(CACHE_LINE, sets * SET_WAYS * sizeof(struct slot));
-	if (!c->log || !c->slot ||
+	p->sets = sets;
+	p->size = log > LOG_MIN ? log : LOG_MIN;
+	p->log = malloc(p->size);
+	p->slot = aligned_alloc(CACHE_LINE, sets * SET_WAYS * sizeof(struct slot));
+	return p->log && p->slot ? ERR_OK : ERR_NOMEM;
+}
+
+static void part_flush(struct part *p)
+{
+	memset(p->slot, 0, p->sets * SET_WAYS * sizeof *p->slot);
+	p->head = 0;
+}
+
+int answer_cache_open(struct answer_cache **out, size_t bytes)
+{
+	struct answer_cache *c = calloc(1, sizeof *c);
+	if (!c)
+		return ERR_NOMEM;
+	if (part_open(&c->listed, bytes / LISTED_SHARE) ||
+	    part_open(&c->clean, bytes - bytes / LISTED_SHARE) ||
 	    getrandom(&c->key, sizeof c->key, 0) != sizeof c->key) {
 		answer_cache_close(c);
 		return ERR_NOMEM;
@@ -72,46 +91,48 @@ void answer_cache_close(struct answer_cache *c)
 {
 	if (!c)
 		return;
-	free(c->log);
-	free(c->slot);
+	free(c->clean.log);
+	free(c->clean.slot);
+	free(c->listed.log);
+	free(c->listed.slot);
 	free(c);
 }
 
 void answer_cache_flush(struct answer_cache *c)
 {
-	memset(c->slot, 0, c->sets * SET_WAYS * sizeof *c->slot);
-	c->head = 0;
+	part_flush(&c->clean);
+	part_flush(&c->listed);
 }
 
 /* Of the answers to one question: whose policy, and in which form. */
-static uint16_t variant_of(uint8_t class, struct answer_form form)
+static uint16_t variant_of(const struct answer_key *k)
 {
-	return (uint16_t)(class << 2 | form.one << 1 | form.dnssec);
+	return (uint16_t)(k->class << 2 | k->form.one << 1 | k->form.dnssec);
 }
 
-static uint64_t hash(const struct answer_cache *c, const uint8_t *qname, size_t len,
-		     unsigned qtype, unsigned variant)
+static uint64_t hash(const struct answer_cache *c, const struct answer_key *k)
 {
-	uint64_t h = hash_bytes(&c->key, qname, len);
-	return h ^ (qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)variant << 48);
+	uint64_t h = hash_bytes(&c->key, k->qname, k->qname_len);
+	return h ^ (k->qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)variant_of(k) << 48);
 }
 
-static struct slot *set_of(const struct answer_cache *c, uint64_t h)
+static struct slot *set_of(const struct part *p, uint64_t h)
 {
-	return c->slot + (h & (c->sets - 1)) * SET_WAYS;
+	return p->slot + (h & (p->sets - 1)) * SET_WAYS;
 }
 
 /* The entry of a slot, or NULL when it has been overwritten. */
-static struct entry *live(const struct answer_cache *c, const struct slot *s)
+static struct entry *live(const struct part *p, const struct slot *s)
 {
-	if (!s->pos || c->head - (s->pos - 1) > c->size)
+	if (!s->pos || p->head - (s->pos - 1) > p->size)
 		return NULL;
-	return (struct entry *)(void *)(c->log + (s->pos - 1) % c->size);
+	return (struct entry *)(void *)(p->log + (s->pos - 1) % p->size);
 }
 
 static const uint16_t *ttls(const struct entry *e)
 {
-	return (const uint16_t *)(const void *)(e + 1);
+	const struct answer_listed *listed = (const void *)(e + 1);
+	return (const uint16_t *)(const void *)(listed + e->listed);
 }
 
 static const uint8_t *wire(const struct entry *e)
@@ -119,11 +140,34 @@ static const uint8_t *wire(const struct entry *e)
 	return (const uint8_t *)(ttls(e) + e->ttl_n);
 }
 
-static bool matches(const struct entry *e, const uint8_t *qname, size_t len,
-		    unsigned qtype, unsigned variant)
+static bool matches(const struct entry *e, const struct answer_key *k, unsigned variant)
 {
-	return e->qtype == qtype && e->variant == variant && e->name_len == len &&
-	       memcmp(wire(e) + DNS_HEADER_LEN, qname, len) == 0;
+	return e->qtype == k->qtype && e->variant == variant &&
+	       e->name_len == k->qname_len &&
+	       memcmp(wire(e) + DNS_HEADER_LEN, k->qname, k->qname_len) == 0;
+}
+
+/* The entry of key, however old. */
+static struct entry *find(const struct part *p, uint64_t h, const struct answer_key *k,
+			  unsigned variant)
+{
+	const struct slot *s = set_of(p, h);
+	for (int i = 0; i < SET_WAYS; i++) {
+		struct entry *e = s[i].tag == h >> 32 ? live(p, &s[i]) : NULL;
+		if (e && matches(e, k, variant))
+			return e;
+	}
+	return NULL;
+}
+
+/* A clock set back makes stored > now: not to be trusted either. */
+static bool holds(const struct entry *e, const struct policy *p,
+		  const struct blocklist_stamp *stamp)
+{
+	return p->now_s < e->expires && p->now_s >= e->stored &&
+	       e->memory.stamp.epoch == stamp->epoch &&
+	       e->memory.stamp.generation == stamp->generation &&
+	       (!e->memory.change || p->now_s < e->memory.change);
 }
 
 static struct answer_age age_of(struct entry *e, uint32_t now_s)
@@ -135,52 +179,52 @@ static struct answer_age age_of(struct entry *e, uint32_t now_s)
 }
 
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
-		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
-		      uint16_t qtype, uint8_t class, struct answer_form form,
+		      struct answer_age *age, const struct answer_key *key,
 		      const struct policy *p)
 {
-	uint16_t variant = variant_of(class, form);
-	uint64_t h = hash(c, qname, qname_len, qtype, variant);
-	struct slot *s = set_of(c, h);
-	const struct blocklist_stamp stamp = policy_stamp(p, class);
-	for (int i = 0; i < SET_WAYS; i++) {
-		struct entry *e = live(c, &s[i]);
-		if (!e || s[i].tag != h >> 32 ||
-		    !matches(e, qname, qname_len, qtype, variant))
-			continue;
-		/* A clock set back makes stored > now: not to be trusted either. */
-		if (p->now_s >= e->expires || p->now_s < e->stored ||
-		    e->memory.stamp.epoch != stamp.epoch ||
-		    e->memory.stamp.generation != stamp.generation ||
-		    (e->memory.change && p->now_s >= e->memory.change))
-			return false;
-		*age = age_of(e, p->now_s);
-		*out = (struct answer_body){wire(e), ttls(e), e->len,	e->ttl_n,
-					    e->ede,  true,    e->secure};
-		return true;
-	}
-	return false;
+	const struct blocklist_stamp stamp = policy_stamp(p, key->class);
+	unsigned variant = variant_of(key);
+	uint64_t h = hash(c, key);
+	struct entry *e = find(&c->clean, h, key, variant);
+	if (!e || !holds(e, p, &stamp))
+		e = find(&c->listed, h, key, variant);
+	if (!e || !holds(e, p, &stamp))
+		return false;
+	*age = age_of(e, p->now_s);
+	*out = (struct answer_body){
+		.wire = wire(e),
+		.ttl_at = ttls(e),
+		.listed = e->listed ? (const void *)(e + 1) : NULL,
+		.text = (const char *)wire(e) + e->len,
+		.len = e->len,
+		.ttl_n = e->ttl_n,
+		.ede = e->ede,
+		.text_len = e->text_len,
+		.countable = true,
+		.secure = e->secure,
+	};
+	return true;
 }
 
 /* Room for n bytes in one piece; what lived there is gone. */
-static struct entry *append(struct answer_cache *c, size_t n, uint64_t *pos)
+static struct entry *append(struct part *p, size_t n, uint64_t *pos)
 {
-	uint64_t left = c->size - c->head % c->size;
+	uint64_t left = p->size - p->head % p->size;
 	if (n > left)
-		c->head += left;
-	*pos = c->head;
-	c->head += (n + ALIGN - 1) / ALIGN * ALIGN;
-	return (struct entry *)(void *)(c->log + *pos % c->size);
+		p->head += left;
+	*pos = p->head;
+	p->head += (n + ALIGN - 1) / ALIGN * ALIGN;
+	return (struct entry *)(void *)(p->log + *pos % p->size);
 }
 
 /* The slot for a new entry: its own old one, a free one, or the oldest. */
-static struct slot *choose(const struct answer_cache *c, uint64_t h, const uint8_t *qname,
-			   size_t len, unsigned qtype, unsigned variant)
+static struct slot *choose(const struct part *p, uint64_t h, const struct answer_key *k,
+			   unsigned variant)
 {
-	struct slot *s = set_of(c, h), *best = s;
+	struct slot *s = set_of(p, h), *best = s;
 	for (int i = 0; i < SET_WAYS; i++) {
-		const struct entry *e = live(c, &s[i]);
-		if (e && s[i].tag == h >> 32 && matches(e, qname, len, qtype, variant))
+		const struct entry *e = s[i].tag == h >> 32 ? live(p, &s[i]) : NULL;
+		if (e && matches(e, k, variant))
 			return &s[i];
 		if (s[i].pos < best->pos)
 			best = &s[i];
@@ -188,32 +232,45 @@ static struct slot *choose(const struct answer_cache *c, uint64_t h, const uint8
 	return best;
 }
 
+static uint8_t *put_bytes(uint8_t *p, const void *data, size_t n)
+{
+	if (n)
+		memcpy(p, data, n);
+	return p + n;
+}
+
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
-		      const uint8_t *qname, uint16_t qtype, uint8_t class,
-		      struct answer_form form, const struct answer_memory *memory,
+		      const struct answer_key *key, const struct answer_memory *memory,
 		      uint32_t ttl_s, uint32_t now_s)
 {
-	uint16_t variant = variant_of(class, form);
-	size_t name = name_len(qname), ttl_len = body->ttl_n * sizeof *body->ttl_at;
-	size_t n = sizeof(struct entry) + ttl_len + body->len;
-	uint64_t pos, h = hash(c, qname, name, qtype, variant);
+	struct part *p = body->listed ? &c->listed : &c->clean;
+	size_t listed_len = body->listed ? sizeof *body->listed : 0;
+	size_t ttl_len = body->ttl_n * sizeof *body->ttl_at;
+	size_t n =
+		sizeof(struct entry) + listed_len + ttl_len + body->len + body->text_len;
+	unsigned variant = variant_of(key);
+	uint64_t pos, h = hash(c, key);
 	if (!body->countable || n > ANSWER_CACHE_ENTRY_MAX || ttl_s == 0)
 		return;
-	struct slot *s = choose(c, h, qname, name, qtype, variant);
-	struct entry *e = append(c, n, &pos);
+	struct slot *s = choose(p, h, key, variant);
+	struct entry *e = append(p, n, &pos);
 	*e = (struct entry){
 		.memory = *memory,
 		.stored = now_s,
 		.expires = now_s + ttl_s,
-		.qtype = qtype,
-		.variant = variant,
+		.qtype = key->qtype,
+		.variant = (uint16_t)variant,
 		.len = body->len,
 		.ttl_n = body->ttl_n,
-		.name_len = (uint16_t)name,
+		.name_len = key->qname_len,
+		.text_len = body->text_len,
 		.ede = body->ede,
 		.secure = body->secure,
+		.listed = body->listed,
 	};
-	memcpy(e + 1, body->ttl_at, ttl_len);
-	memcpy((uint8_t *)(e + 1) + ttl_len, body->wire, body->len);
+	uint8_t *at = put_bytes((uint8_t *)(e + 1), body->listed, listed_len);
+	at = put_bytes(at, body->ttl_at, ttl_len);
+	at = put_bytes(at, body->wire, body->len);
+	put_bytes(at, body->text, body->text_len);
 	*s = (struct slot){.pos = pos + 1, .tag = (uint32_t)(h >> 32)};
 }

@@ -1,9 +1,15 @@
 /* answer_cache.h: finished answers of one worker, ready to be copied.
- * Shape    key: question and policy class; value: an answer body with the verdict's
- * memory Units    wall-clock seconds Memory   one block taken at open: a log that
- * overwrites its oldest entries, and an index into it; an entry handed out lives until
- * the next put Threads  one worker Errors   a miss is false; what is too large is not
- * stored Source   DESIGN.md "Verdict memory" */
+ * Shape    key: question and policy class; value: an answer body with its verdict's
+ *          memory, of clean names and of listed ones
+ * Units    wall-clock seconds
+ * Memory   one block taken at open: for either kind a log that overwrites its oldest
+ *          entries, and an index into it; an entry handed out lives until the next put
+ * Threads  one worker
+ * Errors   a miss is false; what is too large is not stored
+ * Source   DESIGN.md "Verdict memory"
+ *
+ * A flood of names below a listed one costs listed answers their room, never clean
+ * ones. */
 #ifndef SINKHOLED_ANSWER_CACHE_H
 #define SINKHOLED_ANSWER_CACHE_H
 
@@ -12,7 +18,14 @@
 
 enum { ANSWER_CACHE_ENTRY_MAX = 4096 }; /* larger answers are rare and made anew */
 
-/* Under what policy an answer was found clean: same and not yet due, no look-up. */
+struct answer_key {
+	const uint8_t *qname; /* lower case */
+	uint16_t qtype;
+	uint8_t qname_len, class;
+	struct answer_form form;
+};
+
+/* Under what policy an answer was made: same and not yet due, no look-up. */
 struct answer_memory {
 	struct blocklist_stamp stamp;
 	uint32_t change; /* when time alone may change the verdict, 0 = never */
@@ -28,17 +41,15 @@ struct answer_cache;
 MUST_CHECK int answer_cache_open(struct answer_cache **out, size_t bytes);
 void answer_cache_close(struct answer_cache *c);
 
-/* The answer to (qname, qtype, class) in that form, unexpired and with its verdict still
- * holding under p; age->age_s is what to lower TTLs by. */
+/* The answer to key, unexpired and with its verdict still holding under p; age->age_s is
+ * what to lower TTLs by. */
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
-		      struct answer_age *age, const uint8_t *qname, size_t qname_len,
-		      uint16_t qtype, uint8_t class, struct answer_form form,
+		      struct answer_age *age, const struct answer_key *key,
 		      const struct policy *p);
 
 /* Stores a body for ttl_s seconds. */
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
-		      const uint8_t *qname, uint16_t qtype, uint8_t class,
-		      struct answer_form form, const struct answer_memory *memory,
+		      const struct answer_key *key, const struct answer_memory *memory,
 		      uint32_t ttl_s, uint32_t now_s);
 
 /* Forgets everything. */

@@ -12,16 +12,17 @@
 struct cause {
 	const struct blocklist_list *list; /* NULL = it has gone */
 	const char *family, *category;
-	const struct blocklist_data *data; /* NULL = none; within entry */
+	const struct blocklist_data *data; /* NULL = not read; within entry */
 	struct blocklist_entry entry;	   /* only read when there is no shorter way */
 };
 
+/* What a hit says. */
 void cause_find(struct cause *out, const struct policy *p, const struct verdict *v);
 
-/* Fills .generation, .ede, .text and .data: the list's public words or its name, and the
- * entry to ask about (P8). */
+/* What an answer says. Fills .generation, .ede, .text and .data: the list's public words
+ * or its name, and the entry to ask about (P8). */
 void cause_tell(struct answer_policy *out, char text[ANSWER_EDE_TEXT_MAX],
-		const struct cause *why, const struct policy *p);
+		struct cause *why, const struct policy *p);
 
 /* A rule at or below a local zone's apex is an operator's wish to override it. */
 static inline bool cause_overrides(const struct verdict *v,

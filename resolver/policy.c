@@ -159,6 +159,15 @@ static void fill(struct verdict *v, const struct candidate *c)
 		v->prefix = prefix_of(&s->addr, c->rule.labels);
 }
 
+void policy_remembered(struct verdict *out, const struct rule *rule,
+		       enum rule_action action, const uint8_t *name)
+{
+	const struct candidate c = {
+		.rule = *rule, .action = action, .subject = {RULE_ON_QNAME, name}};
+	fill(out, &c);
+	out->change = 0;
+}
+
 /* Exact records are left out for our own questions. */
 static void enter(struct contest *k, const struct subject *s, const struct rule *rule,
 		  int n)

@@ -61,6 +61,11 @@ MUST_CHECK int policy_server(struct verdict *out, struct verdict *monitor,
 			     const struct policy *p, const struct policy_subject *s,
 			     const uint8_t *server, const struct addr *addr);
 
+/* The verdict of an action that was remembered with the rule on name, which a question
+ * asks for. */
+void policy_remembered(struct verdict *out, const struct rule *rule,
+		       enum rule_action action, const uint8_t *name);
+
 /* The verdict about the addresses in an answer: of A and AAAA, hints of SVCB and HTTPS.
  */
 MUST_CHECK int policy_answer(struct verdict *out, struct verdict *monitor,

@@ -19,6 +19,13 @@ static struct answer_form form_for(const struct asker *from, const struct query 
 	return answer_form(q, from->transport == HIT_UDP);
 }
 
+static struct answer_key key_for(const struct call *c, uint8_t class)
+{
+	const struct query *q = c->q;
+	return (struct answer_key){q->qname, q->qtype, q->qname_len, class,
+				   form_for(c->from, q)};
+}
+
 static size_t room_for(const struct asker *from, const struct query *q)
 {
 	return from->transport == HIT_UDP ? q->room : DNS_MESSAGE_MAX;
@@ -107,10 +114,23 @@ static bool put_hit(const struct call *c, const struct verdict *v,
 	return true;
 }
 
+/* Until its stamp is another, or its time comes. */
+static void remember_listed(const struct call *c, const struct verdict *v,
+			    struct answer_body *body, const struct answer_key *key)
+{
+	const struct answer_listed listed = {v->rule, v->action};
+	const struct policy *p = &c->s->policy;
+	const struct answer_memory memory = {policy_stamp(p, key->class), v->change};
+	body->listed = &listed;
+	answer_cache_put(c->s->answers, body, key, &memory, DNS_TTL_MAX, p->now_s);
+}
+
+/* key: whom the same answer may be told again; NULL = nobody. */
 static enum serve_result act(struct call *c, const struct verdict *v,
-			     const struct reply *chain)
+			     const struct reply *chain, const struct answer_key *key)
 {
 	char text[ANSWER_EDE_TEXT_MAX];
+	struct answer_body body;
 	struct cause why;
 	enum rule_action action = action_of(c, v);
 	cause_find(&why, &c->s->policy, v);
@@ -121,7 +141,21 @@ static enum serve_result act(struct call *c, const struct verdict *v,
 	struct answer_policy how = {
 		.verdict = v, .action = action, .conf = c->s->conf, .chain = chain};
 	cause_tell(&how, text, &why, &c->s->policy);
-	return answered(c, answer_verdict(c->out, c->room, c->q, &how));
+	answer_verdict(&body, c->s->body, sizeof c->s->body, c->q, &how);
+	if (key)
+		remember_listed(c, v, &body, key);
+	return answered(c, answer_finish(c->out, c->room, c->q, &body, 0));
+}
+
+static enum serve_result act_again(struct call *c, const struct answer_body *body)
+{
+	struct verdict v;
+	struct cause why;
+	policy_remembered(&v, &body->listed->rule, body->listed->action, c->q->qname);
+	cause_find(&why, &c->s->policy, &v);
+	if (!put_hit(c, &v, v.action, &why))
+		return SERVE_NONE;
+	return answered(c, answer_finish(c->out, c->room, c->q, body, 0));
 }
 
 /* A monitor rule never hides anything: without room in the log the question goes on. */
@@ -159,7 +193,7 @@ static enum serve_result from_cache(struct call *c, const struct answer_body *bo
 				    const struct answer_age *age, uint8_t class)
 {
 	stats_count(c->s->stats, STATS_CACHED);
-	size_t len = answer_finish(c->out, c->room, c->q, body, age->age_s, NULL);
+	size_t len = answer_finish(c->out, c->room, c->q, body, age->age_s);
 	/* A name that is asked for shortly before it expires will be again. Only now:
 	 * what that brings at once may take the body's place. */
 	if (age->due && (c->q->flags & DNS_RD) && c->s->conf->cache.prefetch)
@@ -188,16 +222,15 @@ static enum serve_result from_task(struct call *c, const struct policy_subject *
 	return s->current_result;
 }
 
-/* What is known and was judged to pass for all of the class. */
-static bool known(struct call *c, uint8_t class, enum serve_result *result)
+/* What is known, and was judged for all of the class. */
+static bool known(struct call *c, const struct answer_key *key, enum serve_result *result)
 {
-	const struct query *q = c->q;
 	struct answer_body body;
 	struct answer_age age;
-	if (!answer_cache_get(c->s->answers, &body, &age, q->qname, q->qname_len,
-			      q->qtype, class, form_for(c->from, q), &c->s->policy))
+	if (!answer_cache_get(c->s->answers, &body, &age, key, &c->s->policy))
 		return false;
-	*result = from_cache(c, &body, &age, class);
+	*result = body.listed ? act_again(c, &body)
+			      : from_cache(c, &body, &age, key->class);
 	return true;
 }
 
@@ -207,6 +240,14 @@ static bool answers_at_once(const struct call *c, const struct verdict *v)
 {
 	bool truth = v->action == RULE_TCP_ONLY && c->from->transport != HIT_UDP;
 	return v->kind == VERDICT_ACT && !truth && v->action != RULE_CNAME;
+}
+
+/* Whether the next one who asks would be told just the same, whoever and however it is.
+ */
+static bool is_lasting(const struct verdict *v, const struct verdict *monitor)
+{
+	return v->trigger == RULE_ON_QNAME && v->action != RULE_TCP_ONLY &&
+	       monitor->kind == VERDICT_PASS;
 }
 
 /* Local zones first, then policy, then what is known, then a look-up. */
@@ -219,25 +260,29 @@ static enum serve_result decide(struct call *c, uint8_t class)
 	struct verdict v, monitor = {0};
 	struct local_answer local;
 	enum local_kind kind = iter_local(&local, s->conf, q->qname, q->qtype);
-	/* The entry remembers that it passed: no look-up while that holds, but for rules
+	const struct answer_key key = key_for(c, class);
+	/* The entry remembers its verdict: no look-up while that holds, but for rules
 	 * about clients. */
 	bool by_client = blocklist_has_client_rules(s->policy.view);
 	if (by_client)
 		subject.client = c->from->client, subject.client.port = 0;
-	else if (kind == LOCAL_NONE && known(c, class, &result))
+	else if (kind == LOCAL_NONE && known(c, &key, &result))
 		return result;
 	if (policy_name(&v, &monitor, &s->policy, &subject, q->qname))
 		return store_failed(c);
 	if (kind != LOCAL_NONE && !cause_overrides(&v, &local))
 		return from_local(c, kind, &local);
 	note_monitor(c, &monitor);
-	if (answers_at_once(c, &v))
-		return act(c, &v, NULL);
+	if (answers_at_once(c, &v)) {
+		bool lasting = kind == LOCAL_NONE && !by_client;
+		return act(c, &v, NULL,
+			   lasting && is_lasting(&v, &monitor) ? &key : NULL);
+	}
 	policy_settle(&subject, &v);
 	if (v.kind == VERDICT_ACT && v.action == RULE_CNAME)
 		return from_task(c, &subject);
 	subject.passthru |= v.kind == VERDICT_ACT;
-	if (by_client && !subject.passthru && known(c, class, &result))
+	if (by_client && !subject.passthru && known(c, &key, &result))
 		return result;
 	return from_task(c, &subject);
 }
@@ -305,9 +350,11 @@ static void remember(struct serve *s, const struct question *q, const struct rep
 {
 	const struct answer_memory memory = {policy_stamp(&s->policy, q->subject.class),
 					     reply->change};
+	const struct answer_key key = {q->qname, q->qtype, (uint8_t)name_len(q->qname),
+				       q->subject.class, form};
 	if (reply->cacheable && !q->subject.passthru)
-		answer_cache_put(s->answers, body, q->qname, q->qtype, q->subject.class,
-				 form, &memory, reply_ttl(reply), s->policy.now_s);
+		answer_cache_put(s->answers, body, &key, &memory, reply_ttl(reply),
+				 s->policy.now_s);
 }
 
 /* What is told to everybody who is to have one question's answer in one form. */
@@ -360,11 +407,10 @@ static enum serve_result finish_call(struct call *c, const struct finished *f)
 	if (reply_is_hidden(reply, c->q->flags))
 		return say_error(c, DNS_SERVFAIL, reply->ede, reply->ede_text);
 	if (reply->verdict.kind == VERDICT_ACT)
-		return act(c, &reply->verdict, reply);
+		return act(c, &reply->verdict, reply, NULL);
 	if (reply->expired)
 		stats_count(c->s->stats, STATS_STALE);
-	return answered(
-		c, answer_finish(c->out, c->room, c->q, f->body, 0, reply->ede_text));
+	return answered(c, answer_finish(c->out, c->room, c->q, f->body, 0));
 }
 
 /* A late answer over UDP may be part of an attack (DNSBomb) and helps nobody. */

@@ -99,6 +99,7 @@ static void say_verdict(struct trace *t, const struct verdict *v,
 			const struct reply *chain)
 {
 	char text[ANSWER_EDE_TEXT_MAX];
+	struct answer_body body;
 	struct cause why;
 	struct answer_policy how = {.verdict = v,
 				    .action = v->action,
@@ -110,7 +111,8 @@ static void say_verdict(struct trace *t, const struct verdict *v,
 	}
 	cause_find(&why, &t->policy, v);
 	cause_tell(&how, text, &why, &t->policy);
-	answered(t, answer_verdict(t->message, sizeof t->message, &t->query, &how));
+	answer_verdict(&body, t->body, sizeof t->body, &t->query, &how);
+	answered(t, answer_finish(t->message, sizeof t->message, &t->query, &body, 0));
 }
 
 static void on_done(void *arg, const struct question *q, const struct waiter *list,
@@ -129,7 +131,7 @@ static void on_done(void *arg, const struct question *q, const struct waiter *li
 			  "the answer is longer than a message can be");
 	else
 		answered(t, answer_finish(t->message, sizeof t->message, &t->query, &body,
-					  0, reply->ede_text));
+					  0));
 }
 
 /* ---- the end ---- */

@@ -142,7 +142,7 @@ class Sinkholed(Peer):
     def __init__(self, site, log):
         super().__init__(site, log)
         self.resolver = Resolver(site.build, self.folder, site.lab, workers=1,
-                                 listen=[self.at()], cache={"size": "64M"})
+                                 listen=[self.at()])
         self.import_s = None
 
     def load(self):

@@ -28,6 +28,7 @@ struct bench {
 	struct asker from;
 	uint8_t msg[512], out[DNS_UDP_MAX];
 	size_t msg_len;
+	uint64_t generation;
 	/* what a single stage is given */
 	struct query query;
 	struct verdict verdict;
@@ -167,6 +168,13 @@ static bool whole(struct bench *b)
 	       SERVE_ANSWER;
 }
 
+/* No verdict that is remembered holds. */
+static bool whole_anew(struct bench *b)
+{
+	b->serve.policy.stamp.generation = ++b->generation;
+	return whole(b);
+}
+
 static bool read_query(struct bench *b)
 {
 	return query_read(&b->query, b->msg, b->msg_len) == QUERY_OK;
@@ -184,9 +192,9 @@ static bool get_cached(struct bench *b)
 	struct answer_body body;
 	struct answer_age age;
 	const struct query *q = &b->query;
-	return answer_cache_get(b->serve.answers, &body, &age, q->qname, q->qname_len,
-				q->qtype, POLICY_ALL, answer_form(q, true),
-				&b->serve.policy);
+	const struct answer_key key = {q->qname, q->qtype, q->qname_len, POLICY_ALL,
+				       answer_form(q, true)};
+	return answer_cache_get(b->serve.answers, &body, &age, &key, &b->serve.policy);
 }
 
 static bool write_answer(struct bench *b)
@@ -196,7 +204,9 @@ static bool write_answer(struct bench *b)
 					  .conf = b->conf,
 					  .ede = DNS_EDE_BLOCKED,
 					  .text = "bench, entry 7777"};
-	return answer_verdict(b->out, sizeof b->out, &b->query, &how) > 0;
+	struct answer_body body;
+	answer_verdict(&body, b->serve.body, sizeof b->serve.body, &b->query, &how);
+	return answer_finish(b->out, sizeof b->out, &b->query, &body, 0) > 0;
 }
 
 /* Each a hit of its own: another client. */
@@ -219,7 +229,8 @@ static const struct stage {
 	bool list, remembered;
 } stages[] = {
 	{"listed", LISTED, whole, true, false},
-	{"deep", DEEP, whole, true, false},
+	{"listed_anew", LISTED, whole_anew, true, false},
+	{"deep_anew", DEEP, whole_anew, true, false},
 	{"cached", CLEAN, whole, true, true},
 	{"cached_no_list", CLEAN, whole, false, true},
 	{"query_read", CLEAN, read_query, true, false},
@@ -304,7 +315,7 @@ static double now_ns(void)
 /* The right kind of answer, so that no number is of something else. */
 static bool counted(const struct bench *b, const struct stage *s, uint64_t asked)
 {
-	return s->run != whole ||
+	return (s->run != whole && s->run != whole_anew) ||
 	       b->stats.n[s->remembered ? STATS_CACHED : STATS_HIT_ADDRESS] == asked;
 }
 

@@ -181,9 +181,9 @@ static void write_answer(const struct reply *r, const struct question *question)
 	if (answer_body(&body, body_bytes, sizeof body_bytes, ttl_at, q.qname, q.qtype, r,
 			answer_form(&q, true)))
 		return;
-	size_t len = answer_finish(out, q.room, &q, &body, 1, r->ede_text);
+	size_t len = answer_finish(out, q.room, &q, &body, 1);
 	must(len <= q.room && guard_message(out, len, GUARD_RECORDS_UDP) == ERR_OK);
-	len = answer_finish(out, sizeof out, &q, &body, 1, r->ede_text);
+	len = answer_finish(out, sizeof out, &q, &body, 1);
 	must(guard_message(out, len, GUARD_RECORDS_TCP) == ERR_OK);
 }
 

@@ -66,6 +66,15 @@ static struct verdict listed(const char *matched)
 	return v;
 }
 
+static size_t verdict_answer(uint8_t *out, size_t room, const struct query *q,
+			     const struct answer_policy *how)
+{
+	static uint8_t wire[DNS_MESSAGE_MAX];
+	struct answer_body body;
+	answer_verdict(&body, wire, sizeof wire, q, how);
+	return answer_finish(out, room, q, &body, 0);
+}
+
 START_TEST(policy_answers_by_action_and_type)
 {
 	static const struct {
@@ -100,7 +109,7 @@ START_TEST(policy_answers_by_action_and_type)
 		struct verdict v = listed("bad.example");
 		struct answer_policy how = {&v, cases[i].action, &conf, SERIAL,
 					    15, "text",		 NULL,	NULL};
-		size_t n = answer_verdict(out, q.room, &q, &how);
+		size_t n = verdict_answer(out, q.room, &q, &how);
 		ck_assert_str_eq(show(out, n), cases[i].want);
 		ck_assert_mem_eq(out + DNS_HEADER_LEN, q.qname_raw, q.qname_len);
 	}
@@ -125,10 +134,10 @@ START_TEST(nsid_is_told)
 	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, q.qname, DNS_A,
 				     &reply, plain),
 			 0);
-	n = answer_finish(out, body.len + DNS_OPT_LEN + 7, &q, &body, 0, NULL);
+	n = answer_finish(out, body.len + DNS_OPT_LEN + 7, &q, &body, 0);
 	ck_assert_str_eq(show(out, n), "8190 | X . 41 0 7");
 	/* One byte less: TC, and NSID in an answer that fits it without the body. */
-	n = answer_finish(out, body.len + DNS_OPT_LEN + 6, &q, &body, 0, NULL);
+	n = answer_finish(out, body.len + DNS_OPT_LEN + 6, &q, &body, 0);
 	ck_assert(wire_get16(out + 2) & DNS_TC);
 }
 END_TEST
@@ -173,7 +182,7 @@ START_TEST(local_data_by_type)
 		struct verdict v = listed("bad.example");
 		struct answer_policy how = {&v, RULE_LOCAL_DATA, &conf, SERIAL,
 					    15, "text",		 NULL,	&d};
-		size_t n = answer_verdict(out, q.room, &q, &how);
+		size_t n = verdict_answer(out, q.room, &q, &how);
 		ck_assert_str_eq(show(out, n), cases[i].want);
 	}
 }
@@ -192,8 +201,8 @@ START_TEST(local_data_too_long_for_udp)
 	for (uint8_t i = 0; i < BLOCKLIST_DATA_MAX / (BLOCKLIST_RR_HEAD + 4); i++)
 		put_rr(&d, DNS_A, 60, (const char[]){1, 2, 3, (char)i}, 4);
 	struct query q = ask(msg, "bad.example", DNS_A, false);
-	ck_assert_str_eq(show(out, answer_verdict(out, q.room, &q, &how)), "8390");
-	size_t n = answer_verdict(out, sizeof out, &q, &how);
+	ck_assert_str_eq(show(out, verdict_answer(out, q.room, &q, &how)), "8390");
+	size_t n = verdict_answer(out, sizeof out, &q, &how);
 	ck_assert_uint_eq(wire_get16(out + 6), 85);
 	ck_assert_int_eq(guard_message(out, n, GUARD_RECORDS_TCP), 0);
 }
@@ -207,7 +216,7 @@ START_TEST(policy_answer_fits_without_edns)
 	struct verdict v = listed("bad.example");
 	struct answer_policy how = {&v, RULE_ADDRESS, &conf, SERIAL,
 				    15, "text",	      NULL,  NULL};
-	size_t n = answer_verdict(out, q.room, &q, &how);
+	size_t n = verdict_answer(out, q.room, &q, &how);
 	ck_assert_str_eq(show(out, n), "8190 | A bad.example 1 30 4");
 }
 END_TEST
@@ -253,14 +262,14 @@ START_TEST(chain_before_a_listed_target)
 	struct verdict v = listed("bad.example");
 	struct answer_policy how = {&v, RULE_ADDRESS, &conf,  SERIAL,
 				    15, "text",	      &chain, NULL};
-	size_t n = answer_verdict(out, q.room, &q, &how);
+	size_t n = verdict_answer(out, q.room, &q, &how);
 	ck_assert_str_eq(show(out, n), "8190 | A www.good.example 5 60 10 | "
 				       "A cdn.bad.example 1 30 4 | X . 41 0 10");
 	struct blocklist_data d = {0};
 	put_rr(&d, DNS_A, 60, "\300\0\2\7", 4);
 	how.action = RULE_LOCAL_DATA;
 	how.data = &d;
-	n = answer_verdict(out, q.room, &q, &how);
+	n = verdict_answer(out, q.room, &q, &how);
 	ck_assert_str_eq(show(out, n), "8190 | A www.good.example 5 60 10 | "
 				       "A cdn.bad.example 1 60 4 | X . 41 0 10");
 }
@@ -280,7 +289,7 @@ START_TEST(body_is_finished_for_each_client)
 		0);
 	ck_assert_uint_eq(body.ttl_n, 40);
 	struct query q = ask(msg, "www.example.com", DNS_A, true);
-	size_t n = answer_finish(out, q.room, &q, &body, 10, NULL);
+	size_t n = answer_finish(out, q.room, &q, &body, 10);
 	ck_assert_str_eq(strncmp(show(out, n), "8190 | A www.example.com 1 290 4 | ", 35)
 				 ? show(out, n)
 				 : "ok",
@@ -288,12 +297,12 @@ START_TEST(body_is_finished_for_each_client)
 	ck_assert_mem_eq(out + DNS_HEADER_LEN, "\3Www", 4);
 	/* 512 bytes are too few for 40 addresses: TC and nothing else, RFC 2181 9 */
 	q = ask(msg, "www.example.com", DNS_A, false);
-	n = answer_finish(out, q.room, &q, &body, 10, NULL);
+	n = answer_finish(out, q.room, &q, &body, 10);
 	ck_assert_str_eq(show(out, n), "8390");
 	ck_assert_uint_le(n, DNS_UDP_PLAIN);
 	/* TTLs never go below zero */
 	q = ask(msg, "www.example.com", DNS_A, true);
-	n = answer_finish(out, q.room, &q, &body, 1000, NULL);
+	n = answer_finish(out, q.room, &q, &body, 1000);
 	ck_assert_ptr_nonnull(strstr(show(out, n), "www.example.com 1 0 4"));
 }
 END_TEST
@@ -321,7 +330,7 @@ START_TEST(secure_is_told_to_who_asks)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct query q = ask(msg, "www.example.com", DNS_A, false);
 		q.flags = (uint16_t)cases[i].flags;
-		size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
+		size_t n = answer_finish(out, q.room, &q, &body, 0);
 		char got[5] = {0};
 		memcpy(got, show(out, n), 4);
 		ck_assert_str_eq(got, cases[i].want);
@@ -359,7 +368,7 @@ START_TEST(any_is_small_over_udp)
 		ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, owner,
 					     DNS_ANY, &r, answer_form(&q, cases[i].udp)),
 				 0);
-		size_t n = answer_finish(out, DNS_UDP_MAX, &q, &body, 0, NULL);
+		size_t n = answer_finish(out, DNS_UDP_MAX, &q, &body, 0);
 		ck_assert_str_eq(show(out, n), cases[i].want);
 	}
 }
@@ -380,7 +389,7 @@ START_TEST(any_below_dname_is_whole)
 	ck_assert_int_eq(answer_body(&body, wire, sizeof wire, ttl_at, made.owner,
 				     DNS_ANY, &r, answer_form(&q, true)),
 			 0);
-	size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
+	size_t n = answer_finish(out, q.room, &q, &body, 0);
 	ck_assert_str_eq(show(out, n), "8190 | A x 39 60 1 | A www.x 5 60 5");
 }
 END_TEST
@@ -403,7 +412,7 @@ START_TEST(dname_is_told_once)
 				     &r, plain),
 			 0);
 	struct query q = ask(msg, "www.x.x", DNS_A, false);
-	size_t n = answer_finish(out, q.room, &q, &body, 0, NULL);
+	size_t n = answer_finish(out, q.room, &q, &body, 0);
 	ck_assert_str_eq(show(out, n),
 			 "8190 | A x 39 60 1 | A www.x.x 5 60 6 | A www.x 5 60 5");
 }

@@ -18,7 +18,17 @@ static struct answer_body body_of(uint8_t *wire, uint16_t *ttl_at, const char *n
 	name_copy(wire + DNS_HEADER_LEN, qname);
 	ttl_at[0] = (uint16_t)(len - 4);
 	wire_set32(wire + len - 4, 60);
-	return (struct answer_body){wire, ttl_at, len, 1, DNS_EDE_NONE, true, false};
+	return (struct answer_body){.wire = wire,
+				    .ttl_at = ttl_at,
+				    .len = len,
+				    .ttl_n = 1,
+				    .ede = DNS_EDE_NONE,
+				    .countable = true};
+}
+
+static struct answer_key key_of(const uint8_t *qname, uint16_t type, uint8_t class)
+{
+	return (struct answer_key){qname, type, (uint8_t)name_len(qname), class, plain};
 }
 
 static struct answer_cache *open_cache(void)
@@ -34,7 +44,8 @@ static void put(struct answer_cache *c, const char *name, uint16_t len, uint8_t 
 	uint8_t wire[8192], qname[DNS_NAME_MAX];
 	uint16_t ttl_at[1];
 	struct answer_body b = body_of(wire, ttl_at, name, len, qname);
-	answer_cache_put(c, &b, qname, DNS_A, class, plain, &memory, 60, policy.now_s);
+	const struct answer_key key = key_of(qname, DNS_A, class);
+	answer_cache_put(c, &b, &key, &memory, 60, policy.now_s);
 }
 
 static bool get(struct answer_cache *c, const char *name, uint16_t type, uint8_t class,
@@ -42,8 +53,8 @@ static bool get(struct answer_cache *c, const char *name, uint16_t type, uint8_t
 {
 	uint8_t qname[DNS_NAME_MAX];
 	ck_assert_int_eq(name_from_str(qname, name), 0);
-	return answer_cache_get(c, out, age, qname, name_len(qname), type, class, plain,
-				&policy);
+	const struct answer_key key = key_of(qname, type, class);
+	return answer_cache_get(c, out, age, &key, &policy);
 }
 
 START_TEST(keeps_what_was_put)
@@ -120,13 +131,48 @@ START_TEST(forgets_with_its_verdict)
 		struct answer_age age;
 		struct answer_body b = body_of(wire, ttl_at, "a.example", 100, qname);
 		struct answer_memory m = {{5, 7}, cases[i].change};
-		answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, plain, &m, 60, NOW);
+		const struct answer_key key = key_of(qname, DNS_A, POLICY_ALL);
+		answer_cache_put(c, &b, &key, &m, 60, NOW);
 		struct policy p = {.stamp = cases[i].stamp, .now_s = cases[i].now};
-		ck_assert_msg(answer_cache_get(c, &b, &age, qname, name_len(qname), DNS_A,
-					       POLICY_ALL, plain, &p) == cases[i].found,
+		ck_assert_msg(answer_cache_get(c, &b, &age, &key, &p) == cases[i].found,
 			      "case %zu", i);
 		answer_cache_close(c);
 	}
+}
+END_TEST
+
+/* With what it matched and its text; and however many there are, clean ones stay. */
+START_TEST(listed_answers_have_their_own_room)
+{
+	struct answer_cache *c = open_cache();
+	struct answer_listed listed = {{.entry = 77, .labels = 2}, RULE_NXDOMAIN};
+	struct answer_body b;
+	struct answer_age age;
+	uint8_t wire[300], qname[DNS_NAME_MAX];
+	uint16_t ttl_at[1];
+	char name[64];
+	put(c, "clean.example", 100, POLICY_ALL);
+	for (int i = 0; i < 5000; i++) {
+		snprintf(name, sizeof name, "x%d.bad.example", i);
+		b = body_of(wire, ttl_at, name, sizeof wire, qname);
+		const struct answer_key key = key_of(qname, DNS_A, POLICY_ALL);
+		listed.rule.entry++;
+		b.listed = &listed;
+		b.text = "list, entry";
+		b.text_len = 11;
+		answer_cache_put(c, &b, &key, &memory, 60, NOW);
+	}
+	ck_assert(get(c, name, DNS_A, POLICY_ALL, &b, &age));
+	ck_assert(b.listed && b.listed->rule.entry == 5077 &&
+		  b.listed->rule.labels == 2 && b.listed->action == RULE_NXDOMAIN);
+	ck_assert_uint_eq(b.text_len, 11);
+	ck_assert_mem_eq(b.text, "list, entry", 11);
+	ck_assert_uint_eq(wire_get32(b.wire + b.ttl_at[0]), 60);
+	ck_assert(!get(c, "x0.bad.example", DNS_A, POLICY_ALL, &b, &age));
+	ck_assert(get(c, "clean.example", DNS_A, POLICY_ALL, &b, &age));
+	ck_assert_ptr_null(b.listed);
+	ck_assert_uint_eq(b.text_len, 0);
+	answer_cache_close(c);
 }
 END_TEST
 
@@ -140,9 +186,10 @@ START_TEST(refuses_what_cannot_age)
 	put(c, "large.example", ANSWER_CACHE_ENTRY_MAX, POLICY_ALL);
 	ck_assert(!get(c, "large.example", DNS_A, POLICY_ALL, &b, &age));
 	b = body_of(wire, ttl_at, "b.example", 100, qname);
-	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, plain, &memory, 0, NOW);
+	const struct answer_key key = key_of(qname, DNS_A, POLICY_ALL);
+	answer_cache_put(c, &b, &key, &memory, 0, NOW);
 	b.countable = false;
-	answer_cache_put(c, &b, qname, DNS_A, POLICY_ALL, plain, &memory, 60, NOW);
+	answer_cache_put(c, &b, &key, &memory, 60, NOW);
 	ck_assert(!get(c, "b.example", DNS_A, POLICY_ALL, &b, &age));
 	answer_cache_close(c);
 }
@@ -184,4 +231,5 @@ START_TEST(replaces_the_same_question)
 END_TEST
 
 UNIT_SUITE("answer_cache", keeps_what_was_put, due_once, forgets_with_its_verdict,
-	   refuses_what_cannot_age, overwrites_the_oldest, replaces_the_same_question)
+	   refuses_what_cannot_age, listed_answers_have_their_own_room,
+	   overwrites_the_oldest, replaces_the_same_question)

@@ -6,7 +6,7 @@ static const char *told(char text[ANSWER_EDE_TEXT_MAX], const struct blocklist_l
 			uint64_t entry)
 {
 	const struct verdict v = {.rule.entry = entry};
-	const struct cause why = {.list = list};
+	struct cause why = {.list = list};
 	const struct policy p = {.stamp.generation = 9};
 	struct answer_policy how = {.verdict = &v};
 	cause_tell(&how, text, &why, &p);

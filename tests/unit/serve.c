@@ -262,25 +262,37 @@ START_TEST(types_and_flags_never_matter)
 }
 END_TEST
 
+static struct answer_body plain_body(const uint8_t *wire, size_t len)
+{
+	return (struct answer_body){.wire = wire,
+				    .len = (uint16_t)len,
+				    .ede = DNS_EDE_NONE,
+				    .countable = true};
+}
+
+static struct answer_key key_of(const uint8_t *qname, uint8_t class)
+{
+	return (struct answer_key){qname, DNS_A, (uint8_t)name_len(qname), class, plain};
+}
+
 static void cached_any(const struct asker *from, int records)
 {
 	static const uint8_t record[] = {0xc0, 12, 0, 1, 0, 1, 0, 0,
 					 0,    9,  0, 4, 1, 2, 3, 4};
 	static uint8_t wire[128];
-	static const uint16_t ttl_at[1];
 	uint8_t qname[DNS_NAME_MAX];
 	size_t n = question(wire, "clean.example", DNS_ANY, DNS_QR | DNS_RA);
 	const struct query q = {.qtype = DNS_ANY};
 	wire_set16(wire + 6, (unsigned)records);
 	for (int i = 0; i < records; i++, n += sizeof record)
 		memcpy(wire + n, record, sizeof record);
-	const struct answer_body body = {wire,	       ttl_at, (uint16_t)n, 0,
-					 DNS_EDE_NONE, true,   false};
+	const struct answer_body body = plain_body(wire, n);
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, "clean.example"), 0);
-	answer_cache_put(serve->answers, &body, qname, DNS_ANY, POLICY_ALL,
-			 answer_form(&q, from->transport == HIT_UDP), &memory, 600,
-			 serve->policy.now_s);
+	const struct answer_key key = {qname, DNS_ANY, (uint8_t)name_len(qname),
+				       POLICY_ALL,
+				       answer_form(&q, from->transport == HIT_UDP)};
+	answer_cache_put(serve->answers, &body, &key, &memory, 600, serve->policy.now_s);
 }
 
 /* RFC 8482 4.4: cached for each way of asking; what is listed keeps its answer. */
@@ -480,16 +492,14 @@ END_TEST
 START_TEST(cached_names_are_judged_anew)
 {
 	uint8_t qname[DNS_NAME_MAX], wire[64];
-	uint16_t ttl_at[1] = {0};
 	struct hit h;
 	open_serve();
 	size_t n = question(wire, "www.example.com", DNS_A, DNS_QR | DNS_RA);
-	struct answer_body body = {wire,	 ttl_at, (uint16_t)n, 0,
-				   DNS_EDE_NONE, true,	 false};
+	const struct answer_body body = plain_body(wire, n);
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, "www.example.com"), 0);
-	answer_cache_put(serve->answers, &body, qname, DNS_A, POLICY_ALL, plain, &memory,
-			 600, serve->policy.now_s);
+	const struct answer_key key = key_of(qname, POLICY_ALL);
+	answer_cache_put(serve->answers, &body, &key, &memory, 600, serve->policy.now_s);
 	ck_assert_str_eq(ask("www.example.com", DNS_A), "0 0 0");
 	ck_assert_uint_eq(stats.n[STATS_CACHED], 1);
 	list("l", "example.com", RULE_ADDRESS);
@@ -502,15 +512,13 @@ END_TEST
 static void cached_until(const char *name, uint8_t class, uint32_t ttl)
 {
 	static uint8_t wire[64];
-	static const uint16_t ttl_at[1];
 	uint8_t qname[DNS_NAME_MAX];
 	size_t n = question(wire, name, DNS_A, DNS_QR | DNS_RA);
-	struct answer_body body = {wire,	 ttl_at, (uint16_t)n, 0,
-				   DNS_EDE_NONE, true,	 false};
+	const struct answer_body body = plain_body(wire, n);
 	const struct answer_memory memory = {policy_stamp(&serve->policy, class), 0};
 	ck_assert_int_eq(name_from_str(qname, name), 0);
-	answer_cache_put(serve->answers, &body, qname, DNS_A, class, plain, &memory, ttl,
-			 serve->policy.now_s);
+	const struct answer_key key = key_of(qname, class);
+	answer_cache_put(serve->answers, &body, &key, &memory, ttl, serve->policy.now_s);
 }
 
 /* By key; never for who opted out, never what is listed. */
@@ -543,6 +551,99 @@ START_TEST(popular_names_are_looked_up_again)
 	serve->policy.now_s += 95;
 	ck_assert_str_eq(ask("www.example.net", DNS_A), "0 0 0");
 	ck_assert_uint_eq(stats.n[STATS_TASK], 1);
+	close_serve();
+}
+END_TEST
+
+/* The answer to a listed question is kept with its verdict: each is a hit of its own, and
+ * no change of the rules, of the client's or of the time is missed. */
+START_TEST(listed_answers_are_remembered)
+{
+	static const enum rule_action actions[] = {RULE_ADDRESS, RULE_NXDOMAIN,
+						   RULE_NODATA, RULE_REFUSE, RULE_GIVEN};
+	struct blocklist_key key = {.name = ""};
+	struct hit first, h;
+	unsigned n = 0;
+	open_serve();
+	list("l", "bad.example", RULE_GIVEN);
+	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
+		const struct blocklist_list_set set = {.precedence = -1,
+						       .action = (int)actions[i],
+						       .mode = -1,
+						       .lease_s = -1,
+						       .ede = -1,
+						       .serial = -1};
+		char before[64];
+		ck_assert_int_eq(blocklist_list_change(store, "l", &set), 0);
+		renew();
+		snprintf(before, sizeof before, "%s", ask("x.bad.example", DNS_A));
+		ck_assert_uint_eq(hits(&first), ++n);
+		ck_assert_str_eq(ask("x.bad.example", DNS_A), before);
+		ck_assert_uint_eq(hits(&h), ++n);
+		ck_assert_uint_eq(h.entry, first.entry);
+		ck_assert_uint_eq(h.action, first.action);
+		ck_assert_uint_eq(h.trigger, RULE_ON_QNAME);
+		ck_assert_uint_eq(h.sequence, first.sequence + 1);
+		ck_assert_str_eq(h.list, "l");
+		ck_assert_str_eq(h.family, "testbot");
+		ck_assert(name_equal(h.matched, first.matched));
+		ck_assert_str_eq(ask_as(&client_tcp, "x.bad.example", DNS_A, 0), before);
+		ck_assert_uint_eq(hits(&h), ++n);
+		ck_assert_uint_eq(h.transport, HIT_TCP);
+	}
+	ck_assert_uint_eq(stats.n[STATS_CACHED], 0);
+	ck_assert_int_eq(name_from_str(key.name, "bad.example"), 0);
+	ck_assert_int_eq(blocklist_remove(store, "l", &key), 0);
+	renew();
+	ck_assert_str_eq(ask_as(&client_udp, "x.bad.example", DNS_A, 0), "5 0 0");
+	ck_assert_uint_eq(hits(&h), n);
+	close_serve();
+}
+END_TEST
+
+START_TEST(remembered_listed_answers_end_in_time)
+{
+	struct blocklist_item item = {.kind = RULE_SUBTREE, .action = RULE_ADDRESS};
+	struct prefix p;
+	struct hit h;
+	open_serve();
+	item.expires = serve->policy.now_s + 10;
+	ck_assert_int_eq(name_from_str(item.key.name, "bad.example"), 0);
+	ck_assert_int_eq(blocklist_add(store, "l", &item), 0);
+	renew();
+	for (int i = 0; i < 3; i++)
+		ck_assert_str_eq(ask("bad.example", DNS_A), "0 1 0");
+	serve->policy.now_s = item.expires;
+	ck_assert_str_eq(ask_as(&client_udp, "bad.example", DNS_A, 0), "5 0 0");
+	serve->policy.now_s = item.expires - 1;
+	ck_assert_str_eq(ask("bad.example", DNS_A), "0 1 0");
+	ck_assert_uint_eq(hits(&h), 4);
+	/* Nobody tells who opted out what another client was told. */
+	ck_assert_int_eq(prefix_from_text(&p, "127.0.0.0/24", 12), 0);
+	ck_assert_int_eq(unit_opt_out(store, &p), 0);
+	renew();
+	ck_assert_str_eq(ask_as(&client_udp, "bad.example", DNS_A, 0), "5 0 0");
+	ck_assert_uint_eq(hits(&h), 4);
+	close_serve();
+}
+END_TEST
+
+/* What depends on who asks, or how, or is told of a second rule too. */
+START_TEST(only_lasting_verdicts_are_remembered)
+{
+	struct hit h;
+	open_serve();
+	list("a", "both.example", RULE_MONITOR);
+	list("b", "both.example", RULE_ADDRESS);
+	for (unsigned i = 1; i <= 3; i++) {
+		ck_assert_str_eq(ask("both.example", DNS_A), "0 1 0");
+		ck_assert_uint_eq(hits(&h), 2 * i);
+	}
+	list("t", "tcp.example", RULE_TCP_ONLY);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_str_eq(ask("tcp.example", DNS_A), "0 0 0");
+		ck_assert_str_eq(ask_as(&client_tcp, "tcp.example", DNS_A, 0), "5 0 0");
+	}
 	close_serve();
 }
 END_TEST
@@ -854,7 +955,9 @@ UNIT_SUITE("serve", every_action_is_answered_and_logged, types_and_flags_never_m
 	   strangers_get_no_more_than_they_sent, opt_out_in_ipv6_dress,
 	   local_zones_and_rules_that_override_them, local_zones_and_zones_given,
 	   cached_names_are_judged_anew, popular_names_are_looked_up_again,
-	   no_view_is_servfail, monitor_is_logged_and_goes_on,
+	   no_view_is_servfail, listed_answers_are_remembered,
+	   remembered_listed_answers_end_in_time, only_lasting_verdicts_are_remembered,
+	   monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
 	   groups, who_changes_groups_while_waiting, tcp_only_behind_an_alias,
