@@ -21,7 +21,7 @@ owners 'uv\.h' 'resolver/(program[a-z_]*|worker|front[a-z_]*|upstream[a-z_]*|con
 owners 'ldns/.*' 'zones/(zone_file|feed_data)\.c|resolver/val_sig\.c|(tools|tests)/.*'
 owners 'idn2\.h' 'zones/feed_word\.c'
 owners 'yajl/.*' 'zones/feed_json\.c'
-owners 'libpsl\.h' 'tools/blocklist_gate\.[ch]'
+owners 'libpsl\.h' 'tools/suffix\.[ch]'
 owners 'pcap/.*' 'tools/blocklist_simulate\.c'
 owners 'curl/.*' 'tools/fetch\.c'
 owners 'zlib\.h' 'tools/feed_file\.c|tests/.*'

@@ -4,11 +4,9 @@
 #include <time.h>
 
 #include "include/blocklist_client.h"
+#include "include/hash.h"
 
-enum {
-	SUFFIX_LABELS_MAX = 8, /* the longest public suffixes have 5 */
-	RENEW_EVERY = 4096,    /* an old view keeps pages from being used again */
-};
+enum { RENEW_EVERY = 4096 }; /* an old view keeps pages from being used again */
 
 /* ---- opening ---- */
 
@@ -60,6 +58,56 @@ static int load_popular(struct gate *g, const char *file, const char *folder)
 							      : CLI_GO;
 }
 
+/* ---- own names ---- */
+
+static uint64_t label_bit(unsigned labels)
+{
+	return 1ULL << (labels < 64 ? labels : 63);
+}
+
+static uint32_t own_bit(const uint8_t *name)
+{
+	static const struct hash_key fixed_key; /* a collision costs a comparison */
+	return (uint32_t)hash_bytes(&fixed_key, name, name_len(name)) % GATE_OWN_BITS;
+}
+
+static void own_add(struct gate_own *o, const uint8_t *name)
+{
+	unsigned labels = name_labels(name);
+	uint64_t *which = &o->within;
+	for (;; name = name_parent(name), labels--, which = &o->above) {
+		uint32_t bit = own_bit(name);
+		*which |= label_bit(labels);
+		o->bits[bit / 8] |= (uint8_t)(1U << bit % 8);
+		if (!labels)
+			return;
+	}
+}
+
+static void own_fill(struct gate *g)
+{
+	for (int i = 0; i < g->conf->gates.own_names_n; i++)
+		own_add(&g->own, g->conf->gates.own_names[i]);
+	for (int i = 0; i < g->root.server_n; i++)
+		own_add(&g->own, g->root.server[i].name);
+}
+
+/* False: name is neither an own name, nor below one, nor above one. */
+static bool own_maybe(const struct gate_own *o, const uint8_t *name)
+{
+	unsigned labels = name_labels(name);
+	uint64_t which = o->within | o->above; /* of those above name only the own ones */
+	for (;; name = name_parent(name), labels--, which = o->within) {
+		if (which & label_bit(labels)) {
+			uint32_t bit = own_bit(name);
+			if (o->bits[bit / 8] & 1U << bit % 8)
+				return true;
+		}
+		if (!labels)
+			return false;
+	}
+}
+
 int gate_open(struct gate *g, const struct gate_options *o)
 {
 	int status = CLI_GO;
@@ -70,16 +118,16 @@ int gate_open(struct gate *g, const struct gate_options *o)
 	g->max_growth = g->conf->gates.max_growth;
 	if (g->view)
 		read_lists(g, o->action, o->precedence);
-	g->psl_own = psl_latest(NULL);
-	g->psl = g->psl_own ? g->psl_own : psl_builtin();
-	if (!g->psl)
+	if (suffix_open(&g->suffix))
 		status = cli_fail("there is no list of public suffixes: install the "
 				  "package publicsuffix");
 	if (status == CLI_GO)
 		status = load_root(g);
 	if (status == CLI_GO)
 		status = load_popular(g, o->popular, o->folder);
-	if (status != CLI_GO)
+	if (status == CLI_GO)
+		own_fill(g);
+	else
 		gate_close(g);
 	return status;
 }
@@ -87,7 +135,7 @@ int gate_open(struct gate *g, const struct gate_options *o)
 void gate_close(struct gate *g)
 {
 	popular_close(g->popular);
-	psl_free(g->psl_own);
+	suffix_close(&g->suffix);
 	*g = (struct gate){0};
 }
 
@@ -95,20 +143,18 @@ void gate_close(struct gate *g)
 
 static int suffix(struct gate *g, const struct blocklist_item *item)
 {
-	char text[DNS_NAME_TEXT_MAX];
-	const uint8_t *name = item->key.name;
-	unsigned labels = name_labels(name);
-	/* Single labels have a gate of their own. */
-	if (labels < 2 || labels > SUFFIX_LABELS_MAX)
-		return FEED_WORD;
-	name_to_text(text, name);
-	if (psl_is_public_suffix2(g->psl, text, PSL_TYPE_ICANN | PSL_TYPE_NO_STAR_RULE))
-		return FEED_SKIP_SUFFIX;
 	bool alone = item->kind == RULE_EXACT || item->kind == RULE_NS_EXACT;
-	return !alone && psl_is_public_suffix2(g->psl, text,
-					       PSL_TYPE_PRIVATE | PSL_TYPE_NO_STAR_RULE)
-		       ? FEED_SKIP_PRIVATE
-		       : FEED_WORD;
+	/* Single labels have a gate of their own. */
+	if (name_labels(item->key.name) < 2)
+		return FEED_WORD;
+	switch (suffix_of(&g->suffix, item->key.name)) {
+	case SUFFIX_REGISTRY:
+		return FEED_SKIP_SUFFIX;
+	case SUFFIX_SHARED:
+		return alone ? FEED_WORD : FEED_SKIP_PRIVATE;
+	default:
+		return FEED_WORD;
+	}
 }
 
 /* Within what is to be kept, or a rule that covers it. */
@@ -125,6 +171,8 @@ static bool touches(struct gate *g, const struct blocklist_item *item,
 
 static bool own_name(struct gate *g, const struct blocklist_item *item)
 {
+	if (!own_maybe(&g->own, item->key.name))
+		return false;
 	for (int i = 0; i < g->conf->gates.own_names_n; i++)
 		if (touches(g, item, g->conf->gates.own_names[i]))
 			return true;

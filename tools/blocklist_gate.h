@@ -1,6 +1,6 @@
 /* blocklist_gate.h: what no list may have, and how much of a list may change at once.
  * Shape    one gate for an import or an edit: each rule is put to it, then the whole
- * Memory   the caller's struct; 30 KB of public suffixes; popular names are mapped
+ * Memory   the caller's struct; what suffix.h says; popular names are mapped
  * Threads  one
  * Errors   printed; CLI_GO or an exit status
  * Source   POLICY.md V15; publicsuffix.org
@@ -13,27 +13,35 @@
 #ifndef SINKHOLED_TOOLS_BLOCKLIST_GATE_H
 #define SINKHOLED_TOOLS_BLOCKLIST_GATE_H
 
-#include <libpsl.h>
-
 #include "include/conf.h"
 #include "include/feed.h"
 #include "tools/blocklist_tool.h"
 #include "tools/popular.h"
+#include "tools/suffix.h"
 #include "zones/root.h"
 
 enum {
 	/* Where this share of this many rules is replaced, it is another list. Of shorter
 	 * ones only the balance counts: they are replaced by hand, and can be read. */
 	GATE_REPLACED_FROM = 1000,
-	GATE_GROWTH_FROM = 100, /* a list that begins grows */
+	GATE_GROWTH_FROM = 100,	 /* a list that begins grows */
+	GATE_OWN_BITS = 1 << 14, /* own names are tens, with those above them */
+};
+
+/* A filter before the comparison with each name of one's own: most rules are about none.
+ */
+struct gate_own {
+	uint64_t within,
+		above; /* by number of labels: there is a name, one above a name */
+	uint8_t bits[GATE_OWN_BITS / 8];
 };
 
 struct gate {
 	const struct conf *conf;
-	const psl_ctx_t *psl; /* NULL: none is on this system, and none built in */
-	psl_ctx_t *psl_own;
+	struct suffix suffix;
 	struct popular *popular; /* NULL: none are configured */
 	struct root_hints root;
+	struct gate_own own;
 	struct blocklist_view *view; /* NULL: without a store */
 	bool never;		     /* there are never-block lists */
 	bool frees;		     /* all rules of the list let through */
