@@ -99,12 +99,9 @@ static int put_kind(struct blocklist_delta *d, struct place *p, int kind,
 	struct blocklist_changes *c = &d->merge.changes;
 	uint64_t before = c->added - c->removed;
 	int n = 0;
-	for (int i = 0; i < p->want.n; i++) {
-		struct blocklist_record r;
-		memcpy(&r, p->want.bytes[i], sizeof r);
-		if (r.kind != kind)
+	for (int i = 0; i < p->want.n; i++)
+		if (blocklist_kind_of(p->want.bytes[i]) != kind)
 			p->want.bytes[n++] = p->want.bytes[i];
-	}
 	if (entry && n == BLOCKLIST_KINDS)
 		return ERR_DAMAGED;
 	if (entry)
@@ -129,9 +126,8 @@ struct below {
 static bool has_rule(const struct blocklist_want *want, bool ns)
 {
 	for (int i = 0; i < want->n; i++) {
-		struct blocklist_record r;
-		memcpy(&r, want->bytes[i], sizeof r);
-		if (!rule_kind_is_marker(r.kind) && rule_kind_is_ns(r.kind) == ns)
+		unsigned kind = (unsigned)blocklist_kind_of(want->bytes[i]);
+		if (!rule_kind_is_marker(kind) && rule_kind_is_ns(kind) == ns)
 			return true;
 	}
 	return false;

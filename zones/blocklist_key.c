@@ -123,13 +123,11 @@ uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t l
 	return (uint32_t)hash_on(h, entry + at + 4, len - at - 4);
 }
 
-void blocklist_pair_digest(uint64_t out[2], const MDB_val *key, const MDB_val *value)
+void blocklist_pair_digest(uint64_t out[2], uint64_t key_hash, const MDB_val *value)
 {
-	uint64_t h = blocklist_key_hash(key->mv_data, key->mv_size);
-	for (unsigned i = 0; i < 2; i++) {
-		struct hash_key k = {{h, DIGEST_SEED + i}};
-		out[i] = hash_bytes(&k, value->mv_data, value->mv_size);
-	}
+	const struct hash_key k[2] = {{{key_hash, DIGEST_SEED}},
+				      {{key_hash, DIGEST_SEED + 1}}};
+	hash_twice(out, k, value->mv_data, value->mv_size);
 }
 
 /* The texts of an entry in stored order: where they are and the room each has. */
@@ -161,6 +159,8 @@ size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
 	size_t n = sizeof h;
 	for (int i = 0; i < BLOCKLIST_TEXTS; i++) {
 		const char *text = (const char *)e + texts[i].at;
+		if (!*text)
+			continue;
 		size_t len = strnlen(text, texts[i].room - 1);
 		h.text_len[i] = (uint8_t)len;
 		memcpy(out + n, text, len);

@@ -114,12 +114,9 @@ static int merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair 
 
 const uint8_t *blocklist_want_kind(const struct blocklist_want *want, int kind)
 {
-	for (int i = 0; i < want->n; i++) {
-		struct blocklist_record r;
-		memcpy(&r, want->bytes[i], sizeof r);
-		if (r.kind == kind)
+	for (int i = 0; i < want->n; i++)
+		if (blocklist_kind_of(want->bytes[i]) == kind)
 			return want->bytes[i];
-	}
 	return NULL;
 }
 
@@ -137,10 +134,9 @@ static int rules_room(struct blocklist_merge *m, size_t n)
 }
 
 /* The records of the new ENTRY value in the form of NAME and ADDR pairs. */
-static size_t own_records(const struct blocklist_merge *m, const MDB_val *rule,
+static size_t own_records(const struct blocklist_merge *m, uint64_t key_hash,
 			  uint8_t *out)
 {
-	uint64_t key_hash = blocklist_key_hash(rule->mv_data, rule->mv_size);
 	size_t n = 0;
 	for (size_t at = 0; at < m->value_len;) {
 		struct blocklist_head h;
@@ -185,10 +181,12 @@ static int rules_write(struct blocklist_merge *m, const MDB_val *rule, bool was_
 {
 	uint8_t own[BLOCKLIST_SPANS_MAX * sizeof(struct blocklist_record)];
 	struct blocklist_txn *t = &m->txn;
+	uint64_t key_hash = blocklist_key_hash(rule->mv_data, rule->mv_size);
 	MDB_val k = *rule, old = {0, NULL};
-	MDB_val value = {own_records(m, rule, own), own};
+	MDB_val value = {own_records(m, key_hash, own), own};
 	if (!was_there) {
-		int err = blocklist_txn_put_new(t, t->rules, rule, &value, &old);
+		const struct blocklist_pair pair = {*rule, value, key_hash};
+		int err = blocklist_txn_put_new(t, t->rules, &pair, &old);
 		if (err != ERR_EXIST)
 			return err;
 	} else {
@@ -205,6 +203,35 @@ static int rules_write(struct blocklist_merge *m, const MDB_val *rule, bool was_
 	return blocklist_txn_put(t, t->rules, rule, &old, mixed.mv_size ? &mixed : NULL);
 }
 
+static int entry_write(struct blocklist_merge *m, const MDB_val *key, uint64_t key_hash,
+		       const MDB_val *old)
+{
+	const struct blocklist_pair pair = {*key, {m->value_len, m->value}, key_hash};
+	MDB_val there;
+	if (old->mv_size)
+		return blocklist_txn_put(&m->txn, m->txn.entries, key, old,
+					 m->value_len ? &pair.value : NULL);
+	int err = blocklist_txn_put_new(&m->txn, m->txn.entries, &pair, &there);
+	return err == ERR_EXIST ? ERR_DAMAGED : err;
+}
+
+/* What stands, and what is wanted, kind by kind. */
+static int merge_kinds(struct blocklist_merge *m, uint64_t key_hash,
+		       const struct blocklist_span *span, int spans,
+		       const struct blocklist_want *want)
+{
+	const uint8_t *wanted[BLOCKLIST_KINDS] = {NULL};
+	int err = ERR_OK;
+	m->value_len = 0;
+	for (int i = want->n; i-- > 0;)
+		wanted[blocklist_kind_of(want->bytes[i])] = want->bytes[i];
+	for (int kind = 0; kind < BLOCKLIST_KINDS && !err; kind++)
+		if (wanted[kind] || spans)
+			err = merge_kind(m, key_hash, pair_of(m, span, spans, kind),
+					 wanted[kind]);
+	return err;
+}
+
 int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 			const MDB_val *old, const struct blocklist_want *want)
 {
@@ -213,15 +240,13 @@ int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 	size_t n = blocklist_key_list(key, BLOCKLIST_ENTRY, m->list);
 	MDB_val k = {n + rule->mv_size, key};
 	memcpy(key + n, rule->mv_data, rule->mv_size);
-	int spans = blocklist_spans(span, key, k.mv_size, old->mv_data, old->mv_size);
+	int spans = !old->mv_size ? 0
+				  : blocklist_spans(span, key, k.mv_size, old->mv_data,
+						    old->mv_size);
 	if (spans < 0)
 		return spans;
 	uint64_t key_hash = blocklist_key_hash(key, k.mv_size);
-	int err = ERR_OK;
-	m->value_len = 0;
-	for (int kind = 0; kind < BLOCKLIST_KINDS && !err; kind++)
-		err = merge_kind(m, key_hash, pair_of(m, span, spans, kind),
-				 blocklist_want_kind(want, kind));
+	int err = merge_kinds(m, key_hash, span, spans, want);
 	if (err)
 		return err;
 	if (((uint8_t *)rule->mv_data)[0] == BLOCKLIST_NAME)
@@ -233,10 +258,7 @@ int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 		return ERR_OK;
 	m->written++;
 	err = rules_write(m, rule, spans > 0);
-	MDB_val value = {m->value_len, m->value};
-	return err ? err
-		   : blocklist_txn_put(&m->txn, m->txn.entries, &k, spans ? old : NULL,
-				       m->value_len ? &value : NULL);
+	return err ? err : entry_write(m, &k, key_hash, old);
 }
 
 void blocklist_merge_fini(struct blocklist_merge *m)

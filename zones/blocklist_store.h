@@ -97,6 +97,12 @@ struct blocklist_head {
 	uint16_t data_len; /* see blocklist_data_fits() */
 };
 
+/* Of an encoded entry. */
+static inline int blocklist_kind_of(const uint8_t *entry)
+{
+	return entry[offsetof(struct blocklist_head, rec.kind)];
+}
+
 enum {
 	BLOCKLIST_ENTRY_MAX = sizeof(struct blocklist_head) + 2 * BLOCKLIST_WORD_MAX +
 			      4 * BLOCKLIST_TEXT_MAX + BLOCKLIST_DATA_MAX,
@@ -217,7 +223,7 @@ uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t l
 uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len);
 
 /* What a pair adds to the digest. */
-void blocklist_pair_digest(uint64_t out[2], const MDB_val *key, const MDB_val *value);
+void blocklist_pair_digest(uint64_t out[2], uint64_t key_hash, const MDB_val *value);
 
 /* Writes head, texts and data; ids, versions and check are 0. Returns the length. */
 size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
@@ -337,6 +343,7 @@ struct blocklist_txn {
 	struct blocklist *bl;
 	MDB_txn *txn;
 	MDB_cursor *entries, *rules; /* of the other and the unnamed database */
+	bool behind[2];		     /* of each: new keys have come behind all others */
 	struct blocklist_meta meta;  /* written back by commit */
 };
 
@@ -361,10 +368,15 @@ void blocklist_txn_abort(struct blocklist_txn *t);
 MUST_CHECK int blocklist_txn_put(struct blocklist_txn *t, MDB_cursor *c,
 				 const MDB_val *key, const MDB_val *old,
 				 const MDB_val *new_value);
-/* Puts a pair that must be new. MDB_KEYEXIST's case is ERR_EXIST with *old filled. */
+/* What shall stand under a key, whose blocklist_key_hash() the caller knows. */
+struct blocklist_pair {
+	MDB_val key, value;
+	uint64_t key_hash;
+};
+/* Puts a pair that must be new; many are best put in key order. ERR_EXIST with *old
+ * filled: there is one. */
 MUST_CHECK int blocklist_txn_put_new(struct blocklist_txn *t, MDB_cursor *c,
-				     const MDB_val *key, const MDB_val *new_value,
-				     MDB_val *old);
+				     const struct blocklist_pair *pair, MDB_val *old);
 /* The row of that name, visible or not; ERR_NOENT. */
 MUST_CHECK int blocklist_row_find(struct blocklist_txn *t, struct blocklist_row *out,
 				  const char *list);

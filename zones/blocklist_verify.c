@@ -125,7 +125,7 @@ static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MD
 	if (tag != BLOCKLIST_META) {
 		blocklist_meta_count(&f->sum, k, 1);
 		f->sum.client_rules += blocklist_about_clients(k, v);
-		blocklist_pair_digest(d, k, v);
+		blocklist_pair_digest(d, blocklist_key_hash(k->mv_data, k->mv_size), v);
 		f->sum.digest[0] += d[0];
 		f->sum.digest[1] += d[1];
 	}

@@ -11,6 +11,7 @@ struct blocklist_interner {
 	struct blocklist_words words;
 	size_t txn; /* LMDB's number of the transaction that they were seen in */
 	uint64_t epoch;
+	uint16_t last;	      /* asked for: a list's entries are mostly about the same */
 	uint16_t slot[SLOTS]; /* number of a pair, 0 = free */
 };
 
@@ -85,6 +86,20 @@ static void pair_of(struct blocklist_word_pair *out, const uint8_t *entry)
 	take_word(out->category, entry + sizeof h + h.text_len[0], h.text_len[1]);
 }
 
+static bool is_word(const char word[BLOCKLIST_WORD_MAX], const uint8_t *text, size_t len)
+{
+	return len < BLOCKLIST_WORD_MAX && !word[len] && memcmp(word, text, len) == 0;
+}
+
+/* As pair_of() would say. */
+static bool is_pair_of(const struct blocklist_word_pair *pair, const uint8_t *entry)
+{
+	struct blocklist_head h;
+	memcpy(&h, entry, sizeof h);
+	return is_word(pair->family, entry + sizeof h, h.text_len[0]) &&
+	       is_word(pair->category, entry + sizeof h + h.text_len[0], h.text_len[1]);
+}
+
 bool blocklist_words_match(const struct blocklist_words *w, const uint8_t *entry)
 {
 	struct blocklist_head h;
@@ -149,6 +164,11 @@ int blocklist_intern(struct blocklist_interner **table, uint16_t *number,
 		t = *table = calloc(1, sizeof *t);
 	if (!t)
 		return ERR_NOMEM;
+	if (t->txn == mdb_txn_id(txn->txn) && t->words.n == txn->meta.words && t->last &&
+	    t->last <= t->words.n && is_pair_of(&t->words.pair[t->last - 1], entry)) {
+		*number = t->last;
+		return ERR_OK;
+	}
 	int err = catch_up(t, txn);
 	if (err)
 		return err;
@@ -159,7 +179,7 @@ int blocklist_intern(struct blocklist_interner **table, uint16_t *number,
 		if (!err)
 			err = catch_up(t, txn);
 	}
-	*number = *slot;
+	*number = t->last = *slot;
 	return err;
 }
 

@@ -137,6 +137,7 @@ int blocklist_txn_begin_for(struct blocklist_txn *t, struct blocklist *bl, size_
 	size_t least = large ? ROOM_LARGE : ROOM_EDIT;
 	t->bl = bl;
 	t->txn = NULL;
+	t->behind[0] = t->behind[1] = true; /* as long as nothing else was seen */
 	if (!bl->writable)
 		return ERR_INVAL;
 	/* A reader that was killed would keep all pages from being used again. */
@@ -199,11 +200,11 @@ void blocklist_room_back(struct blocklist *bl)
 }
 
 /* The digest is a sum, so that a change costs what the pair costs, not the store. */
-static void digest_add(struct blocklist_meta *m, const MDB_val *key, const MDB_val *value,
+static void digest_add(struct blocklist_meta *m, uint64_t key_hash, const MDB_val *value,
 		       bool add)
 {
 	uint64_t d[2];
-	blocklist_pair_digest(d, key, value);
+	blocklist_pair_digest(d, key_hash, value);
 	for (int i = 0; i < 2; i++)
 		m->digest[i] += add ? d[i] : 0 - d[i];
 }
@@ -260,12 +261,13 @@ int blocklist_txn_put(struct blocklist_txn *t, MDB_cursor *c, const MDB_val *key
 		      const MDB_val *old, const MDB_val *new_value)
 {
 	MDB_val k = *key, v = new_value ? *new_value : (MDB_val){0, NULL};
+	uint64_t key_hash = blocklist_key_hash(key->mv_data, key->mv_size);
 	if (old) {
-		digest_add(&t->meta, key, old, false);
+		digest_add(&t->meta, key_hash, old, false);
 		t->meta.client_rules -= blocklist_about_clients(key, old);
 	}
 	if (new_value) {
-		digest_add(&t->meta, key, new_value, true);
+		digest_add(&t->meta, key_hash, new_value, true);
 		t->meta.client_rules += blocklist_about_clients(key, new_value);
 	}
 	if (!old != !new_value)
@@ -276,18 +278,28 @@ int blocklist_txn_put(struct blocklist_txn *t, MDB_cursor *c, const MDB_val *key
 	return blocklist_error(rc ? rc : mdb_cursor_del(c, 0));
 }
 
-int blocklist_txn_put_new(struct blocklist_txn *t, MDB_cursor *c, const MDB_val *key,
-			  const MDB_val *new_value, MDB_val *old)
+int blocklist_txn_put_new(struct blocklist_txn *t, MDB_cursor *c,
+			  const struct blocklist_pair *pair, MDB_val *old)
 {
-	MDB_val k = *key, v = *new_value;
-	int rc = mdb_cursor_put(c, &k, &v, MDB_NOOVERWRITE);
+	MDB_val k = pair->key, v = pair->value;
+	bool *behind = &t->behind[c == t->entries];
+	int rc = MDB_KEYEXIST;
+	if (*behind) { /* nothing has to be searched, and pages are filled to the end */
+		rc = mdb_cursor_put(c, &k, &v, MDB_APPEND);
+		*behind = rc != MDB_KEYEXIST;
+	}
+	if (rc == MDB_KEYEXIST) {
+		k = pair->key;
+		v = pair->value;
+		rc = mdb_cursor_put(c, &k, &v, MDB_NOOVERWRITE);
+	}
 	if (rc == MDB_KEYEXIST)
 		*old = v;
 	if (rc)
 		return blocklist_error(rc);
-	digest_add(&t->meta, key, new_value, true);
-	t->meta.client_rules += blocklist_about_clients(key, new_value);
-	blocklist_meta_count(&t->meta, key, 1);
+	digest_add(&t->meta, pair->key_hash, &pair->value, true);
+	t->meta.client_rules += blocklist_about_clients(&pair->key, &pair->value);
+	blocklist_meta_count(&t->meta, &pair->key, 1);
 	return ERR_OK;
 }
 

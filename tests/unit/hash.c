@@ -55,4 +55,19 @@ START_TEST(all_bytes_count)
 }
 END_TEST
 
-UNIT_SUITE("hash", known_values, keyed_values, all_bytes_count)
+START_TEST(two_at_once)
+{
+	const struct hash_key key[2] = {{{1, 2}}, {{3, 4}}};
+	uint8_t data[40];
+	for (unsigned i = 0; i < sizeof data; i++)
+		data[i] = (uint8_t)(200 + i);
+	for (size_t n = 0; n <= sizeof data; n++) {
+		uint64_t two[2];
+		hash_twice(two, key, data, n);
+		for (int k = 0; k < 2; k++)
+			ck_assert_uint_eq(two[k], hash_bytes(&key[k], data, n));
+	}
+}
+END_TEST
+
+UNIT_SUITE("hash", known_values, keyed_values, all_bytes_count, two_at_once)
