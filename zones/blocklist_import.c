@@ -103,35 +103,16 @@ int blocklist_import_put(struct blocklist_import *im, const struct blocklist_ite
 
 struct feed_key {
 	bool end;
-	MDB_val key;
-	struct blocklist_want want;
+	struct blocklist_sorted at; /* until the next step */
 	uint64_t items;
-	struct blocklist_sorted next; /* the first item of the key after this one */
-	bool next_valid;
-	uint8_t key_bytes[BLOCKLIST_KEY_MAX];
-	uint8_t entry[BLOCKLIST_KINDS][BLOCKLIST_ENTRY_MAX];
 };
 
 static int feed_next(struct feed_key *f, struct blocklist_sort *s)
 {
-	int more = 1;
-	f->end = !f->next_valid;
-	f->want.n = 0;
-	if (f->end)
-		return ERR_OK;
-	memcpy(f->key_bytes, f->next.key, f->next.key_len);
-	f->key = (MDB_val){f->next.key_len, f->key_bytes};
-	do {
-		if (f->want.n == BLOCKLIST_KINDS) /* kinds are checked: cannot be */
-			return ERR_INVAL;
-		memcpy(f->entry[f->want.n], f->next.entry, f->next.entry_len);
-		f->want.bytes[f->want.n] = f->entry[f->want.n];
-		f->want.n++;
-		f->items++;
-		more = blocklist_sort_next(s, &f->next);
-	} while (more > 0 && f->next.key_len == f->key.mv_size &&
-		 memcmp(f->next.key, f->key_bytes, f->key.mv_size) == 0);
-	f->next_valid = more > 0;
+	int more = blocklist_sort_next(s, &f->at);
+	f->end = more <= 0;
+	if (!f->end)
+		f->items += (uint64_t)f->at.want.n;
 	return more < 0 ? more : ERR_OK;
 }
 
@@ -139,9 +120,7 @@ static int feed_start(struct feed_key *f, struct blocklist_sort *s)
 {
 	f->items = 0;
 	int err = blocklist_sort_rewind(s);
-	int more = err ? err : blocklist_sort_next(s, &f->next);
-	f->next_valid = more > 0;
-	return more < 0 ? more : feed_next(f, s);
+	return err ? err : feed_next(f, s);
 }
 
 /* Which side has the smaller key: -1 the feed alone, 1 the store alone, 0 both. */
@@ -150,12 +129,13 @@ static int sides(const struct feed_key *f, const struct blocklist_scan *s, MDB_v
 	MDB_val old = s->end ? (MDB_val){0, NULL} : blocklist_scan_rule(s);
 	int c = s->end ? -1 : f->end ? 1 : 0;
 	if (!f->end && !s->end) {
-		size_t n = f->key.mv_size < old.mv_size ? f->key.mv_size : old.mv_size;
-		c = memcmp(f->key.mv_data, old.mv_data, n);
-		if (c == 0 && f->key.mv_size != old.mv_size)
-			c = f->key.mv_size < old.mv_size ? -1 : 1;
+		size_t n =
+			f->at.key.mv_size < old.mv_size ? f->at.key.mv_size : old.mv_size;
+		c = memcmp(f->at.key.mv_data, old.mv_data, n);
+		if (c == 0 && f->at.key.mv_size != old.mv_size)
+			c = f->at.key.mv_size < old.mv_size ? -1 : 1;
 	}
-	*key = c > 0 ? old : f->key;
+	*key = c > 0 ? old : f->at.key;
 	return c;
 }
 
@@ -216,7 +196,7 @@ static int diff_walk(struct blocklist_import *im, struct diff_state *d, uint32_t
 						     version, -1);
 		if (!err)
 			err = diff_key(out, each, arg, &key, &was,
-				       side <= 0 ? &d->feed.want : &none);
+				       side <= 0 ? &d->feed.at.want : &none);
 		if (!err && side >= 0)
 			err = blocklist_scan_next(&d->scan, false);
 		if (!err && side <= 0)
@@ -295,7 +275,7 @@ static int commit_key(struct commit *c)
 	int side = sides(&c->feed, &c->scan, &key);
 	int err = blocklist_merge_key(&c->merge, &key,
 				      side >= 0 ? &c->scan.value : &nothing,
-				      side <= 0 ? &c->feed.want : &none);
+				      side <= 0 ? &c->feed.at.want : &none);
 	c->moved = c->moved || c->merge.written != before;
 	if (!err && side >= 0) {
 		err = blocklist_scan_next(&c->scan, c->moved);
@@ -381,10 +361,14 @@ static int commit_last(struct commit *c)
 /* One transaction, or *large when it would be too large: then nothing is written. */
 static int commit_in_place(struct commit *c, bool *large)
 {
+	uint64_t limit = c->im->limit;
 	int err = commit_start(c, false);
-	if (!err)
-		err = commit_keys(c, c->im->limit + 1);
-	*large = !err && c->merge.written > c->im->limit;
+	/* Of a new list nearly all items are changes: no need to try. */
+	*large = !err && !c->row.version && blocklist_sort_count(c->im->sort) > limit;
+	if (!err && !*large) {
+		err = commit_keys(c, limit + 1);
+		*large = !err && c->merge.written > limit;
+	}
 	if (!err && !*large)
 		err = commit_last(c);
 	blocklist_txn_abort(&c->merge.txn);

@@ -35,6 +35,13 @@ struct run {
 	size_t used, filled;
 };
 
+/* An item where it lies. */
+struct item {
+	const uint8_t *key, *entry;
+	size_t key_len, entry_len;
+	int kind;
+};
+
 struct blocklist_sort {
 	char dir[4096];
 	size_t memory;
@@ -51,46 +58,44 @@ struct blocklist_sort {
 	unsigned runs_n, heap_n;
 	unsigned heap[RUNS_MAX]; /* runs, the one with the first item on top */
 	bool reading, ahead_valid;
-	struct blocklist_sorted ahead;
-	uint8_t key[BLOCKLIST_KEY_MAX], entry[BLOCKLIST_ENTRY_MAX];
+	struct item ahead;
+	/* what was handed out last */
+	uint8_t key[BLOCKLIST_KEY_MAX], entry[BLOCKLIST_KINDS][BLOCKLIST_ENTRY_MAX];
 };
 
-static struct blocklist_sorted item_at(const uint8_t *p)
+static struct item item_at(const uint8_t *p)
 {
 	struct item_head h;
 	memcpy(&h, p, sizeof h);
-	return (struct blocklist_sorted){.key = p + sizeof h,
-					 .entry = p + sizeof h + h.key_len,
-					 .key_len = h.key_len,
-					 .entry_len = h.entry_len,
-					 .kind = h.kind};
+	return (struct item){.key = p + sizeof h,
+			     .entry = p + sizeof h + h.key_len,
+			     .key_len = h.key_len,
+			     .entry_len = h.entry_len,
+			     .kind = h.kind};
 }
 
-static size_t item_size(const struct blocklist_sorted *i)
+static size_t item_size(const struct item *i)
 {
 	return sizeof(struct item_head) + i->key_len + i->entry_len;
 }
 
-static int item_compare(const struct blocklist_sorted *a,
-			const struct blocklist_sorted *b)
+static int item_compare(const struct item *a, const struct item *b)
 {
 	size_t n = a->key_len < b->key_len ? a->key_len : b->key_len;
 	int c = memcmp(a->key, b->key, n);
 	if (c == 0 && a->key_len != b->key_len)
 		c = a->key_len < b->key_len ? -1 : 1;
-	return c ? c : (int)a->kind - b->kind;
+	return c ? c : a->kind - b->kind;
 }
 
-static int ref_compare(const void *pa, const void *pb, void *buffer)
+/* Of two that arrived in this order. */
+static bool in_order(const struct ref *a, const struct ref *b, const uint8_t *buffer)
 {
-	const struct ref *a = pa, *b = pb;
 	for (int i = 0; i < 2; i++)
 		if (a->prefix[i] != b->prefix[i])
-			return a->prefix[i] < b->prefix[i] ? -1 : 1;
-	struct blocklist_sorted x = item_at((uint8_t *)buffer + a->at);
-	struct blocklist_sorted y = item_at((uint8_t *)buffer + b->at);
-	int c = item_compare(&x, &y);
-	return c ? c : (a->at < b->at ? -1 : 1);
+			return a->prefix[i] < b->prefix[i];
+	struct item x = item_at(buffer + a->at), y = item_at(buffer + b->at);
+	return item_compare(&x, &y) <= 0;
 }
 
 int blocklist_sort_open(struct blocklist_sort **out, const char *dir, size_t memory)
@@ -151,9 +156,38 @@ static int write_all(int fd, const uint8_t *p, size_t n, uint64_t at)
 	return ERR_OK;
 }
 
-static void refs_sort(struct blocklist_sort *s)
+/* Both halves of r are in order; spare has room for one. */
+static void merge_halves(struct ref *r, size_t n, struct ref *spare,
+			 const uint8_t *buffer)
 {
-	qsort_r(s->refs, s->refs_n, sizeof *s->refs, ref_compare, s->buffer);
+	size_t half = n / 2, a = 0, b = half, to = 0;
+	if (in_order(&r[half - 1], &r[half], buffer))
+		return;
+	memcpy(spare, r, half * sizeof *r);
+	while (a < half && b < n)
+		r[to++] = in_order(&spare[a], &r[b], buffer) ? spare[a++] : r[b++];
+	memcpy(r + to, spare + a, (half - a) * sizeof *r);
+}
+
+/* Merge sort, which has little to do where a feed is in order, and is as deep as the
+ * logarithm of n. */
+static void sort_part(struct ref *r, size_t n, struct ref *spare, const uint8_t *buffer)
+{
+	if (n < 2)
+		return;
+	sort_part(r, n / 2, spare, buffer);
+	sort_part(r + n / 2, n - n / 2, spare, buffer);
+	merge_halves(r, n, spare, buffer);
+}
+
+static int refs_sort(struct blocklist_sort *s)
+{
+	struct ref *spare = malloc((s->refs_n / 2 + 1) * sizeof *spare);
+	if (!spare)
+		return ERR_NOMEM;
+	sort_part(s->refs, s->refs_n, spare, s->buffer);
+	free(spare);
+	return ERR_OK;
 }
 
 /* Writes the buffer's items in order through a buffer of the run's size. */
@@ -167,9 +201,10 @@ static int spill(struct blocklist_sort *s)
 	if (!err && !out)
 		err = ERR_NOMEM;
 	s->run_begin[s->runs_n] = s->file_end;
-	refs_sort(s);
+	if (!err)
+		err = refs_sort(s);
 	for (size_t i = 0; !err && i < s->refs_n; i++) {
-		struct blocklist_sorted it = item_at(s->buffer + s->refs[i].at);
+		struct item it = item_at(s->buffer + s->refs[i].at);
 		size_t size = item_size(&it);
 		if (n + size > RUN_BUFFER) {
 			err = write_all(s->fd, out, n, s->file_end);
@@ -205,23 +240,22 @@ static int grow(void **p, size_t *room, size_t need, size_t unit, size_t first)
 	return ERR_OK;
 }
 
+/* Of a key in the buffer: behind it is an entry, so that eight bytes can be read. */
 static uint64_t prefix_at(const uint8_t *key, size_t len, size_t at)
 {
-	uint8_t b[8] = {0};
-	if (at < len)
-		memcpy(b, key + at, len - at < 8 ? len - at : 8);
-	uint64_t v = 0;
-	for (int i = 0; i < 8; i++)
-		v = v << 8 | b[i];
-	return v;
+	uint64_t v;
+	if (at >= len)
+		return 0;
+	memcpy(&v, key + at, sizeof v);
+	v = be64toh(v);
+	return len - at >= 8 ? v : v & ~(UINT64_MAX >> 8 * (len - at));
 }
 
 int blocklist_sort_put(struct blocklist_sort *s, const uint8_t *key, size_t key_len,
 		       const uint8_t *entry, size_t entry_len)
 {
-	struct blocklist_record r;
-	memcpy(&r, entry, sizeof r);
-	struct item_head h = {(uint16_t)key_len, (uint16_t)entry_len, r.kind, 0};
+	struct item_head h = {(uint16_t)key_len, (uint16_t)entry_len,
+			      (uint8_t)blocklist_kind_of(entry), 0};
 	size_t size = sizeof h + key_len + entry_len;
 	int err = s->reading ? ERR_INVAL : ERR_OK;
 	if (!err && s->used + size + (s->refs_n + 1) * sizeof *s->refs > s->memory &&
@@ -235,13 +269,13 @@ int blocklist_sort_put(struct blocklist_sort *s, const uint8_t *key, size_t key_
 			   sizeof *s->refs, FIRST_BUFFER / 64);
 	if (err)
 		return err;
-	s->refs[s->refs_n++] =
-		(struct ref){{prefix_at(key, key_len, 0), prefix_at(key, key_len, 8)},
-			     (uint32_t)s->used};
 	uint8_t *p = s->buffer + s->used;
 	memcpy(p, &h, sizeof h);
-	memcpy(p + sizeof h, key, key_len);
-	memcpy(p + sizeof h + key_len, entry, entry_len);
+	p += sizeof h;
+	memcpy(p, key, key_len);
+	memcpy(p + key_len, entry, entry_len);
+	s->refs[s->refs_n++] = (struct ref){
+		{prefix_at(p, key_len, 0), prefix_at(p, key_len, 8)}, (uint32_t)s->used};
 	s->used += size;
 	s->count++;
 	return ERR_OK;
@@ -291,8 +325,8 @@ static int run_fill(struct blocklist_sort *s, struct run *r, bool *more)
 
 static bool run_before(const struct blocklist_sort *s, unsigned a, unsigned b)
 {
-	struct blocklist_sorted x = item_at(s->run[a].buffer + s->run[a].used);
-	struct blocklist_sorted y = item_at(s->run[b].buffer + s->run[b].used);
+	struct item x = item_at(s->run[a].buffer + s->run[a].used);
+	struct item y = item_at(s->run[b].buffer + s->run[b].used);
 	int c = item_compare(&x, &y);
 	return c ? c < 0 : a < b; /* equal ones in order of arrival */
 }
@@ -373,7 +407,7 @@ int blocklist_sort_rewind(struct blocklist_sort *s)
 	if (!s->reading && s->runs_n && s->refs_n)
 		err = spill(s);
 	else if (!s->reading && s->refs_n)
-		refs_sort(s);
+		err = refs_sort(s);
 	if (err)
 		return err;
 	if (s->runs_n && !s->reading) { /* the memory is for the runs' buffers now */
@@ -385,38 +419,49 @@ int blocklist_sort_rewind(struct blocklist_sort *s)
 	s->reading = true;
 	s->replaced = s->cut = 0;
 	s->refs_at = 0;
-	s->ahead = (struct blocklist_sorted){0};
+	s->ahead = (struct item){0};
 	if (s->runs_n)
 		err = runs_start(s);
 	return err ? err : raw_next(s);
 }
 
-/* What is ahead is for the same key and kind as s->entry. */
-static void take_same(struct blocklist_sort *s)
+/* What is ahead is for the same key and kind as entry. */
+static void take_same(struct blocklist_sort *s, uint8_t entry[BLOCKLIST_ENTRY_MAX])
 {
-	enum blocklist_join how = blocklist_entry_join(s->entry, s->ahead.entry);
+	enum blocklist_join how = blocklist_entry_join(entry, s->ahead.entry);
 	s->replaced += how == BLOCKLIST_REPLACED;
 	s->cut += how == BLOCKLIST_CUT;
 }
 
+static bool ahead_is_of(const struct blocklist_sort *s, const struct blocklist_sorted *of)
+{
+	return s->ahead_valid && s->ahead.key_len == of->key.mv_size &&
+	       memcmp(s->ahead.key, of->key.mv_data, of->key.mv_size) == 0;
+}
+
 int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
 {
+	int kind = -1, err = ERR_OK;
 	if (!s->reading)
 		return ERR_INVAL;
 	if (!s->ahead_valid)
 		return 0;
-	*out = s->ahead;
-	memcpy(s->key, out->key, out->key_len);
-	memcpy(s->entry, out->entry, out->entry_len);
-	out->key = s->key;
-	out->entry = s->entry;
-	int err = raw_next(s);
-	while (!err && s->ahead_valid && item_compare(&s->ahead, out) == 0) {
-		take_same(s);
+	memcpy(s->key, s->ahead.key, s->ahead.key_len);
+	out->key = (MDB_val){s->ahead.key_len, s->key};
+	out->want.n = 0;
+	do {
+		int n = out->want.n;
+		if (s->ahead.kind == kind) {
+			take_same(s, s->entry[n - 1]);
+		} else if (n < BLOCKLIST_KINDS) {
+			memcpy(s->entry[n], s->ahead.entry, s->ahead.entry_len);
+			out->want.bytes[n] = s->entry[n];
+			out->want.n++;
+			kind = s->ahead.kind;
+		} else { /* kinds are checked: cannot be */
+			return ERR_INVAL;
+		}
 		err = raw_next(s);
-	}
-	struct blocklist_head h;
-	memcpy(&h, s->entry, sizeof h);
-	out->entry_len = h.len;
+	} while (!err && ahead_is_of(s, out));
 	return err ? err : 1;
 }

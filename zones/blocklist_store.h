@@ -501,10 +501,10 @@ void blocklist_import_limit(struct blocklist_import *im, uint64_t changes);
  * name beside the store. Several for one key and kind come out as one: see
  * blocklist_entry_join(). */
 struct blocklist_sort;
+/* All that was put for one key, in the order of kinds. */
 struct blocklist_sorted {
-	const uint8_t *key, *entry;
-	size_t key_len, entry_len;
-	uint8_t kind;
+	MDB_val key;
+	struct blocklist_want want;
 };
 MUST_CHECK int blocklist_sort_open(struct blocklist_sort **out, const char *dir,
 				   size_t memory);
@@ -517,7 +517,7 @@ MUST_CHECK int blocklist_sort_rewind(struct blocklist_sort *s);
 MUST_CHECK int blocklist_sort_next(struct blocklist_sort *s,
 				   struct blocklist_sorted *out);
 uint64_t blocklist_sort_count(const struct blocklist_sort *s);
-/* Of the items handed out since the last rewind: how many others were replaced by them,
+/* Of the entries handed out since the last rewind: how many others were replaced by them,
  * and how many were cut. */
 void blocklist_sort_lost(const struct blocklist_sort *s, struct blocklist_changes *out);
 

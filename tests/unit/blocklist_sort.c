@@ -11,14 +11,18 @@ struct lab_pair {
 	unsigned value; /* the entry's first_listed: which put it was */
 };
 
-static int by_key(const void *pa, const void *pb)
+static int by_rule(const struct lab_pair *a, const struct lab_pair *b)
 {
-	const struct lab_pair *a = pa, *b = pb;
 	int c = memcmp(a->key, b->key, a->len < b->len ? a->len : b->len);
 	if (c == 0)
 		c = (a->len > b->len) - (a->len < b->len);
-	if (c == 0)
-		c = a->kind - b->kind;
+	return c ? c : a->kind - b->kind;
+}
+
+static int by_key(const void *pa, const void *pb)
+{
+	const struct lab_pair *a = pa, *b = pb;
+	int c = by_rule(a, b);
 	return c ? c : (a->value > b->value) - (a->value < b->value);
 }
 
@@ -53,20 +57,24 @@ static void sort_and_compare(size_t memory, unsigned n, unsigned different, uint
 		unsigned at = 0;
 		int more;
 		ck_assert_int_eq(blocklist_sort_rewind(s), 0);
-		while ((more = blocklist_sort_next(s, &it)) > 0) {
-			struct blocklist_head h;
-			ck_assert_uint_lt(at, n);
-			memcpy(&h, it.entry, sizeof h);
-			ck_assert_uint_eq(it.key_len, p[at].len);
-			ck_assert_mem_eq(it.key, p[at].key, p[at].len);
-			ck_assert_uint_eq(h.first_listed, p[at].value);
-			ck_assert_uint_eq(h.len, it.entry_len);
-			unsigned first = at; /* the first one wins */
-			while (at < n && p[at].len == p[first].len &&
-			       p[at].kind == p[first].kind &&
-			       memcmp(p[at].key, p[first].key, p[first].len) == 0)
-				at++;
-		}
+		while ((more = blocklist_sort_next(s, &it)) > 0)
+			for (int i = 0; i < it.want.n; i++) {
+				struct blocklist_head h;
+				ck_assert_uint_lt(at, n);
+				memcpy(&h, it.want.bytes[i], sizeof h);
+				ck_assert_uint_eq(it.key.mv_size, p[at].len);
+				ck_assert_mem_eq(it.key.mv_data, p[at].key, p[at].len);
+				ck_assert_uint_eq(h.rec.kind, p[at].kind);
+				ck_assert_uint_eq(h.first_listed, p[at].value);
+				unsigned first = at; /* the first one wins */
+				while (at < n && by_rule(&p[at], &p[first]) == 0)
+					at++;
+				/* all kinds of a key come at once */
+				if (i + 1 == it.want.n && at < n)
+					ck_assert(p[at].len != it.key.mv_size ||
+						  memcmp(p[at].key, it.key.mv_data,
+							 it.key.mv_size));
+			}
 		ck_assert_int_eq(more, 0);
 		ck_assert_uint_eq(at, n);
 	}
