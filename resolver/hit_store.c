@@ -188,12 +188,14 @@ static int open_env(struct hit_store *s, const char *path, unsigned flags,
 static int open_tree(struct hit_store *s, unsigned txn_flags)
 {
 	MDB_envinfo info;
-	int rc = mdb_txn_begin(s->env, NULL, txn_flags, &s->txn);
-	if (!rc)
-		rc = mdb_dbi_open(s->txn, NULL, 0, &s->dbi);
+	int err = txn_flags & MDB_RDONLY
+			  ? hit_store_begin_read(s, &s->txn)
+			  : hit_store_error(mdb_txn_begin(s->env, NULL, 0, &s->txn));
+	if (!err)
+		err = hit_store_error(mdb_dbi_open(s->txn, NULL, 0, &s->dbi));
 	mdb_env_info(s->env, &info);
 	s->map_bytes = info.me_mapsize;
-	return hit_store_error(rc);
+	return err;
 }
 
 /* The folder's group may read; umask must not decide about that. */
@@ -311,12 +313,6 @@ void hit_store_close(struct hit_store *s)
 		(void)!set_length(s, used_bytes(s->env));
 	mdb_env_close(s->env);
 	free(s);
-}
-
-void hit_store_reap(struct hit_store *s)
-{
-	int dead;
-	(void)mdb_reader_check(s->env, &dead);
 }
 
 /* ---- files ---- */

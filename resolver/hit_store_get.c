@@ -1,28 +1,58 @@
 /* Reading a segment, page by page. Each call holds a read transaction for microseconds,
- * so no reader makes the file grow; but one that is stopped within a call: until it goes
- * on or the segment ends, pages are not used again, which makes it a third larger. */
+ * so no reader makes the file grow; but one that is stopped or killed within a call:
+ * until it goes on or the segment ends, pages are not used again. That may waste
+ * HIT_STORE_WASTE_BYTES_MAX, then the writer takes another segment. */
 #include <errno.h>
 
 #include "resolver/hit_store_parts.h"
 
 enum { LOOK_UPS_MAX = 1000 }; /* some 3 ms: as long as loading them all */
 
-static int look_begin(struct hit_store *s)
+/* Takes a reader's slot, under a lock that readers share: one may be stopped while it
+ * holds it. So the writer takes none but at start, and does not free those of the dead.
+ */
+int hit_store_begin_read(struct hit_store *s, MDB_txn **out)
 {
-	int rc = s->look ? mdb_txn_renew(s->look)
-			 : mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->look);
-	if (rc ==
-	    MDB_BAD_RSLOT) { /* our slot was reaped: the clock of a stopped process */
-		mdb_txn_abort(s->look);
-		s->look = NULL;
-		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, &s->look);
-	}
+	int dead, rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, out);
+	if (rc == MDB_READERS_FULL && !mdb_reader_check(s->env, &dead) && dead)
+		rc = mdb_txn_begin(s->env, NULL, MDB_RDONLY, out);
 	return hit_store_error(rc);
 }
 
-static void look_end(struct hit_store *s)
+/* Within a write transaction that one is read. */
+static int look_begin(struct hit_store *s, MDB_txn **txn)
 {
-	mdb_txn_reset(s->look);
+	*txn = s->txn;
+	if (s->txn)
+		return ERR_OK;
+	int rc = s->look ? mdb_txn_renew(s->look) : MDB_BAD_RSLOT;
+	if (rc == MDB_BAD_RSLOT) { /* none yet, or freed while we seemed dead */
+		mdb_txn_abort(s->look);
+		s->look = NULL;
+		int err = hit_store_begin_read(s, &s->look);
+		if (err)
+			return err;
+		rc = MDB_SUCCESS;
+	}
+	*txn = s->look;
+	return hit_store_error(rc);
+}
+
+static void look_end(struct hit_store *s, MDB_txn *txn)
+{
+	if (txn != s->txn)
+		mdb_txn_reset(txn);
+}
+
+int hit_store_hold(struct hit_store *s)
+{
+	MDB_txn *txn;
+	return look_begin(s, &txn);
+}
+
+void hit_store_let_go(struct hit_store *s)
+{
+	look_end(s, s->look);
 }
 
 /* ---- pages ---- */
@@ -67,12 +97,13 @@ int hit_store_page(struct hit_store *s, struct hit_page *page, enum hit_tag tag,
 {
 	uint8_t wanted[HIT_KEY_LEN];
 	MDB_cursor *cursor;
+	MDB_txn *txn;
 	MDB_val key, v;
 	hit_store_key(wanted, tag, run, id);
-	int err = look_begin(s);
+	int err = look_begin(s, &txn);
 	if (err)
 		return err;
-	int rc = mdb_cursor_open(s->look, s->dbi, &cursor);
+	int rc = mdb_cursor_open(txn, s->dbi, &cursor);
 	if (!rc) {
 		rc = seek(cursor, wanted, &v, which, &key);
 		/* A damaged tree may lead anywhere, but not past this. */
@@ -84,7 +115,7 @@ int hit_store_page(struct hit_store *s, struct hit_page *page, enum hit_tag tag,
 	} else {
 		err = hit_store_error(rc);
 	}
-	look_end(s);
+	look_end(s, txn);
 	if (err != 1)
 		return err;
 	bool right = which == HIT_PAGE_AT ? page->id <= id : page->id > id;
@@ -150,11 +181,12 @@ static int load_words(struct hit_store *s, enum hit_tag tag, struct hit_stored_w
 
 int hit_store_look(struct hit_store *s)
 {
-	int err = look_begin(s);
+	MDB_txn *txn;
+	int err = look_begin(s, &txn);
 	if (err)
 		return err;
-	err = hit_store_get_segment(s->look, s->dbi, &s->segment);
-	look_end(s);
+	err = hit_store_get_segment(txn, s->dbi, &s->segment);
+	look_end(s, txn);
 	return err ? err : load_words(s, HIT_TAG_WAYS, &s->ways, s->segment.ways);
 }
 
@@ -222,15 +254,16 @@ int hit_store_position(struct hit_store *s, struct hit_position *out, uint64_t b
 	uint8_t key_bytes[HIT_KEY_LEN];
 	MDB_val key = hit_store_ring_key(key_bytes, boot, worker), v;
 	struct hit_ring_rows r;
-	int err = look_begin(s);
+	MDB_txn *txn;
+	int err = look_begin(s, &txn);
 	if (err)
 		return err;
-	int rc = mdb_get(s->look, s->dbi, &key, &v);
+	int rc = mdb_get(txn, s->dbi, &key, &v);
 	err = rc ? hit_store_error(rc == MDB_NOTFOUND ? ENOENT : rc)
 		 : read_ring(&r, &key, &v);
 	if (!err)
 		*out = r.at;
-	look_end(s);
+	look_end(s, txn);
 	return err;
 }
 
@@ -240,10 +273,11 @@ int hit_store_next_ring(struct hit_store *s, struct hit_ring_rows *out, uint64_t
 	uint8_t wanted[HIT_KEY_LEN];
 	MDB_val from = hit_store_ring_key(wanted, boot, worker), key = from, v;
 	MDB_cursor *cursor;
-	int err = look_begin(s);
+	MDB_txn *txn;
+	int err = look_begin(s, &txn);
 	if (err)
 		return err;
-	int rc = mdb_cursor_open(s->look, s->dbi, &cursor);
+	int rc = mdb_cursor_open(txn, s->dbi, &cursor);
 	if (!rc) {
 		rc = mdb_cursor_get(cursor, &key, &v, MDB_SET_RANGE);
 		if (!rc && (boot || worker) && key.mv_size == from.mv_size &&
@@ -256,6 +290,6 @@ int hit_store_next_ring(struct hit_store *s, struct hit_ring_rows *out, uint64_t
 	} else {
 		err = hit_store_error(rc);
 	}
-	look_end(s);
+	look_end(s, txn);
 	return err;
 }

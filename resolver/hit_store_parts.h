@@ -90,6 +90,7 @@ static inline MDB_val hit_store_ring_key(uint8_t key[HIT_KEY_LEN], uint64_t boot
 
 /* What stands in front of a page. */
 uint32_t hit_store_check(const uint8_t *page, size_t len, const uint8_t key[HIT_KEY_LEN]);
+MUST_CHECK int hit_store_begin_read(struct hit_store *s, MDB_txn **out);
 MUST_CHECK int hit_store_get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out);
 MUST_CHECK int hit_store_put_segment(struct hit_store *s);
 /* The page's check is filled in. */

@@ -498,8 +498,6 @@ void hit_writer_keep_house(struct hit_writer *w, int64_t now)
 	if (now < w->housekeeping_ms)
 		return;
 	w->housekeeping_ms = now + HOUSEKEEPING_MS;
-	if (w->store)
-		hit_store_reap(w->store);
 	watch_space(w);
 	retire_segments(w);
 	scan_size(w);

@@ -50,7 +50,7 @@ MUST_CHECK int hit_writer_commit(struct hit_writer *w);
 MUST_CHECK int hit_writer_rotate(struct hit_writer *w);
 /* Something waits, and long enough or much of it. */
 bool hit_writer_is_due(const struct hit_writer *w, int64_t now_ms);
-/* Finished days, retention, dead readers, free space; most of it once a minute. */
+/* Finished days, retention, free space; most of it once a minute. */
 void hit_writer_keep_house(struct hit_writer *w, int64_t now_ms);
 /* Bytes in all rings; *fullest (may be NULL) gets the most in one. */
 uint64_t hit_writer_waiting(const struct hit_writer *w, uint64_t *fullest);

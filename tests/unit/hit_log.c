@@ -4,6 +4,7 @@
 #include <glob.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -674,6 +675,97 @@ START_TEST(a_reader_follows)
 }
 END_TEST
 
+static bool has_deleted_maps(void)
+{
+	char line[600];
+	bool found = false;
+	FILE *f = fopen("/proc/self/maps", "r");
+	while (f && fgets(line, sizeof line, f))
+		found |= strstr(line, ".hits") && strstr(line, "(deleted)");
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Rows of all segments; stops within a call to the first one, and leaves that only when
+ * all of it is read. */
+static unsigned count_rows_stopped(const char *dir)
+{
+	struct hit_read_conf conf = {.dir = dir};
+	struct hit_read_segment of = {0};
+	struct hit_rows page;
+	unsigned rows = 0;
+	for (uint64_t number = 0; hit_read_segment(&of, &conf, number) == 1;) {
+		if (number == 0) {
+			need(hit_store_hold(of.store) == ERR_OK);
+			raise(SIGSTOP);
+			hit_store_let_go(of.store);
+			need(has_deleted_maps());
+		}
+		number = of.file.number;
+		need(hit_store_look(of.store) == ERR_OK);
+		const struct hit_segment *g = hit_store_segment(of.store);
+		uint64_t row = g->first_row;
+		for (int got; row < g->end_row; row = page.first + page.n) {
+			got = hit_store_rows(of.store, &page, row, HIT_PAGE_AT);
+			need(got == 1);
+			rows += page.n;
+		}
+		hit_store_close(of.store);
+	}
+	hit_store_close(of.next);
+	need(!has_deleted_maps());
+	return rows;
+}
+
+static void wait_for_stop(pid_t pid)
+{
+	int status;
+	ck_assert_int_eq(waitpid(pid, &status, WUNTRACED), pid);
+	ck_assert(WIFSTOPPED(status));
+}
+
+/* A reader is stopped while it holds a snapshot; its segment ends and is removed. The
+ * writer does not notice; the reader goes on as if the segment were there, and what it
+ * took on the disk is free when it has left it. */
+START_TEST(a_segment_goes_under_a_reader)
+{
+	struct hit_store_file *files;
+	struct hit_log_stats st;
+	int status;
+	char *dir = strdup(unit_path("hits"));
+	pid_t pid = fork(); /* now: it shall have no map of the writer's */
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		raise(SIGSTOP);
+		_exit(count_rows_stopped(dir) == 800 ? 0 : 2);
+	}
+	wait_for_stop(pid);
+	struct hit_log *log = open_log(0);
+	ck_assert_int_eq(hit_log_start(log), ERR_OK);
+	for (unsigned i = 0; i < 500; i++)
+		put_patiently(log, i);
+	ck_assert(wait_for(log, &st, HIT_LOG_OK, true));
+	kill(pid, SIGCONT);
+	wait_for_stop(pid);
+	uint64_t order = hit_log_rotate(log);
+	for (unsigned i = 500; i < 800; i++)
+		put_patiently(log, i);
+	ck_assert(wait_for(log, &st, HIT_LOG_OK, true));
+	for (int i = 0; i < 300 && st.rotations != order; i++, usleep(10000))
+		hit_log_stats(log, &st);
+	ck_assert_uint_eq(st.records, 800);
+	ck_assert_int_eq(segment_files(&files), 2);
+	ck_assert_int_eq(hit_store_remove(dir, files[0].name), ERR_OK);
+	free(files);
+	kill(pid, SIGCONT);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(hit_log_close(log), ERR_OK);
+	free(dir);
+}
+END_TEST
+
 /* The clock goes back: rows still come in order and by their own time. */
 START_TEST(clock_set_back)
 {
@@ -700,4 +792,5 @@ UNIT_SUITE("hit_log", stores_and_reads, recovers_once, changes_segments_by_size,
 	   rotates_by_order, positions_are_carried_over, retires_by_age_and_size,
 	   full_disk_keeps_what_was_put, full_disk_at_the_end,
 	   damaged_segments_are_left_out, a_segment_is_as_long_as_its_map,
-	   a_segment_that_crashes, one_writer_at_a_time, a_reader_follows, clock_set_back)
+	   a_segment_that_crashes, one_writer_at_a_time, a_reader_follows,
+	   a_segment_goes_under_a_reader, clock_set_back)

@@ -1,6 +1,7 @@
 /* A segment: rows come back as they were put, sums are the sums of the rows, an aborted
  * transaction leaves nothing, rows of a failed commit count once. */
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "resolver/hit_read.h"
@@ -20,6 +21,18 @@ static struct hit_store *make(unsigned number, uint64_t first_row)
 	snprintf(path, sizeof path, "%s/%s", unit_path("hits"), name);
 	ck_assert_int_eq(hit_store_create(&s, path, MAP, &first, NULL, 0), ERR_OK);
 	return s;
+}
+
+static uint64_t bytes_of_all(void)
+{
+	struct hit_store_file *files;
+	uint64_t bytes = 0;
+	int n;
+	ck_assert_int_eq(hit_store_files(&files, &n, unit_path("hits")), ERR_OK);
+	for (int i = 0; i < n; i++)
+		bytes += files[i].bytes;
+	free(files);
+	return bytes;
 }
 
 /* Everything differs now and then; i alone decides. */
@@ -125,6 +138,49 @@ START_TEST(rows_come_back)
 	put_all(s, 50, ROWS, 7000);
 	hit_store_close(s);
 	ck_assert_uint_eq(check_rows(), ROWS);
+}
+END_TEST
+
+/* Small commits use pages again, unless a snapshot of before them is held: then the
+ * segment says soon that it is full. The next one is not held by it. */
+START_TEST(a_stopped_reader_wastes_little)
+{
+	struct hit_store *s = make(1, 0), *next;
+	unsigned commits = 0;
+	ck_assert_int_eq(hit_store_hold(s), ERR_OK);
+	for (; commits < ROWS && !hit_store_is_full(s); commits++)
+		put_all(s, commits, commits + 1, 1);
+	ck_assert_uint_gt(commits, 100);
+	ck_assert_uint_gt(bytes_of_all(), HIT_STORE_WASTE_BYTES_MAX);
+	ck_assert_uint_lt(bytes_of_all(), HIT_STORE_WASTE_BYTES_MAX * 5 / 4);
+	uint64_t wasted = bytes_of_all();
+	next = make(2, commits);
+	put_all(next, commits, 2 * commits, 1);
+	ck_assert(!hit_store_is_full(next));
+	ck_assert_uint_lt(bytes_of_all() - wasted, HIT_STORE_WASTE_BYTES_MAX / 10);
+	hit_store_close(next);
+	hit_store_close(s);
+	ck_assert_uint_eq(check_rows(), 2 * commits);
+}
+END_TEST
+
+/* More readers than there are slots end within a call. */
+START_TEST(readers_die)
+{
+	int status;
+	struct hit_store *writer = make(1, 0);
+	const char *path = unit_path("hits/00000001-20260102.hits");
+	for (int i = 0; i < 150; i++) {
+		struct hit_store *s;
+		pid_t pid = fork();
+		if (pid == 0) {
+			int err = hit_store_open(&s, path, HIT_STORE_READ);
+			_exit(err || hit_store_hold(s) ? 1 : 0);
+		}
+		ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+		ck_assert_int_eq(status, 0);
+	}
+	hit_store_close(writer);
 }
 END_TEST
 
@@ -467,6 +523,6 @@ START_TEST(a_failed_commit_counts_once)
 }
 END_TEST
 
-UNIT_SUITE("hit_store", rows_come_back, aborted_leaves_nothing,
-	   sums_are_those_of_the_rows, tables_are_those_of_the_rows,
-	   a_failed_commit_counts_once)
+UNIT_SUITE("hit_store", rows_come_back, a_stopped_reader_wastes_little, readers_die,
+	   aborted_leaves_nothing, sums_are_those_of_the_rows,
+	   tables_are_those_of_the_rows, a_failed_commit_counts_once)
