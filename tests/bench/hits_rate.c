@@ -1,14 +1,20 @@
 /* hits_rate.c: distinct hits put into two rings at a steady rate, stored by the one
  * writer thread.
  * usage: hits_rate STATE SECONDS [RATE [READERS]]
- * With READERS, so many are at work and one has stopped in the midst of reading, but only
- * in every second slice of ten seconds: the time that commits take in the one kind of
- * slices is compared with the other. Fails when a hit was lost or found no room. */
+ * With READERS, slices of a few seconds take turns: the writer alone; with so many
+ * readers at work and one more stopped within a call, holding its snapshot; with as many
+ * processes of the readers' scheduling class that only reckon in their own memory. What
+ * commits take with readers is compared with the writer alone (the bar) and with the
+ * latter: what those cost too is the processors' and not the store's. Fails when a hit
+ * was lost or found no room. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -23,29 +29,35 @@ enum {
 	TICK_MS = 5,
 	BURST_SHARE = 20 /* of a second */,
 	READERS_MAX = 64,
-	STOP_AFTER_ROWS = 1000,
-	SLICE_S = 10,
+	SLICE_S = 5,
+	SETTLE_MS = 500,       /* of a slice, in which its company comes */
 	COMMITS_MAX = 1 << 16, /* of each kind of slice */
+	BURNT_BYTES = 4 << 20, /* more than a core's own caches hold */
+	IDLE_US = 10000,
 };
 
-/* What readers look at. */
-struct shared {
-	volatile int slice; /* readers are at work in odd ones */
+/* Who is at work beside the writer. */
+enum company { ALONE, READERS, BURNERS, COMPANIES };
+static const char *const company_text[] = {"alone", "readers", "burners"};
+
+/* Of one commit: how long it took; what the writer thread ran since the one before. */
+struct commit {
+	uint64_t us, running_us;
 };
 
-/* All with readers, or all without. */
 struct slices {
-	uint64_t us[COMMITS_MAX]; /* of each commit */
+	struct commit commit[COMMITS_MAX];
 	size_t n;
-	uint64_t records, commits, bytes;
 };
 
 struct run {
 	struct hit_log *log;
-	struct shared *shared;
-	struct slices with, without; /* readers */
+	volatile int *company; /* what the readers look at */
+	struct slices of[COMPANIES];
 	struct hit_log_stats before;
-	uint64_t slice_records, slice_commits, slice_bytes; /* before this slice */
+	uint64_t running_us; /* of the writer thread before */
+	int64_t slice_us;    /* when it began */
+	int schedstat;
 	pid_t pid[READERS_MAX + 1]; /* the last one: that which stops */
 	int readers;
 	const char *dir;
@@ -84,23 +96,56 @@ static void make_hit(struct hit *h, uint64_t id)
 	name_copy(h->qname + 1 + n, h->matched);
 }
 
-/* Reads the log from its beginning, again and again, until it is ended. */
-static void read_for_ever(const struct run *run, bool stops)
+/* Reads the log from its beginning. */
+static void read_once(const struct run *run)
 {
 	struct hit_read_conf conf = {.dir = run->dir};
 	struct hit_reader *r;
 	struct hit_row row;
-	uint64_t rows = 0;
+	if (hit_read_open(&r, &conf))
+		return;
+	while (*run->company == READERS && hit_read_next(r, &row) == 1)
+		;
+	hit_read_close(r);
+}
+
+/* Stops with a snapshot of the newest segment, which it ends when it goes on. */
+static void stop_once(const struct run *run)
+{
+	struct hit_read_conf conf = {.dir = run->dir};
+	struct hit_read_segment of = {0};
+	uint64_t number = 0;
+	while (hit_read_segment(&of, &conf, number) == 1) {
+		number = of.file.number;
+		if (of.newest && hit_store_hold(of.store) == ERR_OK)
+			raise(SIGSTOP);
+		hit_store_close(of.store);
+	}
+	hit_store_close(of.next);
+}
+
+static void burn_once(const struct run *run, volatile uint8_t *burnt)
+{
+	for (size_t i = 0; i < BURNT_BYTES && *run->company == BURNERS; i++)
+		burnt[i] = (uint8_t)(burnt[i] + i);
+}
+
+/* Keeps the writer company until it is ended. */
+static void keep_company(const struct run *run, bool stops)
+{
+	uint8_t *burnt = calloc(BURNT_BYTES, 1);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* As sinkhole-hits after a second. */
 	(void)sched_setscheduler(0, SCHED_IDLE, &(struct sched_param){0});
-	for (;; usleep(10000)) {
-		if (run->shared->slice % 2 == 0 || hit_read_open(&r, &conf) != ERR_OK)
-			continue;
-		while (run->shared->slice % 2 && hit_read_next(r, &row) == 1)
-			if (stops && ++rows % STOP_AFTER_ROWS == 0)
-				raise(SIGSTOP);
-		hit_read_close(r);
-	}
+	for (;;)
+		if (*run->company == READERS && stops)
+			stop_once(run);
+		else if (*run->company == READERS)
+			read_once(run);
+		else if (*run->company == BURNERS && !stops && burnt)
+			burn_once(run, burnt);
+		else
+			usleep(IDLE_US);
 }
 
 static void start_readers(struct run *run)
@@ -108,7 +153,7 @@ static void start_readers(struct run *run)
 	for (int i = 0; i <= run->readers && run->readers; i++) {
 		run->pid[i] = fork();
 		if (run->pid[i] == 0)
-			read_for_ever(run, i == run->readers);
+			keep_company(run, i == run->readers);
 	}
 }
 
@@ -120,69 +165,111 @@ static void end_readers(struct run *run)
 	}
 }
 
-static uint64_t file_bytes(const struct run *run)
+/* The writer is the other thread of this process. */
+static void find_writer(struct run *run)
 {
-	struct hit_store_file *files;
-	uint64_t bytes = 0;
-	int n;
-	if (hit_store_files(&files, &n, run->dir))
-		return 0;
-	for (int i = 0; i < n; i++)
-		bytes += files[i].bytes;
-	free(files);
-	return bytes;
+	char path[64];
+	struct dirent *e;
+	DIR *d = opendir("/proc/self/task");
+	run->schedstat = -1;
+	while (d && (e = readdir(d))) {
+		long id = atol(e->d_name);
+		snprintf(path, sizeof path, "/proc/self/task/%ld/schedstat", id);
+		if (id > 0 && id != getpid())
+			run->schedstat = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (d)
+		closedir(d);
 }
 
-/* What the slice that ends has added. */
-static void end_slice(struct run *run, struct slices *s)
+static uint64_t writer_running_us(const struct run *run)
 {
-	uint64_t bytes = file_bytes(run);
-	s->records += run->before.records - run->slice_records;
-	s->commits += run->before.commits - run->slice_commits;
-	s->bytes += bytes - run->slice_bytes;
-	run->slice_records = run->before.records;
-	run->slice_commits = run->before.commits;
-	run->slice_bytes = bytes;
+	char text[64] = "";
+	(void)!pread(run->schedstat, text, sizeof text - 1, 0);
+	return strtoull(text, NULL, 10) / 1000;
 }
 
 /* The commits since the last call; of several at once the mean. */
-static void watch(struct run *run, double at_s)
+static void watch(struct run *run, int64_t at_us)
 {
 	struct hit_log_stats st;
-	int slice = (int)(at_s / SLICE_S);
 	hit_log_stats(run->log, &st);
 	uint64_t n = st.commits - run->before.commits;
-	struct slices *s = run->shared->slice % 2 ? &run->with : &run->without;
-	if (n && s->n < COMMITS_MAX)
-		s->us[s->n++] = (st.commit_us - run->before.commit_us) / n;
+	struct slices *s = &run->of[*run->company];
+	if (n) {
+		struct commit *c = &s->commit[s->n];
+		uint64_t running_us = writer_running_us(run);
+		if (s->n < COMMITS_MAX && at_us - run->slice_us > SETTLE_MS * 1000) {
+			c->us = (st.commit_us - run->before.commit_us) / n;
+			c->running_us = (running_us - run->running_us) / n;
+			s->n++;
+		}
+		run->running_us = running_us;
+	}
 	run->before = st;
-	if (slice == run->shared->slice || !run->readers)
+	if (!run->readers || at_us - run->slice_us < SLICE_S * 1000000)
 		return;
-	end_slice(run, s);
-	run->shared->slice = slice;
-	if (slice % 2 == 0) /* it finds the slice over, and stops anew in the next one */
-		kill(run->pid[run->readers], SIGCONT);
+	run->slice_us = at_us;
+	*run->company = (*run->company + 1) % COMPANIES;
+	kill(run->pid[run->readers], SIGCONT);
 }
 
-static int by_size(const void *a, const void *b)
+static int by_time(const void *a, const void *b)
 {
-	const uint64_t *x = a, *y = b;
-	return (*x > *y) - (*x < *y);
+	const struct commit *x = a, *y = b;
+	return (x->us > y->us) - (x->us < y->us);
 }
 
-static void print_slices(const char *what, struct slices *s)
+/* What is compared. */
+struct times {
+	double mean, half, most; /* ms; most: 99 % of them */
+};
+
+/* Means from that one on. */
+static void print_means(const struct slices *s, size_t from)
 {
-	qsort(s->us, s->n, sizeof *s->us, by_size);
-	if (s->n)
-		printf("%s: half of the commits up to %.1f ms, 99 %% up to %.1f ms", what,
-		       (double)s->us[s->n / 2] / 1000,
-		       (double)s->us[s->n * 99 / 100] / 1000);
-	if (s->commits && s->records)
-		printf("; %.0f hits each, %.1f bytes of file a hit",
-		       (double)s->records / (double)s->commits,
-		       (double)s->bytes / (double)s->records);
-	if (s->n)
-		printf("\n");
+	double n = (double)(s->n - from) * 1000, us = 0, running = 0;
+	for (size_t i = from; i < s->n; i++) {
+		us += (double)s->commit[i].us;
+		running += (double)s->commit[i].running_us;
+	}
+	printf("%.2f ms, processor %.2f", us / n, running / n);
+}
+
+static struct times print_slices(enum company company, struct slices *s)
+{
+	struct times t = {0};
+	if (!s->n)
+		return t;
+	size_t most = s->n * 99 / 100;
+	qsort(s->commit, s->n, sizeof *s->commit, by_time);
+	for (size_t i = 0; i < s->n; i++)
+		t.mean += (double)s->commit[i].us / 1000 / (double)s->n;
+	t.half = (double)s->commit[s->n / 2].us / 1000;
+	t.most = (double)s->commit[most].us / 1000;
+	printf("%-8s %zu commits: half up to %.2f ms, 99 %% up to %.2f; mean ",
+	       company_text[company], s->n, t.half, t.most);
+	print_means(s, 0);
+	printf("; slowest 1 %% mean ");
+	print_means(s, most);
+	printf("\n");
+	return t;
+}
+
+static void print_ratio(const char *what, const struct times *a, const struct times *b)
+{
+	if (a->mean > 0 && b->mean > 0)
+		printf("%s: mean %.2f, half %.2f, 99 %% %.2f times\n", what,
+		       a->mean / b->mean, a->half / b->half, a->most / b->most);
+}
+
+static void print_companies(struct run *run)
+{
+	struct times t[COMPANIES];
+	for (int i = 0; i < COMPANIES; i++)
+		t[i] = print_slices((enum company)i, &run->of[i]);
+	print_ratio("readers to alone", &t[READERS], &t[ALONE]);
+	print_ratio("readers to burners", &t[READERS], &t[BURNERS]);
 }
 
 static void count_trouble(void *arg, const char *dir, const char *segment, int err,
@@ -212,7 +299,7 @@ static uint64_t fill(struct run *run, double seconds, uint64_t rate)
 					 &h) != HIT_STORED)
 				return id;
 		}
-		watch(run, (double)at / 1e6);
+		watch(run, at);
 		usleep(TICK_MS * 1000);
 	} while ((double)at < seconds * 1e6);
 	return id;
@@ -243,9 +330,9 @@ int main(int argc, char **argv)
 		.state = argv[1], .runtime = argv[1], .node = "rate", .workers = WORKERS};
 	snprintf(dir, sizeof dir, "%s/hits", argv[1]);
 	run.dir = dir;
-	run.shared = mmap(NULL, sizeof *run.shared, PROT_READ | PROT_WRITE,
-			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (run.shared == MAP_FAILED)
+	run.company = mmap(NULL, sizeof *run.company, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (run.company == MAP_FAILED)
 		return 2;
 	start_readers(&run);
 	if (hit_log_open(&run.log, &conf, &why) || hit_log_start(run.log)) {
@@ -253,6 +340,7 @@ int main(int argc, char **argv)
 		end_readers(&run);
 		return 2;
 	}
+	find_writer(&run);
 	uint64_t put = fill(&run, seconds, rate);
 	getrusage(RUSAGE_THREAD, &mine);
 	hit_log_stats(run.log, &st);
@@ -264,15 +352,16 @@ int main(int argc, char **argv)
 	if (err || hit_read_totals(&t, &all))
 		return 2;
 	printf("%.1f s, %.0f a second: %llu put, %llu stored, %llu no room, %llu folded, "
-	       "%llu missing; %.1f bytes a hit\n",
+	       "%llu missing; %.1f bytes a hit, %llu segments\n",
 	       seconds, (double)put / seconds, (unsigned long long)put,
 	       (unsigned long long)t.hits, (unsigned long long)st.no_room,
 	       (unsigned long long)st.folded, (unsigned long long)t.missing,
-	       t.records ? (double)t.bytes / (double)t.records : 0.0);
+	       t.records ? (double)t.bytes / (double)t.records : 0.0,
+	       (unsigned long long)t.segments);
 	printf("processor: %.2f us a hit to store, %.2f to put; longest commit %.1f ms\n",
 	       (seconds_of(&used) - seconds_of(&mine)) * 1e6 / (double)put,
 	       seconds_of(&mine) * 1e6 / (double)put, (double)st.commit_us_max / 1000);
-	print_slices("no readers", &run.without);
-	print_slices("readers", &run.with);
+	if (run.readers)
+		print_companies(&run);
 	return t.hits != put || st.no_room || st.folded || t.missing || trouble;
 }
