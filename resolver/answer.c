@@ -243,11 +243,15 @@ static size_t opt_len(const struct query *q, const struct ede *ede)
 static void put_opt(struct wire_writer *w, const struct query *q, unsigned rcode,
 		    const struct ede *ede)
 {
-	wire_put8(w, 0);
-	wire_put16(w, DNS_OPT);
-	wire_put16(w, DNS_UDP_MAX);
-	wire_put32(w, (uint32_t)(rcode >> 4) << 24 | (q->dnssec_ok ? DNS_EDNS_DO : 0));
-	wire_put16(w, (unsigned)(opt_len(q, ede) - DNS_OPT_LEN));
+	uint8_t *p = wire_room(w, DNS_OPT_LEN);
+	if (!p)
+		return;
+	p[0] = 0;
+	wire_set16(p + 1, DNS_OPT);
+	wire_set16(p + 3, DNS_UDP_MAX);
+	wire_set32(p + 5,
+		   (uint32_t)(rcode >> 4) << 24 | (q->dnssec_ok ? DNS_EDNS_DO : 0));
+	wire_set16(p + 9, (unsigned)(opt_len(q, ede) - DNS_OPT_LEN));
 	if (q->nsid) {
 		wire_put16(w, DNS_OPTION_NSID);
 		wire_put16(w, (unsigned)strlen(q->nsid));

@@ -16,6 +16,7 @@ enum {
 	ALIGN = 8,
 	BYTES_PER_SLOT = 128, /* of log: about half of a small answer's entry */
 	CACHE_LINE = 64,
+	FETCH_LINES = 4,  /* of a small answer's entry */
 	DUE_PART = 10,	  /* of its life; as Unbound's prefetch */
 	LISTED_SHARE = 4, /* infected clients ask for the same names again and again */
 	LOG_MIN = 16 * ANSWER_CACHE_ENTRY_MAX,
@@ -24,7 +25,7 @@ enum {
 struct slot {
 	uint64_t pos; /* +1, 0 = never used */
 	uint32_t tag;
-	uint32_t pad;
+	uint32_t seen; /* tag of a listed name that was to be stored once */
 };
 
 struct entry {
@@ -110,15 +111,20 @@ static uint16_t variant_of(const struct answer_key *k)
 	return (uint16_t)(k->class << 2 | k->form.one << 1 | k->form.dnssec);
 }
 
-static uint64_t hash(const struct answer_cache *c, const struct answer_key *k)
+uint64_t answer_cache_hash(const struct answer_cache *c, const uint8_t *qname,
+			   size_t qname_len)
 {
-	uint64_t h = hash_bytes(&c->key, k->qname, k->qname_len);
-	return h ^ (k->qtype * 0x9e3779b97f4a7c15ULL) ^ ((uint64_t)variant_of(k) << 48);
+	return hash_bytes(&c->key, qname, qname_len);
 }
 
-static struct slot *set_of(const struct part *p, uint64_t h)
+static struct slot *set_of(const struct part *p, uint64_t hash, unsigned qtype)
 {
-	return p->slot + (h & (p->sets - 1)) * SET_WAYS;
+	return p->slot + ((hash ^ qtype) & (p->sets - 1)) * SET_WAYS;
+}
+
+static uint32_t tag_of(uint64_t hash)
+{
+	return (uint32_t)(hash >> 32);
 }
 
 /* The entry of a slot, or NULL when it has been overwritten. */
@@ -148,16 +154,39 @@ static bool matches(const struct entry *e, const struct answer_key *k, unsigned 
 }
 
 /* The entry of key, however old. */
-static struct entry *find(const struct part *p, uint64_t h, const struct answer_key *k,
+static struct entry *find(const struct part *p, const struct answer_key *k,
 			  unsigned variant)
 {
-	const struct slot *s = set_of(p, h);
+	const struct slot *s = set_of(p, k->hash, k->qtype);
 	for (int i = 0; i < SET_WAYS; i++) {
-		struct entry *e = s[i].tag == h >> 32 ? live(p, &s[i]) : NULL;
+		struct entry *e = s[i].tag == tag_of(k->hash) ? live(p, &s[i]) : NULL;
 		if (e && matches(e, k, variant))
 			return e;
 	}
 	return NULL;
+}
+
+void answer_cache_fetch_index(const struct answer_cache *c, uint64_t hash, uint16_t qtype)
+{
+	__builtin_prefetch(set_of(&c->clean, hash, qtype));
+	__builtin_prefetch(set_of(&c->listed, hash, qtype));
+}
+
+static void fetch_entry(const struct part *p, uint64_t hash, unsigned qtype)
+{
+	const struct slot *s = set_of(p, hash, qtype);
+	for (int i = 0; i < SET_WAYS; i++) {
+		const uint8_t *e =
+			s[i].tag == tag_of(hash) ? (const void *)live(p, &s[i]) : NULL;
+		for (int line = 0; e && line < FETCH_LINES; line++)
+			__builtin_prefetch(e + line * CACHE_LINE);
+	}
+}
+
+void answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash, uint16_t qtype)
+{
+	fetch_entry(&c->clean, hash, qtype);
+	fetch_entry(&c->listed, hash, qtype);
 }
 
 /* A clock set back makes stored > now: not to be trusted either. */
@@ -184,10 +213,9 @@ bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 {
 	const struct blocklist_stamp stamp = policy_stamp(p, key->class);
 	unsigned variant = variant_of(key);
-	uint64_t h = hash(c, key);
-	struct entry *e = find(&c->clean, h, key, variant);
+	struct entry *e = find(&c->clean, key, variant);
 	if (!e || !holds(e, p, &stamp))
-		e = find(&c->listed, h, key, variant);
+		e = find(&c->listed, key, variant);
 	if (!e || !holds(e, p, &stamp))
 		return false;
 	*age = age_of(e, p->now_s);
@@ -218,18 +246,28 @@ static struct entry *append(struct part *p, size_t n, uint64_t *pos)
 }
 
 /* The slot for a new entry: its own old one, a free one, or the oldest. */
-static struct slot *choose(const struct part *p, uint64_t h, const struct answer_key *k,
+static struct slot *choose(const struct part *p, const struct answer_key *k,
 			   unsigned variant)
 {
-	struct slot *s = set_of(p, h), *best = s;
+	struct slot *s = set_of(p, k->hash, k->qtype), *best = s;
 	for (int i = 0; i < SET_WAYS; i++) {
-		const struct entry *e = s[i].tag == h >> 32 ? live(p, &s[i]) : NULL;
+		const struct entry *e =
+			s[i].tag == tag_of(k->hash) ? live(p, &s[i]) : NULL;
 		if (e && matches(e, k, variant))
 			return &s[i];
 		if (s[i].pos < best->pos)
 			best = &s[i];
 	}
 	return best;
+}
+
+/* Whether it was to be stored before, lately; from now on it was. */
+static bool seen(const struct part *p, const struct answer_key *k)
+{
+	struct slot *s = set_of(p, k->hash, k->qtype) + k->hash % SET_WAYS;
+	bool before = s->seen == tag_of(k->hash);
+	s->seen = tag_of(k->hash);
+	return before;
 }
 
 static uint8_t *put_bytes(uint8_t *p, const void *data, size_t n)
@@ -249,10 +287,13 @@ void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
 	size_t n =
 		sizeof(struct entry) + listed_len + ttl_len + body->len + body->text_len;
 	unsigned variant = variant_of(key);
-	uint64_t pos, h = hash(c, key);
+	uint64_t pos;
 	if (!body->countable || n > ANSWER_CACHE_ENTRY_MAX || ttl_s == 0)
 		return;
-	struct slot *s = choose(p, h, key, variant);
+	/* Names made by chance below a listed one are asked for once. */
+	if (body->listed && !seen(p, key))
+		return;
+	struct slot *s = choose(p, key, variant);
 	struct entry *e = append(p, n, &pos);
 	*e = (struct entry){
 		.memory = *memory,
@@ -272,5 +313,6 @@ void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
 	at = put_bytes(at, body->ttl_at, ttl_len);
 	at = put_bytes(at, body->wire, body->len);
 	put_bytes(at, body->text, body->text_len);
-	*s = (struct slot){.pos = pos + 1, .tag = (uint32_t)(h >> 32)};
+	s->pos = pos + 1;
+	s->tag = tag_of(key->hash);
 }

@@ -20,6 +20,7 @@ enum { ANSWER_CACHE_ENTRY_MAX = 4096 }; /* larger answers are rare and made anew
 
 struct answer_key {
 	const uint8_t *qname; /* lower case */
+	uint64_t hash;	      /* answer_cache_hash() of it */
 	uint16_t qtype;
 	uint8_t qname_len, class;
 	struct answer_form form;
@@ -41,13 +42,23 @@ struct answer_cache;
 MUST_CHECK int answer_cache_open(struct answer_cache **out, size_t bytes);
 void answer_cache_close(struct answer_cache *c);
 
+uint64_t answer_cache_hash(const struct answer_cache *c, const uint8_t *qname,
+			   size_t qname_len);
+
+/* Hints that a name will be asked for soon: brings the index into the processor's caches,
+ * and, from what that says, the entries. */
+void answer_cache_fetch_index(const struct answer_cache *c, uint64_t hash,
+			      uint16_t qtype);
+void answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash,
+			      uint16_t qtype);
+
 /* The answer to key, unexpired and with its verdict still holding under p; age->age_s is
  * what to lower TTLs by. */
 bool answer_cache_get(struct answer_cache *c, struct answer_body *out,
 		      struct answer_age *age, const struct answer_key *key,
 		      const struct policy *p);
 
-/* Stores a body for ttl_s seconds. */
+/* Stores a body for ttl_s seconds; of a listed name when it comes for the second time. */
 void answer_cache_put(struct answer_cache *c, const struct answer_body *body,
 		      const struct answer_key *key, const struct answer_memory *memory,
 		      uint32_t ttl_s, uint32_t now_s);

@@ -5,8 +5,8 @@
  * Threads  one worker; everything happens on its loop
  * Source   RFC 1035 4.2, 7766
  *
- * Order (P4): receive a batch, then begin() (renews the policy view), serve() for each
- * message, send, end() (drops view and scratch memory). */
+ * Order (P4): receive a batch, then begin() (renews the policy view), expect() and then
+ * serve() for each message, send, end() (drops view and scratch memory). */
 #ifndef SINKHOLED_FRONT_H
 #define SINKHOLED_FRONT_H
 
@@ -37,6 +37,10 @@ struct front_hooks {
 	void *arg;
 	struct stats *stats; /* the worker's */
 	void (*begin)(void *arg);
+	/* A message that serve() will be given within this batch, in the order in which
+	 * they are told: what it needs can be fetched from memory meanwhile. May be NULL,
+	 * and need not be called. */
+	void (*expect)(void *arg, const uint8_t *msg, size_t msg_len);
 	/* out has room for DNS_MESSAGE_MAX bytes over TCP, DNS_UDP_MAX over UDP. */
 	enum serve_result (*serve)(void *arg, const struct asker *from,
 				   const uint8_t *msg, size_t msg_len, uint8_t *out,

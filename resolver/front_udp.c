@@ -26,6 +26,7 @@ struct batch {
 	struct mmsghdr in[FRONT_UDP_BATCH], out[FRONT_UDP_BATCH];
 	struct iovec in_vec[FRONT_UDP_BATCH], out_vec[FRONT_UDP_BATCH];
 	struct sockaddr_storage peer[FRONT_UDP_BATCH];
+	struct asker from[FRONT_UDP_BATCH];
 	union control in_control[FRONT_UDP_BATCH], out_control[FRONT_UDP_BATCH];
 	uint8_t in_bytes[FRONT_UDP_BATCH][DNS_UDP_MAX];
 	uint8_t out_bytes[FRONT_UDP_BATCH][DNS_UDP_MAX];
@@ -156,19 +157,32 @@ static void send_batch(struct front_udp *f, int fd, unsigned n)
 	}
 }
 
-/* Answers what was received; *n_out counts the answers that stand in b->out. */
+/* Leaves in wanted which of the datagrams are to be served; returns how many. */
+static int read_askers(struct udp_socket *s, int got, uint8_t wanted[FRONT_UDP_BATCH])
+{
+	struct front_udp *f = s->front;
+	struct batch *b = &f->batch;
+	int n = 0;
+	for (int i = 0; i < got; i++) {
+		if (!read_asker(&b->from[i], s, b, i)) {
+			stats_count(f->hooks.stats, STATS_DROP_MALFORMED);
+			continue;
+		}
+		wanted[n++] = (uint8_t)i;
+		if (f->hooks.expect)
+			f->hooks.expect(f->hooks.arg, b->in_bytes[i], b->in[i].msg_len);
+	}
+	return n;
+}
+
+/* Answers datagram i; *n_out counts the answers that stand in b->out. */
 static void serve_one(struct udp_socket *s, int i, unsigned *n_out)
 {
 	struct front_udp *f = s->front;
 	struct batch *b = &f->batch;
 	unsigned k = *n_out;
-	struct asker from;
 	size_t len = 0;
-	if (!read_asker(&from, s, b, i)) {
-		stats_count(f->hooks.stats, STATS_DROP_MALFORMED);
-		return;
-	}
-	if (f->hooks.serve(f->hooks.arg, &from, b->in_bytes[i], b->in[i].msg_len,
+	if (f->hooks.serve(f->hooks.arg, &b->from[i], b->in_bytes[i], b->in[i].msg_len,
 			   b->out_bytes[k], &len) != SERVE_ANSWER)
 		return;
 	b->out_vec[k] = (struct iovec){b->out_bytes[k], len};
@@ -179,7 +193,7 @@ static void serve_one(struct udp_socket *s, int i, unsigned *n_out)
 		.msg_iovlen = 1,
 	};
 	if (s->wildcard)
-		write_local(&b->out[k].msg_hdr, &b->out_control[k], &from.listener);
+		write_local(&b->out[k].msg_hdr, &b->out_control[k], &b->from[i].listener);
 	*n_out = k + 1;
 }
 
@@ -190,13 +204,15 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 	(void)events;
 	int got = FRONT_UDP_BATCH;
 	for (int i = 0; i < FRONT_UDP_BATCHES && got == FRONT_UDP_BATCH; i++) {
+		uint8_t wanted[FRONT_UDP_BATCH];
 		unsigned n_out = 0;
 		got = receive(&f->batch, s->fd);
 		if (got <= 0)
 			break;
 		f->hooks.begin(f->hooks.arg);
-		for (int k = 0; k < got; k++)
-			serve_one(s, k, &n_out);
+		int n = read_askers(s, got, wanted);
+		for (int k = 0; k < n; k++)
+			serve_one(s, wanted[k], &n_out);
 		send_batch(f, s->fd, n_out);
 		f->hooks.end(f->hooks.arg);
 		if (uv_is_closing((uv_handle_t *)poll))

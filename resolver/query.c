@@ -38,10 +38,10 @@ static bool read_options(struct query *q, const uint8_t *data, size_t len)
 }
 
 /* RFC 6891 6.1.1: root owner, one only; 6.1.3: a version we lack is BADVERS. */
-static unsigned read_opt(struct query *q, const uint8_t *owner, unsigned size,
-			 uint32_t ttl, const uint8_t *data, size_t len)
+static unsigned read_opt(struct query *q, bool root, unsigned size, uint32_t ttl,
+			 const uint8_t *data, size_t len)
 {
-	if (q->edns || *owner != 0 || !read_options(q, data, len))
+	if (q->edns || !root || !read_options(q, data, len))
 		return DNS_FORMERR;
 	q->edns = true;
 	q->dnssec_ok = ttl & DNS_EDNS_DO;
@@ -58,8 +58,11 @@ static unsigned read_additional(struct query *q, struct wire_reader *r, unsigned
 	if (n > QUERY_ADDITIONAL_MAX)
 		return DNS_FORMERR;
 	for (; n; n--) {
-		uint8_t owner[DNS_NAME_MAX];
-		wire_name(r, owner);
+		bool root = wire_left(r) && *r->at == 0;
+		if (root)
+			wire_take(r, 1);
+		else
+			wire_name(r, NULL);
 		unsigned type = wire_u16(r), class = wire_u16(r);
 		uint32_t ttl = wire_u32(r);
 		unsigned len = wire_u16(r);
@@ -68,7 +71,7 @@ static unsigned read_additional(struct query *q, struct wire_reader *r, unsigned
 			return DNS_FORMERR;
 		unsigned bad = DNS_NOERROR;
 		if (type == DNS_OPT)
-			bad = read_opt(q, owner, class, ttl, data, len);
+			bad = read_opt(q, root, class, ttl, data, len);
 		else if (type == DNS_TSIG || type == DNS_SIG || type == DNS_TKEY)
 			bad = DNS_REFUSED;
 		rcode = rcode ? rcode : bad;

@@ -9,9 +9,15 @@ struct call {
 	struct serve *s;
 	const struct asker *from;
 	const struct query *q;
+	uint64_t hash;	   /* of its name */
 	uint64_t asked_us; /* wall clock */
 	uint8_t *out;
 	size_t room, len;
+};
+
+enum {
+	ENTRY_AHEAD =
+		4, /* questions: their work is as long as a line takes from memory */
 };
 
 static struct answer_form form_for(const struct asker *from, const struct query *q)
@@ -22,8 +28,8 @@ static struct answer_form form_for(const struct asker *from, const struct query 
 static struct answer_key key_for(const struct call *c, uint8_t class)
 {
 	const struct query *q = c->q;
-	return (struct answer_key){q->qname, q->qtype, q->qname_len, class,
-				   form_for(c->from, q)};
+	return (struct answer_key){q->qname,	 c->hash, q->qtype,
+				   q->qname_len, class,	  form_for(c->from, q)};
 }
 
 static size_t room_for(const struct asker *from, const struct query *q)
@@ -299,18 +305,53 @@ static void count_query(const struct serve *s, const struct asker *from)
 		    from->transport == HIT_UDP ? STATS_QUERY_UDP : STATS_QUERY_TCP);
 }
 
+void serve_expect(void *arg, const uint8_t *msg, size_t msg_len)
+{
+	struct serve *s = arg;
+	if (s->ahead_n == SERVE_AHEAD)
+		return;
+	struct serve_ahead *a = &s->ahead[s->ahead_n++];
+	struct query *q = &a->query;
+	a->msg = msg;
+	a->read = query_read(q, msg, msg_len);
+	if (a->read != QUERY_OK)
+		return;
+	a->hash = answer_cache_hash(s->answers, q->qname, q->qname_len);
+	answer_cache_fetch_index(s->answers, a->hash, q->qtype);
+}
+
+/* What was read ahead, or is now. */
+static struct serve_ahead *take(struct serve *s, const uint8_t *msg, size_t msg_len)
+{
+	if (s->ahead_at == s->ahead_n || s->ahead[s->ahead_at].msg != msg) {
+		s->ahead_n = s->ahead_at = 0;
+		serve_expect(s, msg, msg_len);
+	}
+	if (s->ahead_at + ENTRY_AHEAD < s->ahead_n) {
+		const struct serve_ahead *later = &s->ahead[s->ahead_at + ENTRY_AHEAD];
+		if (later->read == QUERY_OK)
+			answer_cache_fetch_entry(s->answers, later->hash,
+						 later->query.qtype);
+	}
+	return &s->ahead[s->ahead_at++];
+}
+
 enum serve_result serve_question(void *arg, const struct asker *from, const uint8_t *msg,
 				 size_t msg_len, uint8_t *out, size_t *len)
 {
 	struct serve *s = arg;
-	struct query q;
-	struct call c = {
-		.s = s, .from = from, .q = &q, .asked_us = s->now_us, .out = out};
-	enum query_result read = query_read(&q, msg, msg_len);
+	struct serve_ahead *a = take(s, msg, msg_len);
+	struct query *q = &a->query;
+	struct call c = {.s = s,
+			 .from = from,
+			 .q = q,
+			 .hash = a->hash,
+			 .asked_us = s->now_us,
+			 .out = out};
 	enum serve_result result;
 	uint8_t class;
-	c.room = room_for(from, &q);
-	if (read == QUERY_DROP) {
+	c.room = room_for(from, q);
+	if (a->read == QUERY_DROP) {
 		bool response = msg_len >= DNS_HEADER_LEN;
 		stats_count(s->stats,
 			    response ? STATS_DROP_RESPONSE : STATS_DROP_MALFORMED);
@@ -319,11 +360,11 @@ enum serve_result serve_question(void *arg, const struct asker *from, const uint
 	if (!client_allowed(s->conf, &from->client)) {
 		stats_count(s->stats, STATS_NOT_ALLOWED);
 		result = refuse_stranger(&c, msg_len);
-	} else if (read == QUERY_ERROR) {
-		result = say_error(&c, q.rcode, DNS_EDE_NONE, NULL);
+	} else if (a->read == QUERY_ERROR) {
+		result = say_error(&c, q->rcode, DNS_EDE_NONE, NULL);
 	} else {
 		count_query(s, from);
-		q.nsid = nsid_for(s, &q);
+		q->nsid = nsid_for(s, q);
 		result = client_class(&class, s->policy.view, &from->client)
 				 ? store_failed(&c)
 				 : decide(&c, class);
@@ -350,8 +391,15 @@ static void remember(struct serve *s, const struct question *q, const struct rep
 {
 	const struct answer_memory memory = {policy_stamp(&s->policy, q->subject.class),
 					     reply->change};
-	const struct answer_key key = {q->qname, q->qtype, (uint8_t)name_len(q->qname),
-				       q->subject.class, form};
+	uint8_t len = (uint8_t)name_len(q->qname);
+	const struct answer_key key = {
+		.qname = q->qname,
+		.hash = answer_cache_hash(s->answers, q->qname, len),
+		.qtype = q->qtype,
+		.qname_len = len,
+		.class = q->subject.class,
+		.form = form,
+	};
 	if (reply->cacheable && !q->subject.passthru)
 		answer_cache_put(s->answers, body, &key, &memory, reply_ttl(reply),
 				 s->policy.now_s);

@@ -23,6 +23,18 @@ struct serve_send {
 		     bool close);
 };
 
+enum {
+	SERVE_AHEAD = 64, /* questions read before the first is answered: a batch */
+};
+
+/* A question that was read ahead. */
+struct serve_ahead {
+	const uint8_t *msg;
+	struct query query;
+	enum query_result read;
+	uint64_t hash; /* of its name */
+};
+
 struct serve {
 	const struct conf *conf;
 	struct policy policy; /* renewed at each batch edge */
@@ -34,6 +46,9 @@ struct serve {
 	uint64_t now_us; /* wall clock */
 	uint64_t now_ms; /* monotonic */
 	bool clock_synced;
+	/* Of this batch; both numbers are set to 0 when it begins. */
+	struct serve_ahead ahead[SERVE_AHEAD];
+	unsigned ahead_n, ahead_at;
 	/* The question being served now, so that its own task can answer in place. */
 	const struct waiter *current;
 	uint8_t *current_out;
@@ -44,6 +59,9 @@ struct serve {
 	uint8_t body[DNS_MESSAGE_MAX], late_out[DNS_MESSAGE_MAX];
 	uint16_t ttl_at[ANSWER_TTLS_MAX];
 };
+
+/* front_hooks.expect; arg is a struct serve. */
+void serve_expect(void *arg, const uint8_t *msg, size_t msg_len);
 
 /* front_hooks.serve; arg is a struct serve. */
 enum serve_result serve_question(void *arg, const struct asker *from, const uint8_t *msg,

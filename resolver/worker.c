@@ -71,6 +71,7 @@ static void begin(void *arg)
 	struct timespec wall, steady;
 	clock_gettime(CLOCK_REALTIME, &wall);
 	clock_gettime(CLOCK_MONOTONIC, &steady);
+	s->ahead_n = s->ahead_at = 0;
 	s->now_us = (uint64_t)wall.tv_sec * 1000000 + (uint64_t)wall.tv_nsec / 1000;
 	s->now_ms = (uint64_t)steady.tv_sec * 1000 + (uint64_t)steady.tv_nsec / 1000000;
 	s->policy.now_s = (uint32_t)wall.tv_sec;
@@ -121,6 +122,12 @@ static void on_tick(uv_timer_t *timer)
 	begin(w);
 	task_tick(w->serve.tasks);
 	end(w);
+}
+
+static void expect(void *arg, const uint8_t *msg, size_t msg_len)
+{
+	struct worker *w = arg;
+	serve_expect(&w->serve, msg, msg_len);
 }
 
 static enum serve_result serve(void *arg, const struct asker *from, const uint8_t *msg,
@@ -251,8 +258,12 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 	memset(w, 0, sizeof *w);
 	w->shared = shared;
 	w->index = index;
-	const struct front_hooks hooks = {
-		.arg = w, .stats = &w->stats, .begin = begin, .serve = serve, .end = end};
+	const struct front_hooks hooks = {.arg = w,
+					  .stats = &w->stats,
+					  .begin = begin,
+					  .expect = expect,
+					  .serve = serve,
+					  .end = end};
 	if (uv_loop_init(&w->loop) || uv_async_init(&w->loop, &w->stop, stop) ||
 	    uv_async_init(&w->loop, &w->beat, beat) ||
 	    uv_timer_init(&w->loop, &w->tick)) {

@@ -17,10 +17,18 @@ static void split(struct labels *out, const uint8_t *name)
 		out->label[--at] = name;
 }
 
+static const uint8_t *last_label(const uint8_t *name)
+{
+	const uint8_t *last = name;
+	for (; *name; name = name_parent(name))
+		last = name;
+	return last;
+}
+
+/* text: as on the wire, behind its length. */
 static bool label_is(const uint8_t *label, const char *text)
 {
-	size_t n = strlen(text);
-	return *label == n && !memcmp(label + 1, text, n);
+	return *label == (uint8_t)*text && !memcmp(label + 1, text + 1, *label);
 }
 
 /* What a zone answers below and at its apex. */
@@ -43,20 +51,21 @@ static const struct {
 	const char *tld;
 	enum zone_kind kind;
 } tlds[] = {
-	{"localhost", ZONE_LOOPBACK}, /* RFC 6761 6.3 */
-	{"invalid", ZONE_EMPTY},      /* 6.4 */
-	{"test", ZONE_EMPTY},	      /* 6.2 */
-	{"onion", ZONE_EMPTY},	      /* RFC 7686 2 */
-	{"local", ZONE_EMPTY},	      /* RFC 6762 22.1 */
+	{"\11localhost", ZONE_LOOPBACK}, /* RFC 6761 6.3 */
+	{"\7invalid", ZONE_EMPTY},	 /* 6.4 */
+	{"\4test", ZONE_EMPTY},		 /* 6.2 */
+	{"\5onion", ZONE_EMPTY},	 /* RFC 7686 2 */
+	{"\5local", ZONE_EMPTY},	 /* RFC 6762 22.1 */
 };
 
 static const struct {
 	const char *label; /* below arpa */
 	enum zone_kind kind;
 } arpas[] = {
-	{"home", ZONE_EMPTY},	   /* RFC 8375 4 */
-	{"resolver", ZONE_NODATA}, /* RFC 9462 6.4: designated resolvers are not built */
-	{"service", ZONE_EMPTY},   /* RFC 9665 */
+	{"\4home", ZONE_EMPTY}, /* RFC 8375 4 */
+	/* RFC 9462 6.4: designated resolvers are not built */
+	{"\10resolver", ZONE_NODATA},
+	{"\7service", ZONE_EMPTY}, /* RFC 9665 */
 };
 
 /* 4-byte prefixes: octets in address order, the last of them anything in lo..hi. */
@@ -144,21 +153,24 @@ static bool find_reverse6(struct found *out, const struct labels *l)
 }
 
 /* Most questions end at the first comparisons: their top-level domain is none of ours. */
-static bool find_zone(struct found *out, const struct labels *l)
+static bool find_zone(struct found *out, struct labels *l, const uint8_t *name)
 {
-	if (l->n == 0)
-		return false;
+	const uint8_t *tld = last_label(name);
 	for (size_t i = 0; i < LENGTH(tlds); i++) {
-		if (label_is(l->label[0], tlds[i].tld)) {
+		if (label_is(tld, tlds[i].tld)) {
+			split(l, name);
 			*out = (struct found){tlds[i].kind, 1, false};
 			return true;
 		}
 	}
-	if (l->n < 2 || !label_is(l->label[0], "arpa"))
+	if (!label_is(tld, "\4arpa"))
 		return false;
-	if (label_is(l->label[1], "in-addr"))
+	split(l, name);
+	if (l->n < 2)
+		return false;
+	if (label_is(l->label[1], "\7in-addr"))
 		return find_reverse4(out, l);
-	if (label_is(l->label[1], "ip6"))
+	if (label_is(l->label[1], "\3ip6"))
 		return find_reverse6(out, l);
 	for (size_t i = 0; i < LENGTH(arpas); i++) {
 		if (label_is(l->label[1], arpas[i].label)) {
@@ -235,8 +247,7 @@ enum local_kind local_find(struct local_answer *out, const uint8_t *qname, uint1
 {
 	struct labels l;
 	struct found f;
-	split(&l, qname);
-	if (!find_zone(&f, &l))
+	if (!find_zone(&f, &l, qname))
 		return LOCAL_NONE;
 	bool apex = f.labels == l.n;
 	/* A validator behind us needs the parent's proof that the zone is not signed:

@@ -192,9 +192,16 @@ static bool get_cached(struct bench *b)
 	struct answer_body body;
 	struct answer_age age;
 	const struct query *q = &b->query;
-	const struct answer_key key = {q->qname, q->qtype, q->qname_len, POLICY_ALL,
-				       answer_form(q, true)};
-	return answer_cache_get(b->serve.answers, &body, &age, &key, &b->serve.policy);
+	struct answer_cache *answers = b->serve.answers;
+	const struct answer_key key = {
+		.qname = q->qname,
+		.hash = answer_cache_hash(answers, q->qname, q->qname_len),
+		.qtype = q->qtype,
+		.qname_len = q->qname_len,
+		.class = POLICY_ALL,
+		.form = answer_form(q, true),
+	};
+	return answer_cache_get(answers, &body, &age, &key, &b->serve.policy);
 }
 
 static bool write_answer(struct bench *b)

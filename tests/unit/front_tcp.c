@@ -95,7 +95,8 @@ static struct fake *fake_open(const char *listen, const struct front_tcp_limits 
 	ck_assert(!uv_loop_init(&f->loop));
 	f->listen = net_free(listen);
 	ck_assert_int_eq(front_tcp_bind(&f->fd, 1, &f->listen), ERR_OK);
-	const struct front_hooks hooks = {f, &f->stats, begin, serve, end};
+	const struct front_hooks hooks = {
+		.arg = f, .stats = &f->stats, .begin = begin, .serve = serve, .end = end};
 	ck_assert_int_eq(front_tcp_open(&f->front, &f->loop, &hooks, &f->listen, &f->fd,
 					1, limits),
 			 ERR_OK);

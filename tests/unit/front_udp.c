@@ -14,7 +14,7 @@ struct fake {
 	struct addr listen[FRONTS_MAX];
 	int fds[FRONTS_MAX];
 	int n;
-	int begins, ends, served;
+	int begins, ends, expected, served;
 	bool inside; /* between begin and end */
 	int wrong;   /* calls out of order */
 	struct asker last;
@@ -37,6 +37,14 @@ static void end(void *arg)
 	f->ends++;
 }
 
+static void expect(void *arg, const uint8_t *msg, size_t msg_len)
+{
+	struct fake *f = arg;
+	(void)msg, (void)msg_len;
+	f->wrong += !f->inside;
+	f->expected++;
+}
+
 /* A answer: the question back; L later; B biggest answer; else none. */
 static enum serve_result serve(void *arg, const struct asker *from, const uint8_t *msg,
 			       size_t msg_len, uint8_t *out, size_t *len)
@@ -44,6 +52,7 @@ static enum serve_result serve(void *arg, const struct asker *from, const uint8_
 	struct fake *f = arg;
 	f->wrong += !f->inside;
 	f->served++;
+	f->wrong += f->served > f->expected;
 	f->last = *from;
 	f->last_len = msg_len;
 	if (msg_len < 3 || msg[2] == 'N')
@@ -67,7 +76,12 @@ static struct fake *fake_open(int n, const char *const *listen)
 		f->listen[i] = net_free(listen[i]);
 		ck_assert_int_eq(front_udp_bind(&f->fds[i], 1, &f->listen[i]), ERR_OK);
 	}
-	const struct front_hooks hooks = {f, &f->stats, begin, serve, end};
+	const struct front_hooks hooks = {.arg = f,
+					  .stats = &f->stats,
+					  .begin = begin,
+					  .expect = expect,
+					  .serve = serve,
+					  .end = end};
 	ck_assert_int_eq(
 		front_udp_open(&f->front, &f->loop, &hooks, f->listen, f->fds, n), 0);
 	return f;
@@ -77,6 +91,7 @@ static void fake_close(struct fake *f)
 {
 	front_udp_shutdown(f->front);
 	uv_run(&f->loop, UV_RUN_DEFAULT);
+	ck_assert_int_eq(f->served, f->expected);
 	front_udp_free(f->front);
 	ck_assert_int_eq(uv_loop_close(&f->loop), 0);
 	ck_assert_int_eq(f->wrong, 0);
@@ -274,7 +289,7 @@ START_TEST(answering_ports_are_dropped)
 		struct addr from = net_addr("127.0.0.1");
 		from.port = t[i].port;
 		int fd = net_socket(SOCK_DGRAM, &from);
-		f->served = 0;
+		f->served = f->expected = 0;
 		ck_assert_int_eq(sendto(fd, "12A", 3, 0, (struct sockaddr *)&sa, len), 3);
 		ck_assert(net_wait(&f->loop, fd, 50) == t[i].served);
 		ck_assert_msg(f->served == t[i].served, "port %u", t[i].port);

@@ -24,7 +24,6 @@ static const struct root_hints no_hints; /* every look-up fails at once */
 static uint8_t late[DNS_MESSAGE_MAX];
 static size_t late_len;
 static int lates;
-static const struct answer_form plain;
 static const struct asker client_udp = {.client = {{127, 0, 0, 5}, 4, 0, 5353},
 					.listener = {{127, 0, 0, 1}, 4, 0, 53}};
 static const struct asker client_tcp = {.client = {{127, 0, 0, 5}, 4, 0, 5353},
@@ -272,7 +271,12 @@ static struct answer_body plain_body(const uint8_t *wire, size_t len)
 
 static struct answer_key key_of(const uint8_t *qname, uint8_t class)
 {
-	return (struct answer_key){qname, DNS_A, (uint8_t)name_len(qname), class, plain};
+	size_t len = name_len(qname);
+	return (struct answer_key){.qname = qname,
+				   .hash = answer_cache_hash(serve->answers, qname, len),
+				   .qtype = DNS_A,
+				   .qname_len = (uint8_t)len,
+				   .class = class};
 }
 
 static void cached_any(const struct asker *from, int records)
@@ -289,9 +293,9 @@ static void cached_any(const struct asker *from, int records)
 	const struct answer_body body = plain_body(wire, n);
 	const struct answer_memory memory = {serve->policy.stamp, 0};
 	ck_assert_int_eq(name_from_str(qname, "clean.example"), 0);
-	const struct answer_key key = {qname, DNS_ANY, (uint8_t)name_len(qname),
-				       POLICY_ALL,
-				       answer_form(&q, from->transport == HIT_UDP)};
+	struct answer_key key = key_of(qname, POLICY_ALL);
+	key.qtype = DNS_ANY;
+	key.form = answer_form(&q, from->transport == HIT_UDP);
 	answer_cache_put(serve->answers, &body, &key, &memory, 600, serve->policy.now_s);
 }
 
@@ -648,6 +652,40 @@ START_TEST(only_lasting_verdicts_are_remembered)
 }
 END_TEST
 
+/* A batch is read before the first of it is answered; what comes otherwise than expected
+ * is read anew. */
+START_TEST(questions_read_ahead)
+{
+	static const char *const name[] = {"a.bad.example", "clean.invalid",
+					   "b.bad.example", "c.bad.example"};
+	uint8_t msg[4][512], out[DNS_UDP_MAX];
+	size_t n[4], len = 0;
+	struct hit h;
+	open_serve();
+	list("l", "bad.example", RULE_NODATA);
+	for (int turn = 1; turn <= 3; turn++) {
+		serve->ahead_n = serve->ahead_at = 0;
+		for (int i = 0; i < 4; i++) {
+			n[i] = question(msg[i], name[i], DNS_A, DNS_RD);
+			serve_expect(serve, msg[i], n[i]);
+		}
+		for (int i = 0; i < 4; i++) {
+			int k = turn == 2 ? 3 - i : i;
+			bool bad = k != 1;
+			ck_assert_int_eq(serve_question(serve, &client_udp, msg[k], n[k],
+							out, &len),
+					 SERVE_ANSWER);
+			ck_assert_int_eq(out[3] & DNS_RCODE_MASK,
+					 bad ? DNS_NOERROR : DNS_NXDOMAIN);
+			ck_assert_mem_eq(out + DNS_HEADER_LEN, msg[k] + DNS_HEADER_LEN,
+					 n[k] - DNS_HEADER_LEN);
+		}
+		ck_assert_uint_eq(hits(&h), 3U * (unsigned)turn);
+	}
+	close_serve();
+}
+END_TEST
+
 /* Without a snapshot of the store there is no answer that could be wrong. */
 START_TEST(no_view_is_servfail)
 {
@@ -957,7 +995,7 @@ UNIT_SUITE("serve", every_action_is_answered_and_logged, types_and_flags_never_m
 	   cached_names_are_judged_anew, popular_names_are_looked_up_again,
 	   no_view_is_servfail, listed_answers_are_remembered,
 	   remembered_listed_answers_end_in_time, only_lasting_verdicts_are_remembered,
-	   monitor_is_logged_and_goes_on,
+	   questions_read_ahead, monitor_is_logged_and_goes_on,
 	   a_listed_target_is_logged_with_the_time_of_the_question,
 	   a_monitored_target_is_logged, who_opts_out_while_waiting_leaves_no_trace,
 	   groups, who_changes_groups_while_waiting, tcp_only_behind_an_alias,
