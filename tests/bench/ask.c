@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "include/addr.h"
-#include "include/wire.h"
+#include "tests/bench/question.h"
 
 enum {
 	SOCKETS = 8,  /* ports, so that SO_REUSEPORT has something to spread */
@@ -30,7 +30,7 @@ enum {
 };
 
 struct asked {
-	uint8_t msg[MESSAGE_MAX];
+	uint8_t *msg;
 	uint16_t len, question_len;
 	uint8_t want[4];
 	bool any, denied;
@@ -75,26 +75,20 @@ static _Noreturn void die(const char *what, const char *text)
 
 static void make(struct asked *a, const char *text, const char *want)
 {
-	static const uint8_t opt[DNS_OPT_LEN] = {0, 0, DNS_OPT, 4, 208};
-	uint8_t name[DNS_NAME_MAX];
+	uint8_t msg[MESSAGE_MAX];
 	struct addr address = {0};
-	struct wire_writer w = wire_writer(a->msg, sizeof a->msg);
+	size_t len = question_make(msg, sizeof msg, text);
 	a->denied = strcmp(want, "NXDOMAIN") == 0;
 	a->any = strcmp(want, "-") == 0;
 	bool no_address = a->any || a->denied;
-	if (name_from_str(name, text) ||
+	a->msg = malloc(len);
+	if (!len || !a->msg ||
 	    (!no_address && addr_from_text(&address, want, strlen(want))))
 		die("not a name and an address", text);
 	memcpy(a->want, address.bytes, sizeof a->want);
-	wire_put_header(&w, 0, DNS_RD, (const uint16_t[]){1, 0, 0, 1});
-	wire_put_name(&w, name);
-	wire_put16(&w, DNS_A);
-	wire_put16(&w, DNS_IN);
-	a->question_len = (uint16_t)(wire_written(&w) - DNS_HEADER_LEN);
-	wire_put(&w, opt, sizeof opt);
-	if (w.err)
-		die("too long", text);
-	a->len = (uint16_t)wire_written(&w);
+	memcpy(a->msg, msg, len);
+	a->len = (uint16_t)len;
+	a->question_len = (uint16_t)(len - DNS_OPT_LEN - DNS_HEADER_LEN);
 }
 
 static void read_questions(struct bench *b, const char *path)
@@ -337,6 +331,8 @@ int main(int argc, char **argv)
 	       (double)b.answered / seconds, (unsigned long long)percentile(&b, 0.5),
 	       (unsigned long long)percentile(&b, 0.99),
 	       (unsigned long long)percentile(&b, 0.999), (double)b.gap_us / 1000);
+	for (uint32_t i = 0; i < b.asked_n; i++)
+		free(b.asked[i].msg);
 	free(b.asked);
 	return b.wrong ? 1 : 0;
 }

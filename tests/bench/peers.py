@@ -2,31 +2,18 @@
 clean names. start() returns once a listed name is answered from the list; what that took is load_s."""
 import os
 import signal
+import socket
 import subprocess
 import time
 
 import unbound
 from dnsmsg import Message, query, udp
 from harness import SINK4, Failed, Resolver
-from lab import die_with_parent, find, port_free
+from lab import die_with_parent, find, port_free, wait_for
+from bench_site import CLEAN_ZONE, PROBE, Site
 
-CLEAN_ZONE = "delta.example"
-LISTED_UNDER = "bench." + CLEAN_ZONE  # what is not listed there has an address
-PROBE = "probe0." + LISTED_UNDER  # the list gives it SINK4
-FIRST_HOST = 150  # of the lab's /24
 START_S = 600  # unbound takes half a minute for a million names, bind four for ten million
-
-
-class Site:
-    """What all servers get: where they listen, where the clean names are, the list, processor."""
-
-    def __init__(self, build, folder, lab, cpu):
-        self.build, self.folder, self.lab, self.cpu = build, folder, lab, cpu
-        self.names = self.zone = None  # set by the run: how many, and the RPZ file
-        self.hints = lab.path("root.hints")  # nobody asks the world's root servers
-
-    def upstream(self, sep):
-        return "%s%s%d" % (self.lab.host(42), sep, self.lab.port)
+POLL_S, POLL_LATER_S = 0.002, 0.02  # between questions to who is starting; after some seconds
 
 
 def succeeds(command):
@@ -40,9 +27,10 @@ class Peer:
     packet_cache = False  # listed answers come from a cache of messages
     port = 5353
 
-    def __init__(self, site, log):
-        self.site, self.log, self.process, self.load_s = site, log, None, 0.0
-        self.address = site.lab.host(FIRST_HOST + PEERS.index(type(self)))
+    def __init__(self, site, log=False):
+        self.site, self.log, self.process, self.load_s, self.unblocked = site, log, None, 0.0, 0
+        self.serial = 0  # of the list it has
+        self.address = site.lab.host(next(Site.hosts))
         self.folder = os.path.join(site.folder, self.name)
         os.makedirs(self.folder, exist_ok=True)
 
@@ -67,21 +55,41 @@ class Peer:
                                         stderr=subprocess.STDOUT)
 
     def start(self):
-        begin = time.monotonic()
-        self.spawn(self.command())
-        while not self.blocks():
-            if self.process.poll() is not None or time.monotonic() - begin > START_S:
-                self.stop()
-                raise Failed("%s does not answer: %s" % (self.name, open(os.path.join(self.folder, "out")).read()[-500:]))
-            time.sleep(0.01)
+        """unblocked counts answers for a listed name that did not come from the list, before the first that did."""
+        command = self.command()
+        begin, self.unblocked = time.monotonic(), 0
+        self.spawn(command)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(self.server())
+            while not self.answers(s):
+                past = time.monotonic() - begin
+                if self.process.poll() is not None or past > START_S:
+                    self.stop()
+                    raise Failed("%s does not answer: %s" % (self.name, open(os.path.join(self.folder, "out")).read()[-500:]))
+                time.sleep(POLL_S if past < 5 else POLL_LATER_S)
         self.load_s = time.monotonic() - begin
 
-    def blocks(self):
-        return self.blocks_name(PROBE)
+    def settle(self):
+        """Waits for what it does beside its first answers."""
 
-    def stop(self):
+    def answers(self, s):
+        """Whether it answers from the list by now. s is a connected socket, so that a closed port is no wait."""
+        try:
+            s.settimeout(POLL_S)
+            s.send(query(PROBE % 0))
+            m = Message(s.recv(4096))
+        except OSError:
+            return False
+        right = self.right(m)
+        self.unblocked += not right and m.rcode not in ("SERVFAIL", "REFUSED")
+        return right
+
+    def right(self, m):
+        return m.data("A") == [SINK4]
+
+    def stop(self, sig=signal.SIGTERM):
         if self.process:
-            self.process.terminate()
+            self.process.send_signal(sig)
             try:
                 self.process.wait(30)
             except subprocess.TimeoutExpired:
@@ -91,7 +99,7 @@ class Peer:
 
     def blocks_name(self, name):
         m = udp(self.server(), query(name), 0.2)
-        return m is not None and Message(m).data("A") == [SINK4]
+        return m is not None and self.right(Message(m))
 
     def reload(self):
         """Makes it read the list again; False when it cannot without a new start."""
@@ -120,8 +128,8 @@ class Echo(Peer):
     def command(self):
         return [os.path.join(self.site.build, "bench", "echo"), self.at()]
 
-    def blocks(self):
-        return udp(self.server(), query(PROBE), 0.2) is not None
+    def right(self, m):
+        return True
 
 
 class EchoSingle(Echo):
@@ -139,9 +147,12 @@ class Sinkholed(Peer):
     def missing(cls):
         return None
 
-    def __init__(self, site, log):
+    def __init__(self, site, log=False, label="", workers=1):
+        if label:
+            self.name += ", " + label
         super().__init__(site, log)
-        self.resolver = Resolver(site.build, self.folder, site.lab, workers=1,
+        self.workers = workers
+        self.resolver = Resolver(site.build, self.folder, site.lab, workers=workers,
                                  listen=[self.at()])
         self.import_s = None
 
@@ -156,10 +167,16 @@ class Sinkholed(Peer):
         self.load()
         return True
 
+    def settle(self):
+        wait_for(lambda: "checked: whole" in open(os.path.join(self.folder, "out")).read(), START_S)
+
+    def store(self):
+        return os.path.join(self.resolver.state, "blocklist")
+
     def command(self):
         if self.import_s is None:
             self.import_s = self.load()
-        return [os.path.abspath(os.path.join(self.site.build, "sinkholed")), "-c", self.resolver.conf_file]
+        return [os.path.join(self.site.build, "sinkholed"), "-c", self.resolver.conf_file]
 
 
 class Unbound(Peer):
@@ -238,13 +255,12 @@ setgid=
            cache=self.cache_off, hints=self.site.hints))
         return [find("pdns_recursor"), "--config-dir=" + self.folder]
 
-    def stop(self):
-        super().stop()
+    def stop(self, sig=signal.SIGTERM):
+        super().stop(sig)
         if getattr(self, "reader", None):
             self.reader.kill()
             self.reader.wait()
             self.reader = None
-
 
     def reload(self):
         return succeeds([find("rec_control"), "--socket-dir=" + self.folder, "--config-dir=" + self.folder, "reload-lua-config"])
@@ -269,7 +285,7 @@ class Bind(Peer):
     """Listens on addresses of interfaces only, and of lo's that is this one."""
     name, program, package = "bind9", "named", "bind9"
 
-    def __init__(self, site, log):
+    def __init__(self, site, log=False):
         super().__init__(site, log)
         self.address = "127.0.0.1"
         self.port = next(p for p in range(self.port, 32000) if port_free(self.address, p))

@@ -1,75 +1,115 @@
-"""What run.py found: a table, the bars with their ratios, JSON, and a plot when gnuplot is installed."""
+"""What run.py found: tables, the bars, JSON, and a plot when gnuplot is installed."""
 import json
 import os
 import subprocess
 
+from bars import KERNEL, OURS, bars, by_size, met
 from lab import find
 
-OURS = "sinkholed"
-KERNEL = ("echo", "echo, single")
-PACKETS = "pdns-recursor"  # answers listed names from its cache of messages
-CASES = ("listed", "deep", "cached", "mix", "listed, log on", "cold")
+CASES = ("listed", "deep", "once", "cached", "mix", "listed, log on", "cold")
+AGREE = 0.10  # rounds that lie further apart are named
 
 
-def best(figures, case, without=()):
-    """The peer with the least CPU a question."""
-    rows = {k: v["cpu_us"] for k, v in figures.get(case, {}).items() if k != OURS and k not in KERNEL and k not in without}
-    return min(rows, key=rows.get) if rows else None
+def number(digits, key):
+    return lambda r: "%.*f" % (digits, r[key]) if key in r else ""
 
 
-def ratio_of(figures, case, other, case_of_other=None):
-    mine, theirs = figures.get(case, {}).get(OURS), figures.get(case_of_other or case, {}).get(other)
-    return mine["cpu_us"] / theirs["cpu_us"] if mine and theirs else None
+def cells(f, server, columns):
+    return [show(f[case][server]) if server in f.get(case, {}) else "" for _, case, show in columns]
 
 
-def bars(f):
-    """(what, ratio or None, bar): CPU a question, ours divided by the other's."""
-    logged, listed, cached = "listed, log on", "listed", "cached"
-    yield "listed, log on, to unbound's", ratio_of(f, logged, "unbound"), 0.45
-    yield "listed, log on, to the best peer's (%s)" % best(f, logged), ratio_of(f, logged, best(f, logged)), 0.75
-    yield "listed, log on, to the batched echo's", ratio_of(f, logged, "echo"), 1.7
-    by_list = best(f, listed, (PACKETS,))
-    yield "listed, to the best that looks into its list (%s)" % by_list, ratio_of(f, listed, by_list), 0.70
-    yield "listed, to pdns-recursor with its packet cache", ratio_of(f, listed, PACKETS), 1.0
-    yield "five labels under a listed name, to the listed name's", ratio_of(f, "deep", OURS, listed), 1.15
-    yield "cached, to the best peer's (%s)" % best(f, cached), ratio_of(f, cached, best(f, cached)), 0.75
-    mine, theirs = f.get("load", {}).get(OURS), f.get("load", {}).get(PACKETS)
-    yield "import, to pdns-recursor's start", mine["import_s"] / theirs["start_s"] if mine and theirs else None, 1 / 3
+def table(f, first, rows, columns):
+    """columns: (heading, case, how its figures are shown); those without any are left out."""
+    columns = [c for c in columns if any(cells(f, r, [c])[0] for r in rows)]
+    if not columns:
+        return
+    yield "| %s | %s |" % (first, " | ".join(c[0] for c in columns))
+    yield "|---" * (1 + len(columns)) + "|"
+    for r in rows:
+        yield "| %s | %s |" % (r, " | ".join(cells(f, r, columns)))
+    yield ""
 
 
-def table(f, o):
-    lines = ["%d names listed, %d rounds of %g s, one thread each, CPU microseconds a question (kernel included), median" %
-             (o.names, o.rounds, o.seconds), ""]
-    servers = sorted({s for rows in f.values() for s in rows}, key=lambda s: (s not in KERNEL, s != OURS, s))
-    cases = [c for c in CASES if c in f]
-    extra = [("p50/p99/p99.9 us at 20,000 q/s", "latency", lambda r: "%d/%d/%d" % (r["p50_us"], r["p99_us"], r["p999_us"])),
-             ("start s", "load", lambda r: "%.2f" % r["start_s"]), ("import s", "load", lambda r: "%.2f" % r["import_s"] if "import_s" in r else "in start"),
-             ("RSS MiB", "load", lambda r: "%d" % r["rss_mib"]),
-             ("replaced: s, gap ms, lost", "replace", lambda r: "%.1f, %.0f, %d" % (r["took_s"], r["gap_ms"], r["lost"])),
-             ("dnsperf listed q/s", "dnsperf listed", lambda r: "%.0f" % r["qps"]),
-             ("dnsperf cached q/s", "dnsperf cached", lambda r: "%.0f" % r["qps"])]
-    lines.append("| | " + " | ".join(cases + [e[0] for e in extra]) + " |")
-    lines.append("|---" * (1 + len(cases) + len(extra)) + "|")
-    for s in servers:
-        cells = ["%.2f" % f[c][s]["cpu_us"] if s in f[c] else "" for c in cases]
-        cells += [show_row(f[case][s]) if s in f.get(case, {}) else "" for _, case, show_row in extra]
-        lines.append("| %s | %s |" % (s, " | ".join(cells)))
-    lost = ["%s of %s: %d lost, %d wrong" % (c, s, r["lost"], r["wrong"]) for c in CASES for s, r in f.get(c, {}).items()
-            if r["wrong"] or r["lost"] * 100 > r["sent"]]
-    lines += [""] + ["not to be relied on: " + x for x in lost]
-    for what, ratio, bar in bars(f):
-        if ratio is not None:
-            lines.append("%s %.2f (bar %.2f) - %s" % ("ok    " if ratio <= bar else "NOT MET", ratio, bar, what))
+def servers_of(f):
+    return sorted({s for c in (*CASES, "load") for s in f.get(c, {})}, key=lambda s: (s not in KERNEL, s != OURS, s))
+
+
+def beside(f):
+    return table(f, "CPU us a question", servers_of(f), [(c, c, number(2, "cpu_us")) for c in CASES])
+
+
+def besides(f):
+    three = lambda r: "%d/%d/%d" % (r["p50_us"], r["p99_us"], r["p999_us"])  # noqa: E731
+    qps = number(0, "qps")
+    return table(f, "", [s for s in servers_of(f) if s not in KERNEL], [
+        ("p50/p99/p99.9 us at 20,000 q/s", "latency", three),
+        ("start s", "load", number(2, "start_s")), ("import s", "load", lambda r: number(2, "import_s")(r) or "in start"),
+        ("RSS MiB", "load", number(0, "rss_mib")),
+        ("one entry ms: in, out, commit", "one entry", lambda r: ", ".join("%.2f" % r[k] for k in ("in_ms", "out_ms", "commit_ms") if k in r)),
+        ("replaced: s, gap ms (without), lost", "replace",
+         lambda r: "%.1f, %.0f (%.0f), %.0f" % (r["took_s"], r["gap_ms"], r["quiet_gap_ms"], r["lost"])),
+        ("listed q/s", "listed", qps), ("cached q/s", "cached", qps), ("dnsperf listed q/s", "dnsperf listed", qps),
+        ("dnsperf cached q/s", "dnsperf cached", qps)])
+
+
+def sizes(f):
+    cpu = number(2, "cpu_us")
+    return table(f, "", by_size(f), [
+        ("load s", "start", number(2, "import_s")), ("the same again s", "start", number(2, "again_s")),
+        ("start s", "start", number(3, "start_s")), ("after SIGKILL s", "start", number(3, "killed_s")),
+        ("not blocked", "start", number(0, "unblocked")), ("RSS MiB at start", "start", number(0, "rss_mib")),
+        ("after questions", "memory", number(0, "rss_mib")), ("listed us", "listed, by size", cpu), ("once us", "once, by size", cpu)])
+
+
+def workers(f):
+    return table(f, "CPU us a question", sorted(f.get("once, full", {})), [
+        ("%s%s" % (kind, how), kind + how, number(2, "cpu_us")) for how in (", at a rate", ", full") for kind in ("once", "cached")])
+
+
+def stages(f):
+    return table(f, "stage", list(f.get("stage", {})), [
+        ("ns", "stage", number(0, "ns")), ("instructions", "instructions", number(0, "instructions")), ("in the file", "instructions", number(0, "before"))])
+
+
+def doubts(f):
+    """What the figures above are not good for."""
+    for case, rows in f.items():
+        for s, r in rows.items():
+            if case in CASES and (r["wrong"] or r["lost"] * 100 > r["sent"]):
+                yield "not to be relied on: %s of %s: %d lost, %d wrong" % (case, s, r["lost"], r["wrong"])
+        apart = ["%s %.0f %%" % (s, 100 * r["spread"]) for s, r in rows.items() if r.get("spread", 0) > AGREE]
+        if apart:
+            yield "rounds more than %.0f %% apart: %s: %s" % (100 * AGREE, case, ", ".join(apart))
+    yield ""
+
+
+def shown(x):
+    return "%.3g" % x
+
+
+def verdicts(found):
+    for b in found:
+        word = {None: "not measured", True: "met", False: "NOT MET"}[met(b)]
+        figure = "" if b.figure is None else " %s%s," % (shown(b.figure), " " + b.unit if b.unit else "")
+        yield "%-12s %s:%s limit %s" % (word, b.what, figure, shown(b.limit))
+
+
+def text(f, o, found):
+    lines = ["%d names listed, %d rounds of %g s, one thread each, medians" % (o.names, o.rounds, o.seconds), ""]
+    for part in (beside, besides, sizes, workers, stages):
+        lines += part(f)
+    lines += [*doubts(f), *verdicts(found)]
+    missed = sum(met(b) is False for b in found)
+    lines.append("%d bars met, %d not met, %d not measured" % (sum(met(b) is True for b in found), missed, sum(met(b) is None for b in found)))
     return "\n".join(lines) + "\n"
 
 
 def plot(f, folder):
     cases = [c for c in CASES if c in f]
-    servers = sorted({s for c in cases for s in f[c]}, key=lambda s: (s not in KERNEL, s != OURS, s))
     data = os.path.join(folder, "cpu.dat")
     with open(data, "w") as out:
         out.write("server\t" + "\t".join(cases) + "\n")
-        for s in servers:
+        for s in servers_of(f):
             out.write(s + "\t" + "\t".join("%.3f" % f[c][s]["cpu_us"] if s in f[c] else "NaN" for c in cases) + "\n")
     script = """set terminal svg size 1000,420 font 'sans,12'
 set output '%s'
@@ -86,13 +126,16 @@ plot for [i=2:%d] '%s' using i:xtic(1) title columnheader(i)
 
 def show(figures, o, folder):
     os.makedirs(folder, exist_ok=True)
-    text = table(figures, o)
-    print(text, end="")
-    open(os.path.join(folder, "table.md"), "w").write(text)
+    found = bars(figures)
+    said = text(figures, o, found)
+    print(said, end="")
+    open(os.path.join(folder, "table.md"), "w").write(said)
     with open(os.path.join(folder, "figures.json"), "w") as out:
-        json.dump({"names": o.names, "rounds": o.rounds, "seconds": o.seconds, "cases": figures}, out, indent=1)
-    if find("gnuplot"):
+        json.dump({"names": o.names, "rounds": o.rounds, "seconds": o.seconds, "cases": figures,
+                   "bars": [b._asdict() | {"met": met(b)} for b in found]}, out, indent=1)
+    drawn = servers_of(figures) and find("gnuplot")
+    if drawn:
         plot(figures, folder)
-    else:
+    elif not find("gnuplot"):
         print("no plot: gnuplot is not installed: apt-get install gnuplot-nox")
-    print("in %s: table.md, figures.json%s" % (folder, ", cpu.svg" if find("gnuplot") else ""))
+    print("in %s: table.md, figures.json%s" % (folder, ", cpu.svg" if drawn else ""))

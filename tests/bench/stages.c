@@ -12,6 +12,7 @@
 #include "resolver/answer.h"
 #include "resolver/hit_log.h"
 #include "resolver/serve.h"
+#include "tests/bench/question.h"
 
 enum { BATCH = 16 }; /* a usual recvmmsg under load */
 
@@ -140,17 +141,8 @@ static void open_all(struct bench *b, char *dir, bool list)
 
 static void ask(struct bench *b, const char *qname)
 {
-	static const uint8_t opt[DNS_OPT_LEN] = {0, 0, DNS_OPT, 4, 208};
-	uint8_t wire[DNS_NAME_MAX];
-	struct wire_writer w = wire_writer(b->msg, sizeof b->msg);
-	name(wire, qname);
-	wire_put_header(&w, 4711, DNS_RD, (const uint16_t[]){1, 0, 0, 1});
-	wire_put_name(&w, wire);
-	wire_put16(&w, DNS_A);
-	wire_put16(&w, DNS_IN);
-	wire_put(&w, opt, sizeof opt);
-	must(w.err, "question");
-	b->msg_len = wire_written(&w);
+	b->msg_len = question_make(b->msg, sizeof b->msg, qname);
+	must(b->msg_len ? ERR_OK : ERR_INVAL, qname);
 }
 
 static void begin(struct bench *b)
