@@ -17,6 +17,8 @@
 enum {
 	CONF_LISTEN_MAX = 64,
 	CONF_WORKERS_MAX = 256,
+	CONF_BUSY_POLL_MAX_US =
+		1000,	       /* times FRONT_UDP_BATCHES: timers can wait so long */
 	CONF_NET_MAX = 4096,   /* allow, permit_private: an ISP's prefixes are hundreds */
 	CONF_ZONES_MAX = 256,  /* stub, forward, negative_trust_anchors */
 	CONF_SERVERS_MAX = 13, /* per stub or forward zone, as for a delegation */
@@ -80,6 +82,7 @@ struct conf {
 	bool listen_proxy[CONF_LISTEN_MAX];
 	int listen_n;
 	int workers; /* at least 1 */
+	int busy_poll_us;
 	struct conf_nets allow;
 	char state[CONF_PATH_MAX], runtime[CONF_PATH_MAX];
 	char user[64], node[CONF_NODE_MAX];

@@ -36,6 +36,7 @@ enum serve_result {
 struct front_hooks {
 	void *arg;
 	struct stats *stats; /* the worker's */
+	int busy_us;	     /* UDP: asks for so long before it sleeps */
 	void (*begin)(void *arg);
 	/* A message that serve() will be given within this batch, in the order in which
 	 * they are told: what it needs can be fetched from memory meanwhile. May be NULL,

@@ -197,27 +197,49 @@ static void serve_one(struct udp_socket *s, int i, unsigned *n_out)
 	*n_out = k + 1;
 }
 
+/* One batch; how many there were, 0 for none. */
+static int take_batch(struct udp_socket *s)
+{
+	struct front_udp *f = s->front;
+	uint8_t wanted[FRONT_UDP_BATCH];
+	unsigned n_out = 0;
+	int got = receive(&f->batch, s->fd);
+	if (got <= 0)
+		return 0;
+	f->hooks.begin(f->hooks.arg);
+	int n = read_askers(s, got, wanted);
+	for (int k = 0; k < n; k++)
+		serve_one(s, wanted[k], &n_out);
+	send_batch(f, s->fd, n_out);
+	f->hooks.end(f->hooks.arg);
+	return got;
+}
+
+/* Whether there was another batch before busy_us had gone by. */
+static bool wait_busily(struct udp_socket *s, int *got)
+{
+	uint64_t until = uv_hrtime() + (uint64_t)s->front->hooks.busy_us * 1000;
+	do {
+		*got = take_batch(s);
+	} while (!*got && uv_hrtime() < until);
+	return *got;
+}
+
 static void on_readable(uv_poll_t *poll, int status, int events)
 {
 	struct udp_socket *s = poll->data;
-	struct front_udp *f = s->front;
+	int busy_us = s->front->hooks.busy_us, got = take_batch(s);
 	(void)events;
-	int got = FRONT_UDP_BATCH;
-	for (int i = 0; i < FRONT_UDP_BATCHES && got == FRONT_UDP_BATCH; i++) {
-		uint8_t wanted[FRONT_UDP_BATCH];
-		unsigned n_out = 0;
-		got = receive(&f->batch, s->fd);
-		if (got <= 0)
-			break;
-		f->hooks.begin(f->hooks.arg);
-		int n = read_askers(s, got, wanted);
-		for (int k = 0; k < n; k++)
-			serve_one(s, wanted[k], &n_out);
-		send_batch(f, s->fd, n_out);
-		f->hooks.end(f->hooks.arg);
+	for (int i = 1; i < FRONT_UDP_BATCHES && got; i++) {
 		if (uv_is_closing((uv_handle_t *)poll))
 			return;
+		if (got == FRONT_UDP_BATCH)
+			got = take_batch(s);
+		else if (!busy_us || !wait_busily(s, &got))
+			break;
 	}
+	if (uv_is_closing((uv_handle_t *)poll))
+		return;
 	/* libuv stops a handle whose socket had an error pending; reading took it. */
 	if (status < 0)
 		(void)uv_poll_start(poll, UV_READABLE, on_readable);

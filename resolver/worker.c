@@ -260,6 +260,7 @@ int worker_open(struct worker **out, struct shared *shared, int index, const int
 	w->index = index;
 	const struct front_hooks hooks = {.arg = w,
 					  .stats = &w->stats,
+					  .busy_us = conf->busy_poll_us,
 					  .begin = begin,
 					  .expect = expect,
 					  .serve = serve,

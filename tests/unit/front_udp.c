@@ -15,8 +15,9 @@ struct fake {
 	int fds[FRONTS_MAX];
 	int n;
 	int begins, ends, expected, served;
-	bool inside; /* between begin and end */
-	int wrong;   /* calls out of order */
+	bool inside;	   /* between begin and end */
+	int more, more_fd; /* so many questions come while one is served */
+	int wrong;	   /* calls out of order */
 	struct asker last;
 	size_t last_len;
 };
@@ -55,6 +56,8 @@ static enum serve_result serve(void *arg, const struct asker *from, const uint8_
 	f->wrong += f->served > f->expected;
 	f->last = *from;
 	f->last_len = msg_len;
+	if (f->more && f->more--)
+		ck_assert_int_eq(send(f->more_fd, "12A", 3, 0), 3);
 	if (msg_len < 3 || msg[2] == 'N')
 		return SERVE_NONE;
 	if (msg[2] == 'L')
@@ -65,7 +68,7 @@ static enum serve_result serve(void *arg, const struct asker *from, const uint8_
 	return SERVE_ANSWER;
 }
 
-static struct fake *fake_open(int n, const char *const *listen)
+static struct fake *fake_open_busy(int n, const char *const *listen, int busy_us)
 {
 	struct fake *f = NULL;
 	ck_assert(!posix_memalign((void **)&f, 64, sizeof *f));
@@ -78,6 +81,7 @@ static struct fake *fake_open(int n, const char *const *listen)
 	}
 	const struct front_hooks hooks = {.arg = f,
 					  .stats = &f->stats,
+					  .busy_us = busy_us,
 					  .begin = begin,
 					  .expect = expect,
 					  .serve = serve,
@@ -85,6 +89,11 @@ static struct fake *fake_open(int n, const char *const *listen)
 	ck_assert_int_eq(
 		front_udp_open(&f->front, &f->loop, &hooks, f->listen, f->fds, n), 0);
 	return f;
+}
+
+static struct fake *fake_open(int n, const char *const *listen)
+{
+	return fake_open_busy(n, listen, 0);
 }
 
 static void fake_close(struct fake *f)
@@ -274,6 +283,30 @@ START_TEST(own_address_is_dropped)
 }
 END_TEST
 
+/* What comes within that time is answered before the loop sleeps, but no more than so
+ * many batches. */
+START_TEST(busy_polling)
+{
+	static const struct {
+		int busy_us, more, served;
+	} t[] = {{0, 3, 1},
+		 {20000, 3, 4},
+		 {20000, FRONT_UDP_BATCHES + 9, FRONT_UDP_BATCHES}};
+	for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+		struct fake *f = fake_open_busy(1, one, t[i].busy_us);
+		int fd = net_connect(SOCK_DGRAM, &f->listen[0]);
+		f->more = t[i].more;
+		f->more_fd = fd;
+		ck_assert_int_eq(send(fd, "12A", 3, 0), 3);
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+		ck_assert_int_eq(f->served, t[i].served);
+		ck_assert_int_eq(f->begins, t[i].served);
+		close(fd);
+		fake_close(f);
+	}
+}
+END_TEST
+
 START_TEST(answering_ports_are_dropped)
 {
 	static const struct {
@@ -375,5 +408,6 @@ START_TEST(leaves_no_descriptor)
 END_TEST
 
 UNIT_SUITE("front_udp", answers_on_each_address, batches, one_wake_up_is_bounded, sizes,
-	   late_answers, wildcard, own_address_is_dropped, answering_ports_are_dropped,
-	   bind_errors, bind_needs_permission, leaves_no_descriptor)
+	   late_answers, wildcard, own_address_is_dropped, busy_polling,
+	   answering_ports_are_dropped, bind_errors, bind_needs_permission,
+	   leaves_no_descriptor)
