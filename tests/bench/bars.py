@@ -67,13 +67,13 @@ def load(f):
 
 def scale(f):
     sizes = by_size(f)
-    for kind in ("once", "listed"):
+    for kind in ("fresh", "listed"):
         if len(sizes) > 1:
-            yield Bar("listed%s, %s to %s" % (", no name twice" if kind == "once" else "", sizes[-1], sizes[0]),
+            yield Bar("%s, %s to %s" % ("listed again and again" if kind == "listed" else "each below another listed one, once", sizes[-1], sizes[0]),
                       over(value(f, kind + ", by size", sizes[-1]), value(f, kind + ", by size", sizes[0])), 1.2, "times")
-    for kind in ("once", "cached"):
+    for kind in ("fresh", "cached"):
         for how in (", at a rate", ", full"):
-            yield Bar("two workers to one, %s%s" % ("listed" if kind == "once" else kind, how),
+            yield Bar("two workers to one, %s%s" % ("listed" if kind == "fresh" else kind, how),
                       over(value(f, kind + how, OURS + ", 2 workers"), value(f, kind + how, OURS + ", 1 worker")), 1.1, "times")
     peer = best(f, "latency", "p50_us")
     yield to_peer(f, "median latency at 20,000 q/s, to the best peer's", "latency", peer, 1.0, "p50_us")

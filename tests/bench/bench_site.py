@@ -44,6 +44,7 @@ class Site:
             "listed": ["n%d.%s NXDOMAIN" % (i, LISTED_UNDER) for i in listed],
             "deep": ["a.b.c.d.e.n%d.%s NXDOMAIN" % (i, LISTED_UNDER) for i in listed],
             "once": ["n%d.%s NXDOMAIN" % (i, LISTED_UNDER) for i in pick.sample(range(self.names), min(self.names, ONCE))],
+            "fresh": ["x%d.n%d.%s NXDOMAIN" % (i, pick.randrange(self.names), LISTED_UNDER) for i in range(min(100 * self.names, ONCE))],
             "cached": ["m%d.%s %s" % (i, LISTED_UNDER, CLEAN4) for i in range(CACHED)],
         }
         for turn in range(rounds):

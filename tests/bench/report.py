@@ -58,12 +58,12 @@ def sizes(f):
         ("load s", "start", number(2, "import_s")), ("the same again s", "start", number(2, "again_s")),
         ("start s", "start", number(3, "start_s")), ("after SIGKILL s", "start", number(3, "killed_s")),
         ("not blocked", "start", number(0, "unblocked")), ("RSS MiB at start", "start", number(0, "rss_mib")),
-        ("after questions", "memory", number(0, "rss_mib")), ("listed us", "listed, by size", cpu), ("once us", "once, by size", cpu)])
+        ("after questions", "memory", number(0, "rss_mib")), ("listed us", "listed, by size", cpu), ("fresh us", "fresh, by size", cpu)])
 
 
 def workers(f):
-    return table(f, "CPU us a question", sorted(f.get("once, full", {})), [
-        ("%s%s" % (kind, how), kind + how, number(2, "cpu_us")) for how in (", at a rate", ", full") for kind in ("once", "cached")])
+    return table(f, "CPU us a question", sorted(f.get("fresh, full", {})), [
+        ("%s%s" % (kind, how), kind + how, number(2, "cpu_us")) for how in (", at a rate", ", full") for kind in ("fresh", "cached")])
 
 
 def stages(f):

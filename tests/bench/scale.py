@@ -17,8 +17,8 @@ def workers(bench, site):
         for p in peers:
             p.start()
             p.settle()
-        bench.rounds(peers, ("once", "cached"), ", full")
-        bench.rounds(peers, ("once", "cached"), ", at a rate", lambda p: WORKER_QPS * p.workers)
+        bench.rounds(peers, ("fresh", "cached"), ", full")
+        bench.rounds(peers, ("fresh", "cached"), ", at a rate", lambda p: WORKER_QPS * p.workers)
     finally:
         for p in peers:
             p.stop()
@@ -39,7 +39,7 @@ def sizes(bench, build, folder, lab, cpu, counts):
             peers.append(Sinkholed(site, label=text_of(n) + " names"))
             peers[-1].start()
             changes.starts(bench, peers[-1])
-        bench.rounds(peers, ("listed", "once"), ", by size")
+        bench.rounds(peers, ("listed", "fresh"), ", by size")
         for p in peers:
             bench.put("memory", p.name, {"rss_mib": p.anon_mib()})
     finally:

@@ -108,7 +108,7 @@ static double change(struct watch *w, struct blocklist *bl,
 		die(in ? "add" : "remove", err_text(err));
 	while (atomic_load(&w->blocked) != in) {
 		if (ms_between(done, now_ns()) > ACTS_MS)
-			die(LIST, "the change does not act");
+			die(in ? "add" : "remove", "it does not act");
 		wait_us(100);
 	}
 	return ms_between(begin, atomic_load(&w->since_ns));
