@@ -11,7 +11,7 @@
  *   p boot 8 worker 2 a ring: drain position 8, no_room 8, first and last sequence here
  *                     8 8, records here 8, node 64
  *   n o  id: a word   words: length (varint) and bytes, numbered from id on. n: rules
- *                     (hit_pack_rule), o: ways (hit_pack_way)
+ *                     (hit_record.h), o: ways (the same)
  *   r    id: a row    hits in the order of their commits, numbered from id on; numbers go
  *                     on from segment to segment. Of two segments that hold the same row
  *                     (a commit that failed after all was written) the later one is right
@@ -23,7 +23,8 @@
  *                     ring's row before in this page, 0 if none (signed), else 1;
  *                     generation since the row before (signed), else 0; the question:
  *                     labels before the matched name, or a whole name, to the end - 4;
- *                     check 4 of the whole hit, as hit_pack() packs it, and its place
+ *                     check 4 of the whole hit, as hit_pack() packs it, with its row
+ *                     and count
  *
  * A run is the sums of some 260,000 rows, written at once in the transaction of later
  * rows; rows behind the last run have no sums yet. Hours are since 1970; a run's base is
@@ -61,7 +62,7 @@
 
 #include "include/hit.h"
 
-#define HIT_FORMAT_MAGIC "SHHITS\0\3" /* the last byte is the version */
+#define HIT_FORMAT_MAGIC "SHHITS\0\4" /* the last byte is the version */
 
 enum {
 	HIT_PAGE_MAX = 4080, /* LMDB keeps 16 bytes of its 4,096 */

@@ -32,15 +32,27 @@ static inline uint64_t hit_hash_load(const uint8_t *p)
 
 static inline uint64_t hit_hash(const struct hash_key *key, const void *data, size_t n)
 {
-	const uint8_t *p = data;
-	uint64_t h = key->k[0] ^ HIT_HASH_1 ^ n, k = key->k[1] ^ HIT_HASH_2, last = 0;
-	for (; n > 16; n -= 16, p += 16)
+	const uint8_t *p = data, *end = p + n;
+	uint8_t padded[16];
+	uint64_t k = key->k[1] ^ HIT_HASH_2;
+	uint64_t h = key->k[0] ^ HIT_HASH_1 ^ n, other = ~h; /* does not wait for h */
+	if (n < sizeof padded) {
+		memset(padded, 0, sizeof padded);
+		for (size_t i = 0; i < n; i++)
+			padded[i] = p[i];
+		p = padded;
+		end = padded + sizeof padded;
+	}
+	for (; end - p > 32; p += 32) {
 		h = hit_hash_mix(hit_hash_load(p) ^ k, hit_hash_load(p + 8) ^ h);
-	if (n >= 8) /* the two may have bytes in common: n is in it, too */
-		h = hit_hash_mix(hit_hash_load(p) ^ k, hit_hash_load(p + n - 8) ^ h);
-	for (size_t i = 0; n < 8 && i < n; i++)
-		last |= (uint64_t)p[i] << 8 * i;
-	return hit_hash_mix(h ^ k, last ^ HIT_HASH_1);
+		other = hit_hash_mix(hit_hash_load(p + 16) ^ k,
+				     hit_hash_load(p + 24) ^ other);
+	}
+	if (end - p > 16)
+		h = hit_hash_mix(hit_hash_load(p) ^ k, hit_hash_load(p + 8) ^ h);
+	/* The last 16, some of them perhaps for the second time. */
+	h = hit_hash_mix(hit_hash_load(end - 16) ^ k, hit_hash_load(end - 8) ^ h);
+	return hit_hash_mix(h ^ k, other);
 }
 
 #endif

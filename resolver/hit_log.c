@@ -146,10 +146,7 @@ static int try_segment(const char *path)
 {
 	struct hit_position p = {0};
 	struct hit_store *s;
-	uint8_t packed[HIT_PACKED_MAX];
-	const struct hit h = {.client.family = 4};
-	const struct hit_origin nobody = {0};
-	size_t len = hit_pack(packed, NULL, &h, &nobody);
+	const struct hit h = {.client.family = 4, .count = 1};
 	int err = hit_store_open(&s, path, HIT_STORE_WRITE);
 	if (err)
 		return err;
@@ -157,7 +154,7 @@ static int try_segment(const char *path)
 	if (!err || err == ERR_NOENT)
 		err = hit_store_begin(s);
 	if (!err)
-		err = hit_store_put(s, packed, len, 1);
+		err = hit_store_put_hit(s, &h);
 	if (!err)
 		err = hit_store_move(s, &p, 0);
 	hit_store_close(s);
@@ -248,8 +245,12 @@ static void add_old_ring(struct hit_log *log, const char *path)
 		unlink(path);
 	else if (err)
 		hit_writer_say(&log->w, HIT_LOG_WARNING,
-			       "hit log: ring %s is %s; left as it is", path,
-			       err_text(err));
+			       "hit log: ring %s is %s; left as it is%s", path,
+			       err_text(err),
+			       err == ERR_VERSION ? ": start the sinkholed of that "
+						    "version once, it stores what is "
+						    "in it"
+						  : "");
 	if (err)
 		return;
 	find_position(log, r);

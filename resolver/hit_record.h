@@ -1,7 +1,17 @@
-/* hit_record.h: a hit as bytes: whole for the ring, and the two parts of it that many
- * hits share, for a segment. Shape    first what makes two hits "identical" (client
- * address, type, entry, action, question), then the rest; integers big-endian; matched is
- * usually the end of the question and then takes two bytes Units    lengths in bytes
+/* hit_record.h: a hit as bytes: whole for the ring, and the two words in it that many
+ * hits share, for a segment.
+ * Shape    a record, integers big-endian:
+ *            time 8, sequence 8, generation 8; client's port 2, proxy's port 2 (0 = none)
+ *          and, what makes two hits "identical":
+ *            client's family 1; length of way 1, of rule 2; client 4 or 16; way; rule;
+ *            question: its labels before the matched name, or all of it when it does not
+ *            end in that, to the end
+ *          way   boot 8, worker 2, type 2, transport 1, clock 1; listener, proxy
+ *          rule  entry 8, action 1, trigger 1, elsewhere 1; prefix, matched name and its
+ *                length, list, family, category
+ *          an address: family 1, 4 or 16 bytes, the listener's port 2; a prefix its bits;
+ *          family 0 is all of it when there is none. A text: length 1 and bytes
+ * Units    lengths in bytes
  * Memory   the caller's
  * Threads  any; pure functions
  * Errors   ERR_FORMAT for bytes that are no hit
@@ -10,22 +20,32 @@
 #define SINKHOLED_HIT_RECORD_H
 
 #include "include/hit.h"
+#include "resolver/hit_hash.h"
 
 enum {
-	/* family, address, qtype, entry, action, name with its length */
-	HIT_IDENTITY_MAX = 1 + 16 + 2 + 8 + 1 + 1 + DNS_NAME_MAX,
-	/* client port; time, boot, sequence, generation; worker; transport, trigger,
-	 * clock; proxy and listener; prefix; matched; list; family and category */
-	HIT_PACKED_MAX = HIT_IDENTITY_MAX + 2 + 4 * 8 + 2 + 3 + 2 * (1 + 2 + 16) +
-			 (1 + 1 + 16) + (2 + DNS_NAME_MAX) + HIT_LIST_MAX +
-			 2 * HIT_FAMILY_MAX,
-	/* entry, action, trigger, elsewhere; prefix; matched; list; family, category */
-	HIT_RULE_MAX = 8 + 3 + (1 + 1 + 16) + (1 + DNS_NAME_MAX) + HIT_LIST_MAX +
-		       2 * HIT_FAMILY_MAX,
-	/* boot, worker; type, transport, clock; listener with port, proxy */
+	HIT_RECORD_OWN = 3 * 8 + 2 * 2, /* before what identical hits have in common */
+	HIT_RECORD_HEAD = HIT_RECORD_OWN + 1 + 1 + 2,
 	HIT_WAY_RING = 8 + 2, /* boot, worker: these come first */
-	HIT_WAY_MAX = 8 + 2 + 2 + 2 + (1 + 2 + 16) + (1 + 16),
+	HIT_WAY_MAX = HIT_WAY_RING + 2 + 2 + (1 + 16 + 2) + (1 + 16),
+	HIT_RULE_ELSEWHERE = 8 + 2, /* where that stands */
+	HIT_RULE_MAX = HIT_RULE_ELSEWHERE + 1 + (1 + 16 + 1) + (1 + DNS_NAME_MAX) +
+		       HIT_LIST_MAX + 2 * HIT_FAMILY_MAX,
+	HIT_PACKED_MAX = HIT_RECORD_HEAD + 16 + HIT_WAY_MAX + HIT_RULE_MAX + DNS_NAME_MAX,
 };
+
+/* A hit as a worker has it: everything stays where it is until it has been packed. */
+struct hit_source {
+	uint64_t time_us, entry, generation;
+	uint16_t qtype;
+	uint8_t transport, trigger, action, clock_synced;
+	size_t qname_len;
+	const struct addr *client, *listener;
+	const struct addr *proxy; /* NULL = none */
+	const struct prefix *prefix;
+	const uint8_t *qname, *matched;
+	const char *list, *family, *category; /* cut to fit */
+};
+struct hit_source hit_source_of(const struct hit *h);
 
 /* What the ring knows and the worker does not. */
 struct hit_origin {
@@ -33,27 +53,56 @@ struct hit_origin {
 	uint16_t worker;
 };
 
-/* Writes h without its count into out, which has room for HIT_PACKED_MAX. Returns the
- * length; *identity_len (may be NULL) gets the part that two identical hits share. */
-size_t hit_pack(uint8_t *out, size_t *identity_len, const struct hit *h,
+/* Writes h into out, which has room for HIT_PACKED_MAX; returns the length. */
+size_t hit_pack(uint8_t *out, const struct hit_source *h,
 		const struct hit_origin *origin);
-/* The other way; count becomes 1. Every string of *out is a checked one. */
-MUST_CHECK int hit_unpack(struct hit *out, const uint8_t *packed, size_t len);
 
-/* The question is the matched name or below it. */
-bool hit_is_below(const struct hit *h);
+/* A record taken apart; it points into the bytes. */
+struct hit_record {
+	uint64_t time_us, sequence, generation, boot;
+	uint64_t hash;	/* hit_record_hash() of it; the reader's caller's to set, as count
+			 */
+	uint32_t count; /* 1 */
+	uint16_t worker, proxy_port;
+	struct addr client;
+	bool elsewhere;
+	const uint8_t *way, *rule, *question;
+	size_t len, way_len, rule_len, question_len;
+};
+
+/* The question fits to what the rule's word says of its name; the two words themselves
+ * are not looked through: of equal ones that would be for nothing. */
+MUST_CHECK int hit_record_read(struct hit_record *out, const uint8_t *packed, size_t len);
+
+/* ---- the parts; each sets its members of *out only ---- */
+
 /* The rule: what a hit is about; and whether its question lies elsewhere, because an
- * answer led to the rule: who looks for a question must look there too. Into out of
- * HIT_RULE_MAX bytes; returns the length. */
-size_t hit_pack_rule(uint8_t *out, const struct hit *h);
-/* Sets those members of *out only. */
+ * answer led to the rule: who looks for a question must look there too. */
 MUST_CHECK int hit_unpack_rule(struct hit *out, bool *elsewhere, const uint8_t *packed,
 			       size_t len);
 /* The way it came: ring, type, transport, clock, listener, proxy without its port. */
-size_t hit_pack_way(uint8_t *out, const struct hit *h);
 MUST_CHECK int hit_unpack_way(struct hit *out, const uint8_t *packed, size_t len);
+/* The question; out->matched is there already. */
+MUST_CHECK int hit_unpack_question(struct hit *out, bool elsewhere, const uint8_t *p,
+				   size_t n);
+
+/* ---- checks: what finds damage ---- */
+
+static inline uint64_t hit_record_hash(const void *bytes, size_t len)
+{
+	return hit_hash(&(struct hash_key){{0, 0}}, bytes, len);
+}
 
 /* Binds bytes to the place they stand at: a torn, stale or flipped record fails. */
-uint32_t hit_check(const uint8_t *packed, size_t len, uint64_t place, uint64_t place2);
+static inline uint32_t hit_bind(uint64_t hash, uint64_t place, uint64_t place2)
+{
+	return (uint32_t)hit_hash_two(&(struct hash_key){{place, place2}}, hash, 0);
+}
+
+static inline uint32_t hit_check(const void *bytes, size_t len, uint64_t place,
+				 uint64_t place2)
+{
+	return hit_bind(hit_record_hash(bytes, len), place, place2);
+}
 
 #endif

@@ -8,8 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "include/hash.h"
-
 enum {
 	HEADER_BYTES = 4096, /* one page: the slots behind it start aligned */
 	CACHE_LINE = 64,
@@ -18,7 +16,7 @@ enum {
 	SLOT_ALIGN = 8,
 };
 
-#define MAGIC "SHRING2" /* the last byte, NUL included, is the format's version */
+#define MAGIC "SHRING3" /* the digit is the format's version */
 #define TAKEN 0x80000000U
 #define COUNT_MAX 0x7fffffffU
 #define SKIP \
@@ -38,8 +36,8 @@ struct ring_header {
 };
 
 struct slot {
-	uint32_t len; /* of packed, or SKIP */
-	uint32_t check;
+	uint32_t len;		/* of packed, or SKIP */
+	uint32_t check;		/* hit_bind() to boot and position */
 	_Atomic uint32_t count; /* and TAKEN */
 	uint8_t packed[];
 };
@@ -295,7 +293,8 @@ static struct slot *next_slot(struct hit_ring *r, uint64_t *position)
 }
 
 /* The record is complete: from here on it survives us. */
-static void publish(struct hit_ring *r, struct slot *s, uint64_t position, size_t len)
+static inline void publish(struct hit_ring *r, struct slot *s, uint64_t position,
+			   size_t len)
 {
 	s->len = (uint32_t)len;
 	s->check = hit_check(s->packed, len, r->origin.boot, position);
@@ -306,14 +305,21 @@ static void publish(struct hit_ring *r, struct slot *s, uint64_t position, size_
 	atomic_store_explicit(&r->header->stored, ++r->stored, memory_order_relaxed);
 }
 
+static bool is_identical(const struct slot *s, const uint8_t *packed, size_t len)
+{
+	return s->len == len &&
+	       memcmp(s->packed + HIT_RECORD_OWN, packed + HIT_RECORD_OWN,
+		      len - HIT_RECORD_OWN) == 0;
+}
+
 /* Adds one to the record at position when it is identical and not taken. */
 static bool fold_into(struct hit_ring *r, uint64_t position, const uint8_t *packed,
-		      size_t identity_len)
+		      size_t len)
 {
 	if (position == FOLD_NONE || position < r->tail_seen)
 		return false;
 	struct slot *s = slot_at(r, position);
-	if (s->len < identity_len || memcmp(s->packed, packed, identity_len) != 0)
+	if (!is_identical(s, packed, len))
 		return false;
 	uint32_t count = atomic_load_explicit(&s->count, memory_order_relaxed);
 	while (!(count & TAKEN) && count < COUNT_MAX)
@@ -325,14 +331,14 @@ static bool fold_into(struct hit_ring *r, uint64_t position, const uint8_t *pack
 }
 
 /* Over half full: first try to count it where it stands already. */
-static enum hit_put_result put_crowded(struct hit_ring *r, const struct hit *h)
+static enum hit_put_result put_crowded(struct hit_ring *r, const struct hit_source *h)
 {
 	uint8_t packed[HIT_PACKED_MAX];
-	size_t identity_len;
-	size_t len = hit_pack(packed, &identity_len, h, &r->origin);
-	uint64_t *known =
-		&r->fold[hash_bytes(&r->fold_key, packed, identity_len) & (FOLD_N - 1)];
-	if (fold_into(r, *known, packed, identity_len)) {
+	size_t len = hit_pack(packed, h, &r->origin);
+	uint64_t hash =
+		hit_hash(&r->fold_key, packed + HIT_RECORD_OWN, len - HIT_RECORD_OWN);
+	uint64_t *known = &r->fold[hash & (FOLD_N - 1)];
+	if (fold_into(r, *known, packed, len)) {
 		atomic_store_explicit(&r->header->folded, ++r->folded,
 				      memory_order_relaxed);
 		return HIT_FOLDED;
@@ -348,7 +354,7 @@ static enum hit_put_result put_crowded(struct hit_ring *r, const struct hit *h)
 	return HIT_STORED;
 }
 
-enum hit_put_result hit_ring_put(struct hit_ring *r, const struct hit *h)
+enum hit_put_result hit_ring_put(struct hit_ring *r, const struct hit_source *h)
 {
 	uint64_t position;
 	if (r->head - r->tail_seen > r->bytes / 2)
@@ -357,23 +363,24 @@ enum hit_put_result hit_ring_put(struct hit_ring *r, const struct hit *h)
 	if (r->head - r->tail_seen > r->bytes / 2)
 		return put_crowded(r, h);
 	struct slot *s = next_slot(r, &position);
-	publish(r, s, position, hit_pack(s->packed, NULL, h, &r->origin));
+	publish(r, s, position, hit_pack(s->packed, h, &r->origin));
 	return HIT_STORED;
 }
 
 /* ---- taking: the writer ---- */
 
-/* A record that starts at position and ends before head, or NULL. */
-static struct slot *whole_slot(const struct hit_ring *r, uint64_t position, uint64_t head)
+/* A record that starts at position and ends before head, or NULL; *hash is its
+ * hit_record_hash(). */
+static struct slot *whole_slot(const struct hit_ring *r, uint64_t *hash,
+			       uint64_t position, uint64_t head)
 {
 	uint64_t left = r->bytes - (position & (r->bytes - 1));
 	left = left < head - position ? left : head - position;
 	struct slot *s = slot_at(r, position);
 	if (left < SLOT_HEAD || s->len > HIT_PACKED_MAX || slot_size(s->len) > left)
 		return NULL;
-	if (s->check != hit_check(s->packed, s->len, r->origin.boot, position))
-		return NULL;
-	return s;
+	*hash = hit_record_hash(s->packed, s->len);
+	return s->check == hit_bind(*hash, r->origin.boot, position) ? s : NULL;
 }
 
 void hit_ring_damaged(struct hit_ring *r, size_t bytes)
@@ -395,7 +402,8 @@ int hit_ring_take(struct hit_ring *r, uint64_t *position, struct hit_ring_item *
 		at = head;
 	}
 	struct slot *s = NULL;
-	while (at < head && !(s = whole_slot(r, at, head))) {
+	uint64_t hash;
+	while (at < head && !(s = whole_slot(r, &hash, at, head))) {
 		uint64_t gap = gap_at(r, at);
 		if (gap && slot_at(r, at)->len == SKIP) {
 			at += gap;
@@ -411,7 +419,7 @@ int hit_ring_take(struct hit_ring *r, uint64_t *position, struct hit_ring_item *
 		return 0;
 	uint32_t count = atomic_fetch_or_explicit(&s->count, TAKEN, memory_order_acq_rel);
 	count &= COUNT_MAX;
-	*out = (struct hit_ring_item){s->packed, s->len, count ? count : 1};
+	*out = (struct hit_ring_item){s->packed, s->len, hash, count ? count : 1};
 	*position = at + slot_size(s->len);
 	return 1;
 }
@@ -421,7 +429,8 @@ void hit_ring_give_back(struct hit_ring *r, uint64_t from, uint64_t to)
 	if (to - from > r->bytes) /* a damaged head: there was nothing to take */
 		return;
 	while (from < to) {
-		struct slot *s = whole_slot(r, from, to);
+		uint64_t hash;
+		struct slot *s = whole_slot(r, &hash, from, to);
 		if (!s) {
 			uint64_t gap = gap_at(r, from);
 			from += gap && slot_at(r, from)->len == SKIP ? gap : SLOT_ALIGN;

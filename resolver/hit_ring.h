@@ -11,6 +11,9 @@
  *          ERR_DAMAGED, ERR_VERSION, ERR_NOENT (made, but never used)
  * Source   DESIGN.md "The hit log", P2
  *
+ * A ring of another format (ERR_VERSION) stays where it is for the program of its version;
+ * only a process that was killed leaves one, see sinkholed(8).
+ *
  * A record is whole before the head moves over it (release), and carries a check bound to
  * its position. Its count is the one thing that changes later: the worker adds to it only
  * while the writer has not marked it as taken, both by one atomic step, so a fold is
@@ -48,13 +51,14 @@ void hit_ring_close(struct hit_ring *r, bool remove_file);
 
 /* Records h, or counts it in an identical one when the ring is over half full. No system
  * call, no lock, no allocation. The ring gives boot, worker, sequence and count. */
-enum hit_put_result hit_ring_put(struct hit_ring *r, const struct hit *h);
+enum hit_put_result hit_ring_put(struct hit_ring *r, const struct hit_source *h);
 
 /* ---- the writer's side ---- */
 
 struct hit_ring_item {
 	const uint8_t *packed;
 	size_t len;
+	uint64_t hash; /* hit_record_hash() */
 	uint32_t count;
 };
 

@@ -1,7 +1,6 @@
 #include "resolver/hit_rows.h"
 
 #include "include/wire.h"
-#include "resolver/hit_record.h"
 
 enum {
 	IS_IPV6 = 1,
@@ -19,17 +18,17 @@ enum {
 };
 
 /* Where that ring's last sequence stands; in a page with too many rings nowhere. */
-static uint64_t *ring_of(struct hit_rows *page, const struct hit *h)
+static uint64_t *ring_of(struct hit_rows *page, uint64_t boot, uint16_t worker)
 {
 	unsigned i = 0;
 	while (i < page->rings &&
-	       (page->ring[i].boot != h->boot || page->ring[i].worker != h->worker))
+	       (page->ring[i].boot != boot || page->ring[i].worker != worker))
 		i++;
 	if (i == HIT_ROWS_RINGS)
 		return NULL;
 	if (i == page->rings) {
-		page->ring[i].boot = h->boot;
-		page->ring[i].worker = h->worker;
+		page->ring[i].boot = boot;
+		page->ring[i].worker = worker;
 		page->ring[i].sequence = 0;
 		page->rings++;
 	}
@@ -38,7 +37,7 @@ static uint64_t *ring_of(struct hit_rows *page, const struct hit *h)
 
 /* ---- filling ---- */
 
-void hit_rows_start(struct hit_rows *page, uint64_t first, const struct hit *h)
+void hit_rows_start(struct hit_rows *page, uint64_t first, const struct hit_record *h)
 {
 	page->first = first;
 	page->n = page->at = page->rings = 0;
@@ -53,24 +52,9 @@ void hit_rows_start(struct hit_rows *page, uint64_t first, const struct hit *h)
 	wire_set32(page->bytes + HIT_PAGE_HEAD + 30, (uint32_t)h->generation);
 }
 
-/* The labels of qname before matched, all of it, or nothing. */
-static uint8_t *put_question(uint8_t *p, uint8_t *flags, const struct hit *h)
-{
-	size_t n = name_len(h->qname), end_n = name_len(h->matched);
-	if (!hit_is_below(h)) {
-		*flags |= HAS_NAME;
-		memcpy(p, h->qname, n);
-		return p + n;
-	}
-	if (n == end_n)
-		return p;
-	*flags |= HAS_LABELS;
-	memcpy(p, h->qname, n - end_n);
-	return p + n - end_n;
-}
-
-static uint8_t *put_row(uint8_t *row, const struct hit_rows *page, const struct hit *h,
-			uint32_t rule, uint32_t way, uint64_t sequence_before)
+static uint8_t *put_row(uint8_t *row, const struct hit_rows *page,
+			const struct hit_record *h, uint32_t rule, uint32_t way,
+			uint64_t sequence_before)
 {
 	uint8_t flags = h->client.family == 4 ? 0 : IS_IPV6;
 	uint8_t *p = hit_put_varint(row + 1, rule);
@@ -80,9 +64,9 @@ static uint8_t *put_row(uint8_t *row, const struct hit_rows *page, const struct 
 	p += addr_len(&h->client);
 	wire_set16(p, h->client.port);
 	p += 2;
-	if (h->proxy.family) {
+	if (h->proxy_port) {
 		flags |= HAS_PROXY_PORT;
-		wire_set16(p, h->proxy.port);
+		wire_set16(p, h->proxy_port);
 		p += 2;
 	}
 	if (h->count != 1) {
@@ -97,18 +81,20 @@ static uint8_t *put_row(uint8_t *row, const struct hit_rows *page, const struct 
 		flags |= HAS_GENERATION;
 		p = hit_put_varint(p, hit_zigzag(h->generation - page->generation));
 	}
-	p = put_question(p, &flags, h);
+	if (h->question_len)
+		flags |= h->elsewhere ? HAS_NAME : HAS_LABELS;
+	memcpy(p, h->question, h->question_len);
 	row[0] = flags;
-	return p;
+	return p + h->question_len;
 }
 
-bool hit_rows_add(struct hit_rows *page, const struct hit *h, uint32_t rule, uint32_t way,
-		  uint32_t check)
+bool hit_rows_add(struct hit_rows *page, const struct hit_record *h, uint32_t rule,
+		  uint32_t way)
 {
 	uint8_t row[ROW_MAX];
-	uint64_t *sequence = ring_of(page, h);
+	uint64_t *sequence = ring_of(page, h->boot, h->worker);
 	uint8_t *end = put_row(row, page, h, rule, way, sequence ? *sequence : 0);
-	wire_set32(end, check);
+	wire_set32(end, hit_bind(h->hash, page->first + page->n, h->count));
 	size_t n = (size_t)(end - row) + 4;
 	if (page->len + LEN_MAX + n > sizeof page->bytes)
 		return false;
@@ -176,16 +162,9 @@ static const uint8_t *get_port(const uint8_t *p, const uint8_t *end, uint16_t *o
 
 static int get_question(struct hit *out, uint8_t flags, const uint8_t *p, size_t n)
 {
-	const uint8_t *end = flags & HAS_NAME ? (const uint8_t *)"" : out->matched;
-	size_t at = 0, end_n = flags & HAS_NAME ? 0 : name_len(out->matched);
-	while (at < n && p[at] && p[at] <= DNS_LABEL_MAX)
-		at += p[at] + 1U;
-	at += flags & HAS_NAME ? 1 : 0; /* the root */
-	if (at != n || n + end_n > DNS_NAME_MAX || (!(flags & HAS_LABELS) && end_n && n))
+	if (n && !(flags & (HAS_LABELS | HAS_NAME)))
 		return ERR_DAMAGED;
-	memcpy(out->qname, p, n);
-	memcpy(out->qname + n, end, end_n);
-	return flags & HAS_NAME && out->qname[n - 1] ? ERR_DAMAGED : ERR_OK;
+	return hit_unpack_question(out, flags & HAS_NAME, p, n);
 }
 
 /* A way's bytes, of which every row needs the ring. */
@@ -252,7 +231,7 @@ static int get_numbers(struct hit_rows *page, struct hit *out, uint64_t *rule,
 		p = hit_get_varint(p, end, &generation);
 	if (!p || count > UINT32_MAX)
 		return ERR_DAMAGED;
-	uint64_t *before = ring_of(page, out);
+	uint64_t *before = ring_of(page, out->boot, out->worker);
 	out->time_us = page->time_us + hit_unzigzag(time);
 	out->generation = page->generation + hit_unzigzag(generation);
 	out->sequence = (before ? *before : 0) + hit_unzigzag(sequence);
@@ -279,8 +258,9 @@ static int get_row(struct hit_rows *page, struct hit *out, uint32_t *rule,
 	if (get_way(out, way, words->ways) || get_rule(out, rule, number, words) ||
 	    get_question(out, flags, p, (size_t)(end - p)))
 		return ERR_DAMAGED;
-	struct hit_origin origin = {out->boot, out->sequence, out->worker};
-	size_t n = hit_pack(packed, NULL, out, &origin);
+	const struct hit_source source = hit_source_of(out);
+	const struct hit_origin origin = {out->boot, out->sequence, out->worker};
+	size_t n = hit_pack(packed, &source, &origin);
 	return wire_get32(end) == hit_check(packed, n, row, out->count) ? 1 : ERR_DAMAGED;
 }
 

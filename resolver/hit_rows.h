@@ -9,6 +9,7 @@
 #define SINKHOLED_HIT_ROWS_H
 
 #include "resolver/hit_format.h"
+#include "resolver/hit_record.h"
 #include "resolver/hit_words.h"
 
 enum {
@@ -33,11 +34,10 @@ struct hit_rows {
 };
 
 /* An empty page; h will be its first row. */
-void hit_rows_start(struct hit_rows *page, uint64_t first, const struct hit *h);
-/* Adds h, which is rule and way; false: no room, take another page. check: hit_check() of
- * what the ring had. */
-bool hit_rows_add(struct hit_rows *page, const struct hit *h, uint32_t rule, uint32_t way,
-		  uint32_t check);
+void hit_rows_start(struct hit_rows *page, uint64_t first, const struct hit_record *h);
+/* Adds h, whose words have these numbers; false: no room, take another page. */
+bool hit_rows_add(struct hit_rows *page, const struct hit_record *h, uint32_t rule,
+		  uint32_t way);
 /* Writes the header; the check in front of it is the caller's. */
 void hit_rows_finish(struct hit_rows *page);
 

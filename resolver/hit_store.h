@@ -20,6 +20,7 @@
 enum {
 	HIT_STORE_PATH_MAX = 1200, /* CONF_PATH_MAX and a file name */
 	HIT_STORE_BATCH = 16384,   /* rows of one transaction: some 500 KiB */
+	HIT_STORE_GROUP = 16,	   /* rows whose words are looked for at the same time */
 	HIT_STORE_FULL_PERCENT = 80,
 	/* Of pages that a stopped reader keeps from being used again: some 25 s of
 	 * commits; without one it is less than a tenth of that. */
@@ -75,10 +76,11 @@ void hit_store_close(struct hit_store *s);
 /* ---- writing: begin, put and move in any order, then commit or abort ---- */
 
 MUST_CHECK int hit_store_begin(struct hit_store *s);
-/* At most HIT_STORE_BATCH between begin and commit. ERR_FORMAT: these bytes are no hit.
- */
-MUST_CHECK int hit_store_put(struct hit_store *s, const uint8_t *packed, size_t len,
-			     uint32_t count);
+/* n records, at most HIT_STORE_GROUP at once and HIT_STORE_BATCH between begin and
+ * commit. A record whose words are none is left out and gets count 0. */
+MUST_CHECK int hit_store_put(struct hit_store *s, struct hit_record *records, unsigned n);
+/* One hit that is no ring's: with its own boot, worker, sequence and count. */
+MUST_CHECK int hit_store_put_hit(struct hit_store *s, const struct hit *h);
 MUST_CHECK int hit_store_move(struct hit_store *s, const struct hit_position *p,
 			      uint64_t no_room_more);
 /* After an error nothing of it is stored, or it is not known: a row that a later segment

@@ -38,6 +38,7 @@ struct hit_store {
 	uint64_t map_bytes;
 	bool lengthened, writes, ready;
 	struct hit_stored_words rules, ways;
+	uint32_t way; /* of the last row */
 	struct hit_rows_words words;
 	struct hit_page *rules_page; /* of the last rule that was looked up */
 	unsigned looked_up;

@@ -58,7 +58,7 @@ static int find_ring(struct hit_store *s, uint64_t boot, uint16_t worker)
 			&(struct hit_ring_rows){.at = {.boot = boot, .worker = worker}});
 }
 
-static int count_sequence(struct hit_store *s, const struct hit *h)
+static int count_sequence(struct hit_store *s, const struct hit_record *h)
 {
 	int err = find_ring(s, h->boot, h->worker);
 	if (err)
@@ -163,19 +163,19 @@ static int put_rows(struct hit_store *s)
 				  s->rows->len);
 }
 
-static int add_row(struct hit_store *s, const struct hit *h, uint32_t rule, uint32_t way,
-		   uint32_t check)
+static int add_row(struct hit_store *s, const struct hit_record *h, uint32_t rule,
+		   uint32_t way)
 {
-	if (s->rows->n && hit_rows_add(s->rows, h, rule, way, check))
+	if (s->rows->n && hit_rows_add(s->rows, h, rule, way))
 		return ERR_OK;
 	int err = put_rows(s);
 	if (err)
 		return err;
 	hit_rows_start(s->rows, s->next.end_row, h);
-	return hit_rows_add(s->rows, h, rule, way, check) ? ERR_OK : ERR_FORMAT;
+	return hit_rows_add(s->rows, h, rule, way) ? ERR_OK : ERR_FORMAT;
 }
 
-static void count_row(struct hit_segment *g, const struct hit *h)
+static void count_row(struct hit_segment *g, const struct hit_record *h)
 {
 	g->end_row++;
 	g->hits += h->count;
@@ -183,30 +183,95 @@ static void count_row(struct hit_segment *g, const struct hit *h)
 	g->max_us = h->time_us > g->max_us ? h->time_us : g->max_us;
 }
 
-int hit_store_put(struct hit_store *s, const uint8_t *packed, size_t len, uint32_t count)
+/* A word that is new must be one: what rows refer to can be read. */
+static int find_rule(struct hit_store *s, const struct hit_record *h, uint32_t hash,
+		     uint32_t *out)
 {
-	struct hit h;
-	uint8_t word[HIT_RULE_MAX > HIT_WAY_MAX ? HIT_RULE_MAX : HIT_WAY_MAX];
+	struct hit ignored;
+	bool elsewhere;
+	uint32_t n = s->rules.all.n;
+	int err = hit_words_put_hashed(&s->rules.all, out, hash, h->rule, h->rule_len);
+	if (!err && *out == n)
+		err = hit_unpack_rule(&ignored, &elsewhere, h->rule, h->rule_len);
+	if (err)
+		hit_words_cut(&s->rules.all, n);
+	return err;
+}
+
+/* Mostly that of the row before. */
+static int find_way(struct hit_store *s, const struct hit_record *h, uint32_t *out)
+{
+	struct hit ignored;
+	uint32_t n = s->ways.all.n;
+	size_t len = 0;
+	const uint8_t *last =
+		s->way < n ? hit_words_get(&s->ways.all, s->way, &len) : NULL;
+	*out = s->way;
+	if (last && len == h->way_len && memcmp(last, h->way, len) == 0)
+		return ERR_OK;
+	int err = hit_words_put(&s->ways.all, out, h->way, h->way_len);
+	if (!err && *out == n)
+		err = hit_unpack_way(&ignored, h->way, h->way_len);
+	if (err)
+		hit_words_cut(&s->ways.all, n);
+	s->way = *out;
+	return err;
+}
+
+static int put_record(struct hit_store *s, const struct hit_record *h, uint32_t rule_hash)
+{
 	uint32_t rule, way;
 	if (s->added_n == HIT_STORE_BATCH)
 		return ERR_INVAL;
-	int err = hit_unpack(&h, packed, len);
+	int err = find_rule(s, h, rule_hash, &rule);
+	if (!err)
+		err = find_way(s, h, &way);
+	if (!err)
+		err = add_row(s, h, rule, way);
+	if (!err)
+		err = count_sequence(s, h);
 	if (err)
 		return err;
-	h.count = count;
-	err = hit_words_put(&s->rules.all, &rule, word, hit_pack_rule(word, &h));
-	if (!err)
-		err = hit_words_put(&s->ways.all, &way, word, hit_pack_way(word, &h));
-	if (!err)
-		err = add_row(s, &h, rule, way,
-			      hit_check(packed, len, s->next.end_row, count));
-	if (!err)
-		err = count_sequence(s, &h);
-	if (err)
-		return err;
-	s->added[s->added_n++] = hit_sums_row(&h, rule);
-	count_row(&s->next, &h);
+	s->added[s->added_n++] = hit_sums_row(&h->client, h->time_us, rule, h->count);
+	count_row(&s->next, h);
 	return ERR_OK;
+}
+
+int hit_store_put(struct hit_store *s, struct hit_record *records, unsigned n)
+{
+	uint32_t hash[HIT_STORE_GROUP];
+	const struct hit_words *rules = &s->rules.all;
+	int err = n <= HIT_STORE_GROUP ? ERR_OK : ERR_INVAL;
+	for (unsigned i = 0; !err && i < n; i++) {
+		hash[i] = hit_words_hash(rules, records[i].rule, records[i].rule_len);
+		hit_words_fetch_slot(rules, hash[i]);
+	}
+	for (unsigned i = 0; !err && i < n; i++)
+		hit_words_fetch_word(rules, hash[i]);
+	for (unsigned i = 0; !err && i < n; i++) {
+		err = put_record(s, &records[i], hash[i]);
+		if (err != ERR_FORMAT)
+			continue;
+		records[i].count = 0;
+		err = ERR_OK;
+	}
+	return err;
+}
+
+int hit_store_put_hit(struct hit_store *s, const struct hit *h)
+{
+	uint8_t packed[HIT_PACKED_MAX];
+	struct hit_record record;
+	const struct hit_source source = hit_source_of(h);
+	const struct hit_origin origin = {h->boot, h->sequence, h->worker};
+	size_t len = hit_pack(packed, &source, &origin);
+	int err = hit_record_read(&record, packed, len);
+	if (err)
+		return err;
+	record.hash = hit_record_hash(packed, len);
+	record.count = h->count;
+	err = hit_store_put(s, &record, 1);
+	return err || record.count ? err : ERR_FORMAT;
 }
 
 /* ---- transactions ---- */
@@ -366,7 +431,8 @@ static int collect(struct hit_store *s)
 		struct hit h;
 		uint32_t rule;
 		while ((got = hit_rows_next(s->rows, &h, &rule, &s->words, NULL)) != 0) {
-			struct hit_sums_row r = hit_sums_row(&h, rule);
+			struct hit_sums_row r =
+				hit_sums_row(&h.client, h.time_us, rule, h.count);
 			if (s->rows->first + s->rows->at <= row)
 				continue;
 			row = s->rows->first + s->rows->at;

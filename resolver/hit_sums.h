@@ -42,15 +42,16 @@ struct hit_sums_row {
 	uint32_t hour, ms; /* in that hour */
 	uint16_t port;
 };
-static inline struct hit_sums_row hit_sums_row(const struct hit *h, uint32_t rule)
+static inline struct hit_sums_row
+hit_sums_row(const struct addr *client, uint64_t time_us, uint32_t rule, uint32_t count)
 {
 	return (struct hit_sums_row){
-		.client = hit_client_id(&h->client),
+		.client = hit_client_id(client),
 		.rule = rule,
-		.count = h->count,
-		.hour = (uint32_t)(h->time_us / 1000 / HIT_HOUR_MS),
-		.ms = (uint32_t)(h->time_us / 1000 % HIT_HOUR_MS),
-		.port = h->client.port,
+		.count = count,
+		.hour = (uint32_t)(time_us / 1000 / HIT_HOUR_MS),
+		.ms = (uint32_t)(time_us / 1000 % HIT_HOUR_MS),
+		.port = client->port,
 	};
 }
 /* The next n rows, from end_row on, which hit_sums_due() allows. */

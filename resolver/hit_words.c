@@ -3,8 +3,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "resolver/hit_hash.h"
-
 enum { SLOTS_FIRST = 256, WORDS_FIRST = 128, BYTES_FIRST = 4096 };
 
 int hit_words_init(struct hit_words *w)
@@ -61,7 +59,7 @@ static void fill_slots(struct hit_words *w)
 	memset(w->slots, 0, w->slots_n * sizeof *w->slots);
 	for (uint32_t i = 0; i < w->n; i++) {
 		const uint8_t *word = hit_words_get(w, i, &len);
-		fill_slot(w, i, (uint32_t)hit_hash(&w->key, word, len), word, len);
+		fill_slot(w, i, hit_words_hash(w, word, len), word, len);
 	}
 }
 
@@ -100,7 +98,19 @@ static int make_slots(struct hit_words *w)
 
 int hit_words_put(struct hit_words *w, uint32_t *out, const void *word, size_t len)
 {
-	uint32_t hash = (uint32_t)hit_hash(&w->key, word, len);
+	return hit_words_put_hashed(w, out, hit_words_hash(w, word, len), word, len);
+}
+
+void hit_words_fetch_word(const struct hit_words *w, uint32_t hash)
+{
+	const struct hit_words_slot *slot = &w->slots[hash & (w->slots_n - 1)];
+	if (slot->number1)
+		__builtin_prefetch(w->bytes + w->at[slot->number1 - 1]);
+}
+
+int hit_words_put_hashed(struct hit_words *w, uint32_t *out, uint32_t hash,
+			 const void *word, size_t len)
+{
 	const struct hit_words_slot *slot = find_slot(w, hash, word, len);
 	if (slot->number1) {
 		*out = slot->number1 - 1;

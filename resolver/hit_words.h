@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "include/err.h"
-#include "include/hash.h"
+#include "resolver/hit_hash.h"
 
 /* Half of the hash stands in the slot: a word is looked at only when it is the right one,
  * but for chance. */
@@ -36,6 +36,20 @@ void hit_words_fini(struct hit_words *w);
 /* The word's number; adds it when it is new. */
 MUST_CHECK int hit_words_put(struct hit_words *w, uint32_t *out, const void *word,
 			     size_t len);
+/* The same in steps, for who has many words to put and would wait for each on its way to
+ * the processor: all hashes and all slots first, then all words, then put. */
+static inline uint32_t hit_words_hash(const struct hit_words *w, const void *word,
+				      size_t len)
+{
+	return (uint32_t)hit_hash(&w->key, word, len);
+}
+static inline void hit_words_fetch_slot(const struct hit_words *w, uint32_t hash)
+{
+	__builtin_prefetch(&w->slots[hash & (w->slots_n - 1)]);
+}
+void hit_words_fetch_word(const struct hit_words *w, uint32_t hash);
+MUST_CHECK int hit_words_put_hashed(struct hit_words *w, uint32_t *out, uint32_t hash,
+				    const void *word, size_t len);
 /* Adds it unseen, even if it is there: for reading, where nothing is looked for; never
  * together with hit_words_put(). */
 MUST_CHECK int hit_words_append(struct hit_words *w, const void *word, size_t len);

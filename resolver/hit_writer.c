@@ -291,28 +291,45 @@ static void commit_done(struct hit_writer *w, uint64_t records, uint64_t hits,
 	pthread_mutex_unlock(&w->lock);
 }
 
+/* The next records of a ring, max at most; returns how many. */
+static unsigned take_group(struct hit_writer_ring *r, struct hit_record *group,
+			   unsigned max, uint64_t *bytes)
+{
+	struct hit_ring_item item;
+	unsigned n = 0;
+	while (n < max && hit_ring_take(r->ring, &r->to, &item) == 1) {
+		if (hit_record_read(&group[n], item.packed, item.len)) {
+			hit_ring_damaged(r->ring, item.len); /* it passed its check:
+							      * never seen */
+			continue;
+		}
+		group[n].hash = item.hash;
+		group[n++].count = item.count;
+		*bytes += item.len;
+	}
+	return n;
+}
+
 /* 1: the transaction is as large as it may be. */
 static int put_ring(struct hit_writer *w, struct hit_writer_ring *r, uint64_t *records,
 		    uint64_t *hits, uint64_t *bytes)
 {
-	struct hit_ring_item item;
+	struct hit_record group[HIT_STORE_GROUP];
 	uint64_t max_bytes = w->segment_bytes / BATCH_SHARE;
-	while (*records < HIT_STORE_BATCH && *bytes < max_bytes) {
-		uint64_t to = r->to;
-		int got = hit_ring_take(r->ring, &to, &item);
-		r->to = to;
-		if (got <= 0)
-			return got;
-		int err = hit_store_put(w->store, item.packed, item.len, item.count);
-		if (err == ERR_FORMAT) { /* it passed its check: never seen */
-			hit_ring_damaged(r->ring, item.len);
-			continue;
-		}
+	while (*records + HIT_STORE_GROUP <= HIT_STORE_BATCH && *bytes < max_bytes) {
+		unsigned n = take_group(r, group, HIT_STORE_GROUP, bytes);
+		if (n == 0)
+			return 0;
+		int err = hit_store_put(w->store, group, n);
 		if (err)
 			return err;
-		++*records;
-		*hits += item.count;
-		*bytes += item.len;
+		for (unsigned i = 0; i < n; i++) {
+			*hits += group[i].count;
+			if (group[i].count)
+				++*records;
+			else
+				hit_ring_damaged(r->ring, group[i].len);
+		}
 	}
 	return 1;
 }

@@ -82,36 +82,29 @@ static enum rule_action action_of(const struct call *c, const struct verdict *v)
 	return v->action;
 }
 
-static void copy_text(char *out, size_t room, const char *text)
-{
-	size_t n = strnlen(text, room - 1);
-	memcpy(out, text, n);
-	out[n] = 0;
-}
-
 /* Whether the hit is where a SIGKILL cannot lose it. */
 static bool put_hit(const struct call *c, const struct verdict *v,
 		    enum rule_action action, const struct cause *why)
 {
-	struct hit h = {
+	const struct hit_source h = {
 		.time_us = c->asked_us,
 		.entry = v->rule.entry,
 		.generation = c->s->policy.stamp.generation,
-		.count = 1,
 		.qtype = c->q->qtype,
 		.transport = c->from->transport,
 		.trigger = (uint8_t)v->trigger,
 		.action = (uint8_t)action,
 		.clock_synced = c->s->clock_synced,
-		.client = c->from->client,
-		.listener = c->from->listener,
-		.prefix = v->prefix,
+		.qname_len = c->q->qname_len,
+		.client = &c->from->client,
+		.listener = &c->from->listener,
+		.prefix = &v->prefix,
+		.qname = c->q->qname,
+		.matched = v->matched,
+		.list = why->list ? why->list->name : "",
+		.family = why->family,
+		.category = why->category,
 	};
-	name_copy(h.qname, c->q->qname);
-	name_copy(h.matched, v->matched);
-	copy_text(h.list, sizeof h.list, why->list ? why->list->name : "");
-	copy_text(h.family, sizeof h.family, why->family);
-	copy_text(h.category, sizeof h.category, why->category);
 	if (hit_ring_put(c->s->ring, &h) == HIT_NO_ROOM) {
 		stats_count(c->s->stats, STATS_DROP_UNLOGGED);
 		return false;

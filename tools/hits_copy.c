@@ -22,8 +22,6 @@ static int commit(struct hits_copy *c)
 int hits_copy_put(struct hits_copy *c, const struct hit *h,
 		  const struct hit_position *ring)
 {
-	uint8_t packed[HIT_PACKED_MAX];
-	struct hit_origin origin = {h->boot, h->sequence, h->worker};
 	int err = c->pending ? ERR_OK : hit_store_begin(c->store);
 	if (err)
 		return err;
@@ -31,8 +29,7 @@ int hits_copy_put(struct hits_copy *c, const struct hit *h,
 	if (ring)
 		err = hit_store_move(c->store, ring, 0);
 	if (!err)
-		err = hit_store_put(c->store, packed, hit_pack(packed, NULL, h, &origin),
-				    h->count);
+		err = hit_store_put_hit(c->store, h);
 	c->rows += !err;
 	return err || c->pending < HIT_STORE_BATCH ? err : commit(c);
 }

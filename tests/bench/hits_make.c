@@ -163,19 +163,18 @@ static void begin_segment(struct maker *m, uint32_t day)
 	m->day = day;
 }
 
-static void put(struct maker *m, const struct hit *h)
+static void put(struct maker *m, struct hit *h)
 {
-	uint8_t packed[HIT_PACKED_MAX];
 	uint32_t day = hit_store_day(h->time_us);
-	struct hit_origin origin = {m->end_s << 32, ++m->sequence, 0};
+	h->boot = m->end_s << 32;
+	h->sequence = ++m->sequence;
 	if (m->store && (day != m->day || (!m->pending && hit_store_is_full(m->store))))
 		end_segment(m);
 	if (!m->store)
 		begin_segment(m, day);
 	int err = m->pending ? ERR_OK : hit_store_begin(m->store);
 	if (!err)
-		err = hit_store_put(m->store, packed, hit_pack(packed, NULL, h, &origin),
-				    1);
+		err = hit_store_put_hit(m->store, h);
 	if (err)
 		die("put", err);
 	if (++m->pending == (m->run ? m->run : HIT_STORE_BATCH))

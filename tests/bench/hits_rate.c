@@ -295,8 +295,9 @@ static uint64_t fill(struct run *run, double seconds, uint64_t rate)
 		}
 		for (; id < due; id++) {
 			make_hit(&h, id);
+			const struct hit_source source = hit_source_of(&h);
 			if (hit_ring_put(hit_log_ring(run->log, (int)(id % WORKERS)),
-					 &h) != HIT_STORED)
+					 &source) != HIT_STORED)
 				return id;
 		}
 		watch(run, at);

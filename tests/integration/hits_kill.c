@@ -74,7 +74,8 @@ static void *put_hits(void *arg)
 	for (uint32_t id = p->first; id + BATCH <= end;) {
 		for (int i = 0; i < BATCH; i++, id++) {
 			make_hit(&h, id);
-			while (hit_ring_put(p->ring, &h) == HIT_NO_ROOM)
+			const struct hit_source source = hit_source_of(&h);
+			while (hit_ring_put(p->ring, &source) == HIT_NO_ROOM)
 				pause_us(100);
 			ids[i] = id;
 		}

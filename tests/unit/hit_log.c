@@ -49,7 +49,8 @@ static enum hit_put_result put(struct hit_log *log, unsigned number)
 {
 	struct hit h;
 	hit_sample(&h, number);
-	return hit_ring_put(hit_log_ring(log, (int)(number % 2)), &h);
+	const struct hit_source source = hit_source_of(&h);
+	return hit_ring_put(hit_log_ring(log, (int)(number % 2)), &source);
 }
 
 /* Puts one when the writer has made room. */
@@ -480,6 +481,35 @@ START_TEST(full_disk_at_the_end)
 }
 END_TEST
 
+/* An update of a resolver that was killed: its ring stays for the version that wrote it.
+ */
+START_TEST(rings_of_another_version_stay)
+{
+	char path[300];
+	struct hit_ring *r;
+	struct hit h;
+	ck_assert_int_eq(hit_ring_create(&r, unit_dir(), 1, 0, "n", HIT_RING_BYTES_MIN),
+			 ERR_OK);
+	hit_sample(&h, 1);
+	const struct hit_source source = hit_source_of(&h);
+	ck_assert_int_eq(hit_ring_put(r, &source), HIT_STORED);
+	snprintf(path, sizeof path, "%s", hit_ring_path(r));
+	hit_ring_close(r, false);
+	int fd = open(path, O_RDWR);
+	ck_assert_int_eq(pwrite(fd, "SHRING2", 8, 0), 8);
+	said[0] = 0;
+	struct hit_log *log = open_log(0);
+	ck_assert_msg(strstr(said, "start the sinkholed of that version once"), "%s",
+		      said);
+	ck_assert_int_eq(hit_log_close(log), ERR_OK);
+	ck_assert_int_eq(pwrite(fd, "SHRING3", 8, 0), 8);
+	close(fd);
+	ck_assert_int_eq(hit_log_close(open_log(0)), ERR_OK);
+	read_all(0, 0);
+	ck_assert_uint_eq(seen.rows, 1);
+}
+END_TEST
+
 static void flip(const char *name, off_t at, size_t n)
 {
 	char path[300];
@@ -541,11 +571,12 @@ static off_t length_of(const char *path, uint64_t *disk)
 static void put_sample(struct hit_store *s, unsigned number)
 {
 	struct hit h;
-	uint8_t packed[HIT_PACKED_MAX];
-	const struct hit_origin origin = {.boot = 1, .sequence = number + 1};
 	hit_sample(&h, number);
-	size_t len = hit_pack(packed, NULL, &h, &origin);
-	ck_assert_int_eq(hit_store_put(s, packed, len, 1), ERR_OK);
+	h.boot = 1;
+	h.sequence = number + 1;
+	h.worker = 0;
+	h.count = 1;
+	ck_assert_int_eq(hit_store_put_hit(s, &h), ERR_OK);
 }
 
 /* LMDB may leave the last pages unwritten: the file must be long enough for them, so that
@@ -791,6 +822,6 @@ END_TEST
 UNIT_SUITE("hit_log", stores_and_reads, recovers_once, changes_segments_by_size,
 	   rotates_by_order, positions_are_carried_over, retires_by_age_and_size,
 	   full_disk_keeps_what_was_put, full_disk_at_the_end,
-	   damaged_segments_are_left_out, a_segment_is_as_long_as_its_map,
-	   a_segment_that_crashes, one_writer_at_a_time, a_reader_follows,
-	   a_segment_goes_under_a_reader, clock_set_back)
+	   rings_of_another_version_stay, damaged_segments_are_left_out,
+	   a_segment_is_as_long_as_its_map, a_segment_that_crashes, one_writer_at_a_time,
+	   a_reader_follows, a_segment_goes_under_a_reader, clock_set_back)

@@ -24,7 +24,8 @@ static enum hit_put_result put(struct hit_ring *r, unsigned number)
 {
 	struct hit h;
 	hit_sample(&h, number);
-	return hit_ring_put(r, &h);
+	const struct hit_source source = hit_source_of(&h);
+	return hit_ring_put(r, &source);
 }
 
 /* Takes one record; its number, or -1. */
@@ -34,7 +35,7 @@ static long take(struct hit_ring *r, uint64_t *position, uint32_t *count)
 	struct hit h;
 	if (hit_ring_take(r, position, &item) != 1)
 		return -1;
-	ck_assert_int_eq(hit_unpack(&h, item.packed, item.len), ERR_OK);
+	ck_assert_int_eq(hit_sample_unpack(&h, item.packed, item.len), ERR_OK);
 	*count = item.count;
 	return (long)(h.time_us - HIT_SAMPLE_TIME_S * 1000000ULL);
 }
@@ -129,7 +130,7 @@ START_TEST(sequence_has_no_gaps)
 	put(r, n - 1);
 	put(r, 99999);
 	while (hit_ring_take(r, &position, &item) == 1) {
-		ck_assert_int_eq(hit_unpack(&h, item.packed, item.len), ERR_OK);
+		ck_assert_int_eq(hit_sample_unpack(&h, item.packed, item.len), ERR_OK);
 		ck_assert_uint_eq(h.sequence, expected++);
 		ck_assert_uint_eq(h.boot, BOOT);
 		ck_assert_uint_eq(h.worker, 7);
@@ -157,7 +158,8 @@ static void *race_worker(void *arg)
 	for (unsigned i = 0; i < RACE_PUTS; i++) {
 		unsigned name = i * 2654435761U % RACE_NAMES;
 		hit_sample(&h, name);
-		enum hit_put_result result = hit_ring_put(race->ring, &h);
+		const struct hit_source source = hit_source_of(&h);
+		enum hit_put_result result = hit_ring_put(race->ring, &source);
 		race->put[name] += result != HIT_NO_ROOM;
 		race->folded += result == HIT_FOLDED;
 	}
@@ -320,7 +322,8 @@ START_TEST(rubbish_is_refused)
 			struct hit h;
 			int n = 0;
 			while (hit_ring_take(r, &position, &item) == 1 && n < 1000)
-				n += hit_unpack(&h, item.packed, item.len) == ERR_OK;
+				n += hit_sample_unpack(&h, item.packed, item.len) ==
+				     ERR_OK;
 			ck_assert_int_le(n, 30);
 			hit_ring_give_back(r, hit_ring_tail(r), position);
 			hit_ring_close(r, false);

@@ -2,7 +2,7 @@
 #ifndef SINKHOLED_HIT_SAMPLE_H
 #define SINKHOLED_HIT_SAMPLE_H
 
-#include "include/hit.h"
+#include "resolver/hit_record.h"
 
 enum { HIT_SAMPLE_TIME_S = 1767322800 }; /* 2026-01-02T03:00:00Z */
 
@@ -34,6 +34,27 @@ static inline void hit_sample(struct hit *h, unsigned number)
 	strcpy(h->list, "manual");
 	strcpy(h->family, "SampleBot");
 	strcpy(h->category, "c2");
+}
+
+/* A whole record as the hit it is. */
+static inline int hit_sample_unpack(struct hit *out, const uint8_t *packed, size_t len)
+{
+	struct hit_record r;
+	bool elsewhere;
+	int err = hit_record_read(&r, packed, len);
+	if (!err)
+		err = hit_unpack_way(out, r.way, r.way_len);
+	if (!err)
+		err = hit_unpack_rule(out, &elsewhere, r.rule, r.rule_len);
+	if (!err)
+		err = hit_unpack_question(out, elsewhere, r.question, r.question_len);
+	out->time_us = r.time_us;
+	out->sequence = r.sequence;
+	out->generation = r.generation;
+	out->client = r.client;
+	out->proxy.port = out->proxy.family ? r.proxy_port : 0;
+	out->count = r.count;
+	return err;
 }
 
 #endif

@@ -69,14 +69,13 @@ static uint32_t count_of(unsigned i)
 static void put(struct hit_store *s, unsigned i)
 {
 	struct hit h;
-	uint8_t packed[HIT_PACKED_MAX];
-	/* More rings than a page remembers; one of them skips numbers. */
-	const struct hit_origin origin = {.boot = 5 + i % 20,
-					  .sequence = i / 20 * (i % 20 == 3 ? 2 : 1) + 1,
-					  .worker = (uint16_t)(i % 2)};
 	vary(&h, i);
-	size_t len = hit_pack(packed, NULL, &h, &origin);
-	ck_assert_int_eq(hit_store_put(s, packed, len, count_of(i)), ERR_OK);
+	/* More rings than a page remembers; one of them skips numbers. */
+	h.boot = 5 + i % 20;
+	h.sequence = i / 20 * (i % 20 == 3 ? 2 : 1) + 1;
+	h.worker = (uint16_t)(i % 2);
+	h.count = count_of(i);
+	ck_assert_int_eq(hit_store_put_hit(s, &h), ERR_OK);
 }
 
 static void put_all(struct hit_store *s, unsigned from, unsigned to, unsigned each)
@@ -523,6 +522,50 @@ START_TEST(a_failed_commit_counts_once)
 }
 END_TEST
 
+/* The way and the rule of a record that passed its check are bytes like any other: what
+ * cannot be read again is left out, and what stands beside it is stored. */
+START_TEST(words_that_are_none_are_left_out)
+{
+	enum { N = HIT_STORE_GROUP };
+	static uint8_t packed[N][HIT_PACKED_MAX];
+	struct hit_record records[N];
+	struct hit_store *s = make(1, 0);
+	unsigned good = 0;
+	for (unsigned i = 0; i < N; i++) {
+		struct hit h;
+		vary(&h, i);
+		const struct hit_source source = hit_source_of(&h);
+		const struct hit_origin origin = {.boot = 5, .sequence = i + 1};
+		size_t len = hit_pack(packed[i], &source, &origin);
+		ck_assert_int_eq(hit_record_read(&records[i], packed[i], len), ERR_OK);
+		uint8_t *way = packed[i] + (records[i].way - packed[i]);
+		uint8_t *rule = packed[i] + (records[i].rule - packed[i]);
+		if (i % 5 == 1) /* text of the category is longer than that */
+			rule[records[i].rule_len - 3]++;
+		if (i % 5 == 2) /* an address of family 5 */
+			way[records[i].way_len - 1] = 5;
+		records[i].hash = hit_record_hash(packed[i], len);
+	}
+	ck_assert_int_eq(hit_store_begin(s), ERR_OK);
+	ck_assert_int_eq(hit_store_put(s, records, N), ERR_OK);
+	ck_assert_int_eq(hit_store_commit(s), ERR_OK);
+	for (unsigned i = 0; i < N; i++) {
+		ck_assert_uint_eq(records[i].count, i % 5 != 1 && i % 5 != 2);
+		good += records[i].count;
+	}
+	ck_assert_uint_eq(hit_store_segment(s)->end_row, good);
+	hit_store_close(s);
+	struct hit_reader *r;
+	struct hit_row row;
+	ck_assert_int_eq(hit_read_open(&r, conf()), ERR_OK);
+	while (hit_read_next(r, &row) == 1)
+		good--;
+	ck_assert_uint_eq(good, 0);
+	hit_read_close(r);
+}
+END_TEST
+
 UNIT_SUITE("hit_store", rows_come_back, a_stopped_reader_wastes_little, readers_die,
 	   aborted_leaves_nothing, sums_are_those_of_the_rows,
-	   tables_are_those_of_the_rows, a_failed_commit_counts_once)
+	   tables_are_those_of_the_rows, a_failed_commit_counts_once,
+	   words_that_are_none_are_left_out)
