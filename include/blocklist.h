@@ -262,6 +262,7 @@ MUST_CHECK int blocklist_verify(struct blocklist_view *v, blocklist_progress_fn 
 struct blocklist_item {
 	struct blocklist_key key;
 	uint8_t kind, action; /* as in struct rule */
+	bool in_zone;	      /* a name of a policy zone: it ends wildcards above it */
 	uint32_t starts, expires;
 	struct blocklist_entry entry;
 };
@@ -293,6 +294,10 @@ MUST_CHECK int blocklist_import_open(struct blocklist_import **out, struct block
 				     const struct blocklist_list_set *set);
 MUST_CHECK int blocklist_import_put(struct blocklist_import *im,
 				    const struct blocklist_item *item);
+/* Instead, of a name of a policy zone that shall have no rule: it ends wildcards all the
+ * same. ns: as the name of a server. */
+MUST_CHECK int blocklist_import_hide(struct blocklist_import *im, const uint8_t *name,
+				     bool ns);
 /* What commit would change; each item that would is shown to each(), how is '+', '-'
  * or '~'. May be called before commit; NULL each only counts. */
 typedef int blocklist_diff_fn(void *arg, char how, const struct blocklist_item *item);

@@ -128,8 +128,7 @@ struct feed_position {
 };
 
 struct feed_callbacks {
-	/* 0 to go on; else the read ends and returns it. RPZ also hands out items of kind
-	 * RULE_ENT, which stand for no line of their own. */
+	/* 0 to go on; else the read ends and returns it. */
 	int (*item)(void *arg, const struct blocklist_item *item, uint64_t line);
 	int (*skip)(void *arg, enum feed_skip why, uint64_t line, const char *text);
 	/* About every 4,096 lines and when a signal came; may be NULL. */
@@ -140,8 +139,8 @@ struct feed_callbacks {
 struct feed_result {
 	enum feed_format format; /* what AUTO found */
 	uint32_t serial;	 /* RPZ: of the SOA */
-	uint64_t lines, items;	 /* items without RULE_ENT */
-	uint64_t ignored;	 /* lines without a rule: empty, comments, headings */
+	uint64_t lines, items;
+	uint64_t ignored; /* lines without a rule: empty, comments, headings */
 	uint64_t skipped[FEED_SKIP_N];
 	char error[512]; /* one sentence, with the line where there is one */
 };

@@ -332,8 +332,6 @@ int gate_item(struct gate *g, const struct blocklist_item *item, unsigned force)
 {
 	bool frees = g->frees || item->action == RULE_PASSTHRU;
 	g->why[0] = 0;
-	if (blocklist_is_marker(&item->key, item->kind))
-		return FEED_WORD;
 	if (!item->key.prefix.addr.family)
 		return gate_name(g, item, force, frees);
 	/* Subscribers' addresses may be one's own. */

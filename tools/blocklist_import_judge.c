@@ -25,10 +25,13 @@ int import_judge_changes(void *arg, const struct blocklist_list *was,
 	return j->refused ? ERR_REFUSED : ERR_OK;
 }
 
-/* What the numbers tell before anything is compared: a broken file is refused early. */
+/* What the numbers tell before anything is compared: a broken file is refused early.
+ * Those of a list of zones have the markers, too. */
 static int judge_early(struct import_job *j)
 {
 	struct blocklist_changes c = {0};
+	if (j->found == FEED_RPZ || j->mixed)
+		return CLI_GO;
 	if (blocklist_view_renew(j->tool.view) != ERR_OK)
 		return CLI_GO;
 	const struct blocklist_list *l = blocklist_list_named(j->tool.view, j->list);

@@ -49,22 +49,30 @@ static bool stopped_at_gate(struct import_job *j, const struct blocklist_item *i
 	return why != FEED_SKIP_POPULAR;
 }
 
+/* What a zone says of a name below one of its wildcards counts even without the rule. */
+static int put_stopped(struct import_job *j, const struct blocklist_item *item)
+{
+	if (j->im && item->in_zone)
+		j->put_err = blocklist_import_hide(j->im, item->key.name,
+						   rule_kind_is_ns(item->kind));
+	return j->put_err;
+}
+
 static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 {
 	struct import_job *j = arg;
 	if (*j->stop)
 		return ERR_STOPPED;
 	if (stopped_at_gate(j, item, line))
-		return 0;
-	bool marker = blocklist_is_marker(&item->key, item->kind);
+		return put_stopped(j, item);
 	enum seen_as as = seen_put(&j->seen, item);
 	bool left_out = as == SEEN_DUPLICATE || as == SEEN_BESIDE;
-	if (left_out && !marker) {
+	if (left_out) {
 		char text[BLOCKLIST_RULE_TEXT_MAX];
 		note_skip(j, as == SEEN_BESIDE ? FEED_SKIP_BESIDE : FEED_SKIP_DUPLICATE,
 			  line, blocklist_rule_text(text, &item->key, item->kind), "");
 	}
-	j->accepted += !left_out && !marker;
+	j->accepted += !left_out;
 	j->data += !left_out && item->action == RULE_LOCAL_DATA;
 	if (j->im)
 		j->put_err = blocklist_import_put(j->im, item);

@@ -157,11 +157,6 @@ static int below_next(struct blocklist_delta *d, struct below *b, const struct p
 	return err ? err : 1;
 }
 
-static int marker_of(bool ns)
-{
-	return ns ? RULE_NS_ENT : RULE_ENT;
-}
-
 /* Marks name and those above it, as far as a wildcard stands above them. */
 static int mark(struct blocklist_delta *d, const uint8_t *name, bool ns)
 {
@@ -176,7 +171,7 @@ static int mark(struct blocklist_delta *d, const uint8_t *name, bool ns)
 			break;
 	}
 	while (!err && n-- > 0) {
-		struct blocklist_item item = {.kind = (uint8_t)marker_of(ns)};
+		struct blocklist_item item = {.kind = (uint8_t)blocklist_marker_of(ns)};
 		item.entry.confidence = 255;
 		name_copy(item.key.name, up[n]);
 		err = look(d, &p, &item.key);
@@ -222,8 +217,8 @@ static int unmark(struct blocklist_delta *d, const uint8_t *name, bool ns)
 			;
 		if (err || more)
 			return err ? err : more < 0 ? more : ERR_OK;
-		if (blocklist_want_kind(&p.want, marker_of(ns)))
-			err = put_kind(d, &p, marker_of(ns), NULL);
+		if (blocklist_want_kind(&p.want, blocklist_marker_of(ns)))
+			err = put_kind(d, &p, blocklist_marker_of(ns), NULL);
 		if (err)
 			return err;
 	}

@@ -8,6 +8,7 @@
 
 enum {
 	SORT_MEMORY = 32 << 20, /* about 250,000 items before the disk is used */
+	MARKS_MEMORY = 8 << 20, /* most zones need none */
 	LOOK_EVERY = 1024,	/* keys between two looks at *stop */
 	OPEN_WAIT_MS = 500,	/* an edit of the list that is just ending */
 };
@@ -15,6 +16,8 @@ enum {
 struct blocklist_import {
 	struct blocklist *bl;
 	struct blocklist_sort *sort;
+	struct blocklist_sort *marks; /* NULL: not made yet, or none are needed */
+	bool zone_wildcards;
 	int lock;
 	bool done;
 	struct blocklist_list_set set;
@@ -78,6 +81,7 @@ void blocklist_import_close(struct blocklist_import *im)
 {
 	if (!im)
 		return;
+	blocklist_sort_close(im->marks);
 	blocklist_sort_close(im->sort);
 	blocklist_unlock(im->lock);
 	free(im);
@@ -95,32 +99,119 @@ int blocklist_import_put(struct blocklist_import *im, const struct blocklist_ite
 	if (err)
 		return err;
 	size_t key_len = blocklist_key_rule(key, &item->key);
+	im->zone_wildcards |= item->in_zone && rule_kind_is_wildcard(item->kind);
 	return blocklist_sort_put(im->sort, key, key_len, entry,
 				  blocklist_entry_encode(entry, item));
 }
 
+int blocklist_import_hide(struct blocklist_import *im, const uint8_t *name, bool ns)
+{
+	struct blocklist_item item = {.kind = (uint8_t)blocklist_marker_of(ns),
+				      .in_zone = true};
+	name_copy(item.key.name, name);
+	return blocklist_import_put(im, &item);
+}
+
 /* ---- both sides, key by key ---- */
+
+/* Items, or markers. */
+struct feed_side {
+	struct blocklist_sort *sort; /* NULL: there are none */
+	struct blocklist_sorted head;
+	bool more, taken; /* there is a head; the key at hand has it */
+};
 
 struct feed_key {
 	bool end;
-	struct blocklist_sorted at; /* until the next step */
+	const struct blocklist_sorted *at; /* until the next step */
 	uint64_t items;
+	struct feed_side item, mark;
+	struct blocklist_sorted both; /* of one key */
 };
 
-static int feed_next(struct feed_key *f, struct blocklist_sort *s)
+/* Those of blocklist_import_hide() are here for their markers only. */
+static void drop_hidden(struct blocklist_want *want)
 {
-	int more = blocklist_sort_next(s, &f->at);
-	f->end = more <= 0;
-	if (!f->end)
-		f->items += (uint64_t)f->at.want.n;
+	int n = 0;
+	for (int i = 0; i < want->n; i++)
+		if (!blocklist_in_zone(want->bytes[i]) ||
+		    !rule_kind_is_marker((unsigned)blocklist_kind_of(want->bytes[i])))
+			want->bytes[n++] = want->bytes[i];
+	want->n = n;
+}
+
+static int side_next(struct feed_side *s)
+{
+	int more;
+	do {
+		more = blocklist_sort_next(s->sort, &s->head);
+		if (more > 0)
+			drop_hidden(&s->head.want);
+	} while (more > 0 && !s->head.want.n);
+	s->more = more > 0;
 	return more < 0 ? more : ERR_OK;
 }
 
-static int feed_start(struct feed_key *f, struct blocklist_sort *s)
+static int side_start(struct feed_side *s, struct blocklist_sort *sort)
 {
+	*s = (struct feed_side){.sort = sort};
+	int err = sort ? blocklist_sort_rewind(sort) : ERR_OK;
+	return err || !sort ? err : side_next(s);
+}
+
+/* As memcmp(). */
+static int key_compare(const MDB_val *a, const MDB_val *b)
+{
+	size_t n = a->mv_size < b->mv_size ? a->mv_size : b->mv_size;
+	int c = memcmp(a->mv_data, b->mv_data, n);
+	return c || a->mv_size == b->mv_size ? c : a->mv_size < b->mv_size ? -1 : 1;
+}
+
+static const struct blocklist_sorted *feed_both(struct feed_key *f)
+{
+	f->both = f->item.head;
+	for (int i = 0; i < f->mark.head.want.n && f->both.want.n < BLOCKLIST_KINDS; i++)
+		f->both.want.bytes[f->both.want.n++] = f->mark.head.want.bytes[i];
+	return &f->both;
+}
+
+/* The least key of both sides. */
+static void feed_take(struct feed_key *f)
+{
+	int c = !f->mark.more	? -1
+		: !f->item.more ? 1
+				: key_compare(&f->item.head.key, &f->mark.head.key);
+	f->end = !f->item.more && !f->mark.more;
+	f->item.taken = f->item.more && c <= 0;
+	f->mark.taken = f->mark.more && c >= 0;
+	f->at = c < 0 ? &f->item.head : c > 0 ? &f->mark.head : feed_both(f);
+	f->items += f->item.taken ? (uint64_t)f->item.head.want.n : 0;
+}
+
+static int feed_next(struct feed_key *f)
+{
+	int err = f->item.taken ? side_next(&f->item) : ERR_OK;
+	if (!err && f->mark.taken)
+		err = side_next(&f->mark);
+	feed_take(f);
+	return err;
+}
+
+static int feed_start(struct feed_key *f, struct blocklist_import *im)
+{
+	int err = ERR_OK;
 	f->items = 0;
-	int err = blocklist_sort_rewind(s);
-	return err ? err : feed_next(f, s);
+	if (im->zone_wildcards && !im->marks) {
+		err = blocklist_sort_open(&im->marks, im->bl->dir, MARKS_MEMORY);
+		if (!err)
+			err = blocklist_marks_make(im->marks, im->sort);
+	}
+	if (!err)
+		err = side_start(&f->item, im->sort);
+	if (!err)
+		err = side_start(&f->mark, im->marks);
+	feed_take(f);
+	return err;
 }
 
 /* Which side has the smaller key: -1 the feed alone, 1 the store alone, 0 both. */
@@ -128,14 +219,9 @@ static int sides(const struct feed_key *f, const struct blocklist_scan *s, MDB_v
 {
 	MDB_val old = s->end ? (MDB_val){0, NULL} : blocklist_scan_rule(s);
 	int c = s->end ? -1 : f->end ? 1 : 0;
-	if (!f->end && !s->end) {
-		size_t n =
-			f->at.key.mv_size < old.mv_size ? f->at.key.mv_size : old.mv_size;
-		c = memcmp(f->at.key.mv_data, old.mv_data, n);
-		if (c == 0 && f->at.key.mv_size != old.mv_size)
-			c = f->at.key.mv_size < old.mv_size ? -1 : 1;
-	}
-	*key = c > 0 ? old : f->at.key;
+	if (!f->end && !s->end)
+		c = key_compare(&f->at->key, &old);
+	*key = c > 0 ? old : f->at->key;
 	return c;
 }
 
@@ -186,7 +272,7 @@ struct diff_state {
 static int diff_walk(struct blocklist_import *im, struct diff_state *d, uint32_t version,
 		     struct blocklist_changes *out, blocklist_diff_fn *each, void *arg)
 {
-	int err = feed_start(&d->feed, im->sort);
+	int err = feed_start(&d->feed, im);
 	while (!err && !(d->feed.end && d->scan.end)) {
 		struct blocklist_want was = {.n = 0}, none = {.n = 0};
 		MDB_val key;
@@ -196,11 +282,11 @@ static int diff_walk(struct blocklist_import *im, struct diff_state *d, uint32_t
 						     version, -1);
 		if (!err)
 			err = diff_key(out, each, arg, &key, &was,
-				       side <= 0 ? &d->feed.at.want : &none);
+				       side <= 0 ? &d->feed.at->want : &none);
 		if (!err && side >= 0)
 			err = blocklist_scan_next(&d->scan, false);
 		if (!err && side <= 0)
-			err = feed_next(&d->feed, im->sort);
+			err = feed_next(&d->feed);
 	}
 	return err;
 }
@@ -275,14 +361,14 @@ static int commit_key(struct commit *c)
 	int side = sides(&c->feed, &c->scan, &key);
 	int err = blocklist_merge_key(&c->merge, &key,
 				      side >= 0 ? &c->scan.value : &nothing,
-				      side <= 0 ? &c->feed.at.want : &none);
+				      side <= 0 ? &c->feed.at->want : &none);
 	c->moved = c->moved || c->merge.written != before;
 	if (!err && side >= 0) {
 		err = blocklist_scan_next(&c->scan, c->moved);
 		c->moved = false;
 	}
 	if (!err && side <= 0)
-		err = feed_next(&c->feed, c->im->sort);
+		err = feed_next(&c->feed);
 	return err;
 }
 
@@ -317,7 +403,7 @@ static int commit_start(struct commit *c, bool staged)
 	c->keys = 0;
 	c->moved = false;
 	if (!err)
-		err = feed_start(&c->feed, c->im->sort);
+		err = feed_start(&c->feed, c->im);
 	if (!err)
 		err = blocklist_scan_start(&c->scan, m->txn.entries, m->list, 0);
 	return err;

@@ -154,6 +154,7 @@ size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],
 			.action = item->action},
 		.first_listed = e->first_listed,
 		.confidence = e->confidence,
+		.in_zone = item->in_zone,
 		.data_len = e->data.len,
 	};
 	size_t n = sizeof h;

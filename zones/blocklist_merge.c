@@ -76,6 +76,7 @@ static int emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8
 	if (err)
 		return err;
 	h.rec.words = words;
+	h.in_zone = 0;
 	if (before) {
 		h.first_listed = before->head.first_listed;
 		h.rec.entry = before->head.rec.entry;

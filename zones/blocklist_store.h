@@ -93,7 +93,7 @@ struct blocklist_head {
 	uint16_t len; /* of all of it */
 	uint8_t confidence;
 	uint8_t text_len[BLOCKLIST_TEXTS];
-	uint8_t zero;
+	uint8_t in_zone;   /* an item's, while an import sorts it; 0 in the store */
 	uint16_t data_len; /* see blocklist_data_fits() */
 };
 
@@ -101,6 +101,16 @@ struct blocklist_head {
 static inline int blocklist_kind_of(const uint8_t *entry)
 {
 	return entry[offsetof(struct blocklist_head, rec.kind)];
+}
+
+static inline bool blocklist_in_zone(const uint8_t *entry)
+{
+	return entry[offsetof(struct blocklist_head, in_zone)];
+}
+
+static inline int blocklist_marker_of(bool ns)
+{
+	return ns ? RULE_NS_ENT : RULE_ENT;
 }
 
 enum {
@@ -520,5 +530,11 @@ uint64_t blocklist_sort_count(const struct blocklist_sort *s);
 /* Of the entries handed out since the last rewind: how many others were replaced by them,
  * and how many were cut. */
 void blocklist_sort_lost(const struct blocklist_sort *s, struct blocklist_changes *out);
+
+/* ---- blocklist_marks.c ---- */
+
+/* Puts the markers that the items need; marks is to be rewound then, as are items. */
+MUST_CHECK int blocklist_marks_make(struct blocklist_sort *marks,
+				    struct blocklist_sort *items);
 
 #endif

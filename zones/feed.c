@@ -105,6 +105,7 @@ struct blocklist_item *feed_item_new(struct feed *f)
 	memset(&i->key.prefix, 0, sizeof i->key.prefix);
 	i->kind = RULE_SUBTREE;
 	i->action = RULE_GIVEN;
+	i->in_zone = false;
 	i->starts = i->expires = 0;
 	e->id = 0;
 	e->first_listed = e->expires = 0;
@@ -148,7 +149,7 @@ int feed_put(struct feed *f)
 		return 0;
 	if (end && end <= f->options->now)
 		return feed_skip_item(f, FEED_SKIP_EXPIRED);
-	f->out->items += !blocklist_is_marker(&f->item.key, f->item.kind);
+	f->out->items++;
 	return f->cb->item ? f->cb->item(f->cb->arg, &f->item, f->line) : 0;
 }
 

@@ -1,21 +1,11 @@
-#include "include/hash.h"
 #include "include/wire.h"
 #include "zones/feed_parse.h"
 
 /* Response policy zones as zone files, RFC 1035 5. The lines that feeds are made of, an
  * owner and a CNAME, are read here; the data of all other records goes through
- * feed_rdata().
- *
- * A wildcard of a zone covers no name below another name of that zone that is closer (RFC
- * 4592), so names below a wildcard need markers (RULE_ENT) at themselves and at the empty
- * names above them. Which names those are is known only once all wildcards are: the input
- * is read twice, and in between all that is kept is a Bloom filter of the wildcards. A
- * false positive costs a marker that changes nothing. */
+ * feed_rdata(). */
 
 enum {
-	BLOOM_BITS = 1 << 23, /* 1 MiB: 1 in 40 is false at a million wildcards */
-	BLOOM_HASHES = 4,
-	MARKERS_KNOWN = 4096, /* markers of late that need not be handed out again */
 	TTL_S = 60, /* of data where nothing tells one; answers give no more either */
 };
 
@@ -32,9 +22,6 @@ struct rpz {
 	unsigned depth; /* of parentheses: the record goes on in the next line */
 	size_t record_len;
 	char record[FEED_LINE_MAX];
-	uint8_t *bloom;
-	bool wildcards;
-	uint64_t marked[MARKERS_KNOWN];
 };
 
 /* One record as text, and what is known about it. */
@@ -92,66 +79,6 @@ static int read_name(const struct rpz *z, uint8_t out[DNS_NAME_MAX], bool *absol
 static bool is_class(struct feed_span s)
 {
 	return feed_span_is(s, "in") || feed_span_is(s, "ch") || feed_span_is(s, "hs");
-}
-
-/* ---- empty non-terminals ---- */
-
-/* Names of servers have wildcards of their own. */
-static uint64_t hash_name(const uint8_t *name, bool ns)
-{
-	const struct hash_key key = {{ns, 0}};
-	return hash_bytes(&key, name, name_len(name));
-}
-
-static void bloom_add(struct rpz *z, const uint8_t *name, bool ns)
-{
-	uint64_t h = hash_name(name, ns);
-	uint32_t step = (uint32_t)(h >> 32) | 1, at = (uint32_t)h;
-	for (int i = 0; i < BLOOM_HASHES; i++, at += step)
-		z->bloom[at % BLOOM_BITS / 8] |= (uint8_t)(1U << at % 8);
-	z->wildcards = true;
-}
-
-static bool bloom_has(const struct rpz *z, const uint8_t *name, bool ns)
-{
-	uint64_t h = hash_name(name, ns);
-	uint32_t step = (uint32_t)(h >> 32) | 1, at = (uint32_t)h;
-	for (int i = 0; i < BLOOM_HASHES; i++, at += step)
-		if (!(z->bloom[at % BLOOM_BITS / 8] & 1U << at % 8))
-			return false;
-	return true;
-}
-
-static int put_marker(struct feed *f, const uint8_t *name, bool ns)
-{
-	struct rpz *z = f->state;
-	uint64_t h = hash_name(name, ns);
-	if (z->marked[h % MARKERS_KNOWN] == h)
-		return 0;
-	z->marked[h % MARKERS_KNOWN] = h;
-	struct blocklist_item *item = feed_item_new(f);
-	name_copy(item->key.name, name);
-	item->kind = ns ? RULE_NS_ENT : RULE_ENT;
-	return feed_put(f);
-}
-
-/* Markers for a rule that was just handed out: wherever a wildcard stands above. */
-static int put_markers(struct feed *f, const uint8_t *name, bool ns)
-{
-	const struct rpz *z = f->state;
-	const uint8_t *up[DNS_LABELS_MAX + 1];
-	int n = 0, stop = 0;
-	if (!z->wildcards || f->survey)
-		return 0;
-	for (const uint8_t *p = name; *p; p = name_parent(p))
-		up[n++] = p;
-	bool below = bloom_has(z, (const uint8_t *)"", ns);
-	while (n-- > 0 && !stop) {
-		if (below)
-			stop = put_marker(f, up[n], ns);
-		below = below || bloom_has(z, up[n], ns);
-	}
-	return stop;
 }
 
 /* ---- rules ---- */
@@ -215,17 +142,12 @@ static int put_rule(struct feed *f, const struct record *r, const uint8_t *trigg
 	int why = feed_rpz_trigger(&item->key, &item->kind, &how, trigger);
 	if (!feed_takes(f, why))
 		return skip_trigger(f, r, why, how);
-	bool name = !item->key.prefix.addr.family, ns = rule_kind_is_ns(item->kind);
+	item->in_zone = !item->key.prefix.addr.family;
 	item->action = (uint8_t)action;
 	if (data && (action == RULE_CNAME ? blocklist_data_alias(&item->entry.data, data)
 					  : blocklist_data_add(&item->entry.data, data)))
 		return feed_skip(f, FEED_SKIP_TOO_LONG, r->text, r->len);
-	if (f->survey && name && rule_kind_is_wildcard(item->kind))
-		bloom_add(f->state, item->key.name, ns);
-	/* Making a marker makes the item anew. */
-	struct blocklist_key key = item->key;
-	int stop = feed_put(f);
-	return stop || !name ? stop : put_markers(f, key.name, ns);
+	return feed_put(f);
 }
 
 static int cname_rule(struct feed *f, const struct record *r, const uint8_t *trigger)
@@ -471,13 +393,11 @@ static int rpz_end(struct feed *f)
 
 /* ---- opening ---- */
 
-static int rpz_restart(struct feed *f)
+static int rpz_open(struct feed *f)
 {
-	struct rpz *z = f->state;
-	z->zone_known = z->soa_seen = z->owner_known = false;
-	z->zone_ttl_known = z->last_ttl_known = false;
-	z->depth = 0;
-	z->zone[0] = z->origin[0] = 0;
+	struct rpz *z = f->state = calloc(1, sizeof *z);
+	if (!z)
+		return ERR_NOMEM;
 	if (!f->options->origin)
 		return ERR_OK;
 	if (name_from_str(z->zone, f->options->origin)) {
@@ -490,26 +410,13 @@ static int rpz_restart(struct feed *f)
 	return ERR_OK;
 }
 
-static int rpz_open(struct feed *f)
-{
-	struct rpz *z = f->state = calloc(1, sizeof *z);
-	if (!z)
-		return ERR_NOMEM;
-	z->bloom = calloc(1, BLOOM_BITS / 8);
-	return z->bloom ? rpz_restart(f) : ERR_NOMEM;
-}
-
 static void rpz_close(struct feed *f)
 {
-	struct rpz *z = f->state;
-	free(z->bloom);
-	free(z);
+	free(f->state);
 }
 
 const struct feed_parser feed_parser_rpz = {
-	.twice = true,
 	.open = rpz_open,
-	.restart = rpz_restart,
 	.line = rpz_line,
 	.end = rpz_end,
 	.close = rpz_close,

@@ -58,10 +58,11 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 		check_name(item->key.name);
 		must(item->kind < RULE_KIND_N);
 		/* No line of its own may stand for a TLD. */
-		must(s->force || rule_kind_is_marker(item->kind) ||
-		     name_labels(item->key.name) > 1);
+		must(s->force || name_labels(item->key.name) > 1);
+		must(!rule_kind_is_marker(item->kind));
 	}
-	s->items += !blocklist_is_marker(&item->key, item->kind);
+	must(!item->in_zone || !p->addr.family);
+	s->items++;
 	must(item->action < RULE_ACTION_N && item->action != RULE_DISABLED);
 	const struct blocklist_entry *e = &item->entry;
 	must(blocklist_data_fits(item->action, e->data.bytes, e->data.len));

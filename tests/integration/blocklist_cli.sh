@@ -182,6 +182,12 @@ expect 0 "suffix that many share                  2" check gated
 expect 0 "your own, or root servers               9" check -c gate.yaml gated
 printf '0.0.0.0 github.io\n' >exactly
 expect 0 "accepted                                1" check --format hosts exactly # nobody's name below it
+printf '%s\n' '$ORIGIN rpz.example.' '@ SOA localhost. root.localhost. 1 1 1 1 1' '*.amazonaws.com CNAME .' \
+	'*.s3.amazonaws.com CNAME rpz-passthru.' >hidden # left out as a suffix, it still ends the wildcard above
+expect 0 "suffix that many share" import --list hidden --format rpz hidden
+expect 1 "resolved as it is" explain x.s3.amazonaws.com
+expect 0 "by list hidden" explain x.other.amazonaws.com
+expect 0 "removed" import --list hidden --force=empty --reason t empty
 printf 'wide.example\npopular.example\n' >hot
 refused() { # WHY COMMAND...: what JSON says
 	is "$("$tool" "${@:2}" --state "$dir/state" -c gate.yaml --json 2>/dev/null | python3 -c '

@@ -623,6 +623,170 @@ START_TEST(any_order)
 }
 END_TEST
 
+/* ---- markers below the wildcards of a zone ---- */
+
+/* "KIND NAME; ..." of what a list has, KIND as lab_find() has it and capital for names
+ * of servers. */
+static int tell_rule(void *arg, const struct blocklist_key *key, const struct rule *rule)
+{
+	static const char kinds[] = "eswnEWN";
+	char text[DNS_NAME_TEXT_MAX], *out = arg;
+	name_to_text(text, key->name);
+	sprintf(out + strlen(out), "%s%c %s", *out ? "; " : "", kinds[rule->kind], text);
+	return 0;
+}
+
+/* items: "KIND NAME; ..."; KIND h: no rule, but a name of the zone (H: of servers); with
+ * "-" before it: no name of a zone. */
+static const char *import_zone(struct blocklist *bl, const char *items)
+{
+	static const char kinds[] = "eswnEWN";
+	struct blocklist_import *im = open_import(bl, "z");
+	struct blocklist_changes c, d;
+	char copy[4096], *save, *w;
+	snprintf(copy, sizeof copy, "%s", items);
+	for (w = strtok_r(copy, ";", &save); w; w = strtok_r(NULL, ";", &save)) {
+		w += *w == ' ';
+		bool in_zone = *w != '-';
+		w += !in_zone;
+		struct blocklist_item it = lab_item(w + 2, RULE_EXACT);
+		it.in_zone = in_zone;
+		if (*w == 'h' || *w == 'H') {
+			ck_assert_int_eq(
+				blocklist_import_hide(im, it.key.name, *w == 'H'), 0);
+			continue;
+		}
+		it.kind = (uint8_t)(strchr(kinds, *w) - kinds);
+		ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+	}
+	blocklist_import_limit(im, 3);
+	ck_assert_int_eq(blocklist_import_diff(im, &d, NULL, NULL), 0);
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	ck_assert_mem_eq(&c, &d, sizeof c);
+	blocklist_import_close(im);
+	return counts(&c);
+}
+
+static const char *stands(struct blocklist_view *v)
+{
+	static char text[8192];
+	*text = 0;
+	lab_verify(v);
+	ck_assert_int_eq(blocklist_walk(v, UINT16_MAX, tell_rule, text), 0);
+	return text;
+}
+
+START_TEST(names_of_a_zone_end_wildcards_above)
+{
+	static const struct {
+		const char *items, *stands;
+	} row[] = {
+		{"w x.test; e a.b.x.test",
+		 "w x.test; n b.x.test; e a.b.x.test; n a.b.x.test"},
+		/* in any order, once */
+		{"e a.b.x.test; e c.b.x.test; e a.b.x.test; w x.test",
+		 "w x.test; n b.x.test; e a.b.x.test; n a.b.x.test; e c.b.x.test; "
+		 "n c.b.x.test"},
+		/* names of servers by themselves; a marker that another one's rule
+		 * comes before */
+		{"W x.test; E a.b.x.test; e c.x.test",
+		 "W x.test; N b.x.test; E a.b.x.test; N a.b.x.test; e c.x.test"},
+		{"w x.test; E a.b.x.test; e cc.b.x.test",
+		 "w x.test; n b.x.test; E a.b.x.test; e cc.b.x.test; n cc.b.x.test"},
+		/* a wildcard below a wildcard */
+		{"w x.test; w b.x.test", "w x.test; w b.x.test; n b.x.test"},
+		/* the usual pair needs none, nor does a list without wildcards */
+		{"e x.test; w x.test; e a.b.c.test", "e a.b.c.test; e x.test; w x.test"},
+		{"w x.test; e a.xx.test; e y.test", "w x.test; e y.test; e a.xx.test"},
+		/* all below the root */
+		{"w .; e a.test", "w .; n test; e a.test; n a.test"},
+		/* other lists' names are no zone's */
+		{"w x.test; -e a.x.test", "w x.test; e a.x.test"},
+		{"-w x.test; e a.x.test", "w x.test; e a.x.test"},
+		/* without a rule */
+		{"w x.test; h b.x.test; e c.test", "e c.test; w x.test; n b.x.test"},
+		{"w x.test; H b.x.test; h c.test", "w x.test"},
+	};
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		import_zone(bl, row[i].items);
+		ck_assert_str_eq(stands(v), row[i].stands);
+		/* again: nothing changes */
+		ck_assert_ptr_nonnull(strstr(import_zone(bl, row[i].items), "+0 ~0 -0 "));
+		ck_assert_str_eq(stands(v), row[i].stands);
+	}
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* Name n of a tree: its bits below the highest one are its labels above "test", the top
+ * first; its parent is n / 2. */
+static const char *tree_name(char out[64], unsigned n)
+{
+	*out = 0;
+	for (; n > 1; n /= 2)
+		strcat(out, n & 1 ? "1." : "0.");
+	return strcat(out, "test");
+}
+
+enum { TREE = 31 };
+
+/* The definition: a name that is there or has one below it, under a wildcard. */
+static bool needs_marker(const bool has[TREE + 1], const bool wild[TREE + 1], unsigned n)
+{
+	bool there = false, below = false;
+	for (unsigned up = n / 2; up; up /= 2)
+		below = below || wild[up];
+	for (unsigned d = 1; d <= TREE; d++)
+		for (unsigned up = d; up; up /= 2)
+			there = there || (up == n && has[d]);
+	return there && below;
+}
+
+static bool has_line(const char *text, const char *line)
+{
+	size_t n = strlen(line);
+	for (; text; text = strchr(text, ';')) {
+		text += strspn(text, "; ");
+		if (strncmp(text, line, n) == 0 && (!text[n] || text[n] == ';'))
+			return true;
+	}
+	return false;
+}
+
+START_TEST(markers_as_the_definition_has_them)
+{
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	uint64_t seed = 1;
+	for (int round = 0; round < 60; round++) {
+		char items[4096] = "", name[64], line[80];
+		bool has[2][TREE + 1] = {{false}}, wild[2][TREE + 1] = {{false}};
+		for (int k = 0; k < 6; k++) {
+			unsigned n = 1 + lab_random(&seed, TREE);
+			bool ns = lab_random(&seed, 4) == 0, w = lab_random(&seed, 2);
+			sprintf(items + strlen(items), "%s%c %s", k ? "; " : "",
+				ns ? "EW"[w] : "ew"[w], tree_name(name, n));
+			has[ns][n] = true;
+			wild[ns][n] = wild[ns][n] || w;
+		}
+		import_zone(bl, items);
+		const char *there = stands(v);
+		for (unsigned n = 1; n <= TREE; n++)
+			for (int ns = 0; ns < 2; ns++) {
+				sprintf(line, "%c %s", "nN"[ns], tree_name(name, n));
+				ck_assert_msg(has_line(there, line) ==
+						      needs_marker(has[ns], wild[ns], n),
+					      "%s: %s: %s", items, line, there);
+			}
+	}
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 /* Over the real limit, and over the sorter's memory with long texts. */
 START_TEST(large)
 {
@@ -680,6 +844,8 @@ Suite *unit_suite(void)
 	tcase_add_test(c, stopped_first_import);
 	tcase_add_test(c, list_half_removed);
 	tcase_add_loop_test(c, any_order, 0, 6);
+	tcase_add_test(c, names_of_a_zone_end_wildcards_above);
+	tcase_add_test(c, markers_as_the_definition_has_them);
 	tcase_add_test(c, large);
 	suite_add_tcase(s, c);
 	return s;
