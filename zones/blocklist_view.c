@@ -367,6 +367,8 @@ static unsigned labels_shared(const MDB_val *k, const uint8_t *name_key,
 {
 	const uint8_t *p = k->mv_data;
 	size_t n = k->mv_size < ends[d] ? k->mv_size : ends[d], same = 0;
+	while (same + 8 <= n && name_word(p + same) == name_word(name_key + same))
+		same += 8;
 	while (same < n && p[same] == name_key[same])
 		same++;
 	while (ends[d] > same)
