@@ -30,6 +30,7 @@ struct batch {
 	union control in_control[FRONT_UDP_BATCH], out_control[FRONT_UDP_BATCH];
 	uint8_t in_bytes[FRONT_UDP_BATCH][DNS_UDP_MAX];
 	uint8_t out_bytes[FRONT_UDP_BATCH][DNS_UDP_MAX];
+	int used; /* of in: so many have to be prepared again */
 };
 
 struct front_udp {
@@ -90,9 +91,11 @@ static void write_local(struct msghdr *m, union control *control,
 
 /* ---- one batch ---- */
 
+/* Only what the last batch used is prepared again: most are far from full. */
 static int receive(struct batch *b, int fd)
 {
-	for (int i = 0; i < FRONT_UDP_BATCH; i++) {
+	while (b->used > 0) {
+		int i = --b->used;
 		b->in_vec[i] = (struct iovec){b->in_bytes[i], DNS_UDP_MAX};
 		b->in[i].msg_hdr = (struct msghdr){
 			.msg_name = &b->peer[i],
@@ -103,7 +106,9 @@ static int receive(struct batch *b, int fd)
 			.msg_controllen = sizeof b->in_control[i],
 		};
 	}
-	return recvmmsg(fd, b->in, FRONT_UDP_BATCH, MSG_DONTWAIT, NULL);
+	int got = recvmmsg(fd, b->in, FRONT_UDP_BATCH, MSG_DONTWAIT, NULL);
+	b->used = got > 0 ? got : 0; /* an error leaves them as they are */
+	return got;
 }
 
 /* Services that answer whatever they get would play ping-pong with our FORMERR: echo,
@@ -324,6 +329,7 @@ int front_udp_open(struct front_udp **out, uv_loop_t *loop,
 	}
 	f->hooks = *hooks;
 	f->n = n;
+	f->batch.used = FRONT_UDP_BATCH;
 	for (int i = 0; i < n; i++)
 		f->sockets[i] = (struct udp_socket){
 			.front = f,
