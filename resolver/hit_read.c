@@ -30,13 +30,47 @@ static void trouble(const struct hit_read_conf *c, const char *segment, int err,
 
 /* ---- segments ---- */
 
-static int open_file(struct hit_store **out, const char *dir, const char *name)
+static int guarded(const struct hit_read_conf *c, int (*fn)(void *arg), void *arg)
 {
+	return c->guard ? c->guard(fn, arg) : fn(arg);
+}
+
+struct opening {
 	char path[HIT_STORE_PATH_MAX];
-	int n = snprintf(path, sizeof path, "%s/%s", dir, name);
-	*out = NULL;
-	return n < (int)sizeof path ? hit_store_open(out, path, HIT_STORE_READ)
-				    : ERR_RANGE;
+	struct hit_store *store;
+};
+
+static int open_it(void *arg)
+{
+	struct opening *o = arg;
+	return hit_store_open(&o->store, o->path, HIT_STORE_READ);
+}
+
+static int open_file(struct hit_store **out, const struct hit_read_conf *c,
+		     const char *name)
+{
+	struct opening o = {0};
+	int n = snprintf(o.path, sizeof o.path, "%s/%s", c->dir, name);
+	int err = n < (int)sizeof o.path ? guarded(c, open_it, &o) : ERR_RANGE;
+	*out = err ? NULL : o.store;
+	return err;
+}
+
+static int look_at(void *store)
+{
+	return hit_store_look(store);
+}
+
+static int close_it(void *store)
+{
+	hit_store_close(store);
+	return ERR_OK;
+}
+
+/* After a crash inside of it this may crash, too: then it stays open. */
+static void close_store(const struct hit_read_conf *c, struct hit_store *s)
+{
+	(void)!guarded(c, close_it, s);
 }
 
 /* The first segments after number, two at most. */
@@ -64,7 +98,7 @@ static uint64_t end_before(const struct hit_segment *g, struct hit_store *next)
 }
 
 /* The file of that number: opened before, or now. */
-static int take_file(struct hit_read_segment *out, const char *dir,
+static int take_file(struct hit_read_segment *out, const struct hit_read_conf *conf,
 		     const struct hit_store_file *file)
 {
 	struct hit_store *next = out->next;
@@ -75,7 +109,7 @@ static int take_file(struct hit_read_segment *out, const char *dir,
 		return ERR_OK;
 	}
 	hit_store_close(next);
-	return open_file(&out->store, dir, file->name);
+	return open_file(&out->store, conf, file->name);
 }
 
 int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *conf,
@@ -85,21 +119,21 @@ int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *c
 	int found;
 	while ((found = next_files(conf->dir, number, files)) > 0) {
 		number = files[0].number;
-		int err = take_file(out, conf->dir, &files[0]);
+		int err = take_file(out, conf, &files[0]);
 		out->newest = found == 1;
 		if (err == ERR_NOENT && out->newest) /* being made just now */
 			return 0;
 		if (err == ERR_NOENT) /* retired meanwhile */
 			continue;
 		if (!err)
-			err = hit_store_look(out->store);
+			err = guarded(conf, look_at, out->store);
 		if (err) {
 			trouble(conf, files[0].name, err, 0);
-			hit_store_close(out->store);
+			close_store(conf, out->store);
 			out->store = NULL;
 			continue;
 		}
-		if (found == 2 && !open_file(&out->next, conf->dir, files[1].name))
+		if (found == 2 && !open_file(&out->next, conf, files[1].name))
 			out->next_file = files[1];
 		out->end = end_before(hit_store_segment(out->store), out->next);
 		return 1;
@@ -180,12 +214,22 @@ static bool next_wanted(struct hit_reader *r)
 	return true;
 }
 
-/* Over a page that cannot be read: to the one behind it. */
-static int pass_bad_page(struct hit_reader *r)
+/* Rows before it have been committed. */
+static uint64_t known_end(const struct hit_reader *r)
 {
-	uint64_t bad = r->page.first, end = hit_store_segment(r->segment.store)->end_row;
+	return r->segment.newest ? hit_store_segment(r->segment.store)->end_row
+				 : r->segment.end;
+}
+
+/* Over a page that cannot be read, or is not there: to the one behind it. */
+static int pass_bad_page(struct hit_reader *r, uint64_t bad)
+{
+	uint64_t end = known_end(r);
+	if (r->row >= end)
+		return ERR_DAMAGED; /* and nothing behind it */
 	int got = hit_store_rows(r->segment.store, &r->page, bad, HIT_PAGE_AFTER);
 	uint64_t next = got == 1 || got == ERR_DAMAGED ? r->page.first : end;
+	next = next < end ? next : end; /* or HIT_PAGE_LOST */
 	trouble(&r->conf, r->segment.file.name, ERR_OK,
 		next > r->row ? next - r->row : 1);
 	r->row = next > r->row ? next : end;
@@ -201,9 +245,11 @@ static int read_page(struct hit_reader *r)
 		return 0;
 	int got = hit_store_rows(r->segment.store, &r->page, r->row, HIT_PAGE_AT);
 	if (got == ERR_DAMAGED)
-		return pass_bad_page(r);
+		return pass_bad_page(r, r->page.first);
 	if (got == 1 && r->page.first + r->page.n <= r->row)
 		got = 0;
+	if (got == 0 && r->row < known_end(r))
+		return pass_bad_page(r, r->row);
 	if (got == 1 && r->segment.newest) /* its words may be newer than ours */
 		got = hit_store_look(r->segment.store) ? ERR_DAMAGED : 1;
 	if (got == 1 && !is_in_span(&r->conf, r->page.min_us, r->page.max_us)) {
@@ -226,7 +272,7 @@ static int leave_segment(struct hit_reader *r)
 		/* Rows may have come before the new one was made. */
 		r->last_look = true;
 		int err = hit_store_look(r->segment.store);
-		if (!err && !open_file(&r->segment.next, r->dir, files[0].name))
+		if (!err && !open_file(&r->segment.next, &r->conf, files[0].name))
 			r->segment.next_file = files[0];
 		r->segment.newest = false;
 		r->segment.end = err ? r->row
@@ -352,7 +398,8 @@ int hit_read_open(struct hit_reader **out, const struct hit_read_conf *conf)
 void hit_read_abandon(struct hit_reader *r)
 {
 	trouble(&r->conf, r->segment.file.name, ERR_DAMAGED, 0);
-	r->segment.store = NULL; /* LMDB was inside it: closing might crash again */
+	close_store(&r->conf, r->segment.store);
+	r->segment.store = NULL;
 	close_segment(r);
 }
 
@@ -396,8 +443,15 @@ static uint64_t missing_in(struct hit_store *s)
 	return missing;
 }
 
-static void add_totals(struct hit_read_totals *out, const struct hit_read_segment *seg)
+struct adding {
+	struct hit_read_totals *out;
+	const struct hit_read_segment *seg;
+};
+
+static int add_totals(void *arg)
 {
+	struct hit_read_totals *out = ((struct adding *)arg)->out;
+	const struct hit_read_segment *seg = ((struct adding *)arg)->seg;
 	const struct hit_segment *g = hit_store_segment(seg->store);
 	uint64_t repeated = g->end_row - seg->end, rows = seg->end - g->first_row;
 	out->segments++;
@@ -411,6 +465,7 @@ static void add_totals(struct hit_read_totals *out, const struct hit_read_segmen
 		out->min_us = g->min_us < out->min_us ? g->min_us : out->min_us;
 		out->max_us = g->max_us > out->max_us ? g->max_us : out->max_us;
 	}
+	return ERR_OK;
 }
 
 int hit_read_totals(struct hit_read_totals *out, const struct hit_read_conf *conf)
@@ -420,9 +475,11 @@ int hit_read_totals(struct hit_read_totals *out, const struct hit_read_conf *con
 	int got;
 	*out = (struct hit_read_totals){.min_us = UINT64_MAX};
 	while ((got = hit_read_segment(&seg, conf, number)) == 1) {
-		add_totals(out, &seg);
+		int err = guarded(conf, add_totals, &(struct adding){out, &seg});
 		number = seg.file.number;
-		hit_store_close(seg.store);
+		if (err)
+			trouble(conf, seg.file.name, err, 0);
+		close_store(conf, seg.store);
 	}
 	hit_store_close(seg.next);
 	if (!out->records)

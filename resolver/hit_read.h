@@ -35,9 +35,13 @@ struct hit_range {
 typedef int hit_read_pick_fn(void *arg, struct hit_store *s, uint64_t end,
 			     struct hit_range **ranges, size_t *n);
 
+/* fn(arg), or ERR_DAMAGED when that crashed in a damaged segment. */
+typedef int hit_read_guard_fn(int (*fn)(void *arg), void *arg);
+
 struct hit_read_conf {
 	const char *dir;
 	uint64_t since_us, until_us; /* until 0 = no end */
+	hit_read_guard_fn *guard;    /* of opening segments; NULL = none */
 	hit_read_trouble_fn *trouble;
 	void *trouble_arg;
 	const struct prefix *client; /* NULL = all */

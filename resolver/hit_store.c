@@ -19,6 +19,8 @@ enum {
 	READERS_MAX = 126, /* tools at one time; LMDB's own figure */
 };
 
+#define HIT_SEGMENT_ROWS_MAX (1ULL << 40) /* more than any file could hold */
+
 static const char magic[8] = HIT_FORMAT_MAGIC;
 
 int hit_store_error(int rc)
@@ -82,6 +84,14 @@ int hit_store_put_segment(struct hit_store *s)
 	return hit_store_error(mdb_put(s->txn, s->dbi, &key, &v, 0));
 }
 
+/* Numbers that can be: no check covers them. */
+static bool is_possible(const struct hit_segment *g)
+{
+	return g->first_row <= g->sums_row && g->sums_row <= g->end_row &&
+	       g->runs <= g->end_row - g->first_row && g->tabled_runs <= g->runs &&
+	       g->end_row - g->first_row < HIT_SEGMENT_ROWS_MAX;
+}
+
 /* ERR_NOENT: the tree has no content, the file was made and never committed to. */
 int hit_store_get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out)
 {
@@ -120,7 +130,7 @@ int hit_store_get_segment(MDB_txn *txn, MDB_dbi dbi, struct hit_segment *out)
 		.tables = n[11],
 		.tabled_runs = n[12],
 	};
-	return ERR_OK;
+	return is_possible(out) ? ERR_OK : hit_store_error(MDB_CORRUPTED);
 }
 
 const struct hit_segment *hit_store_segment(const struct hit_store *s)

@@ -122,7 +122,9 @@ enum hit_page_which {
 	HIT_PAGE_AT,	/* the one with the greatest id up to that */
 	HIT_PAGE_AFTER, /* the first with a greater id */
 };
-/* 1, 0 when there is none, ERR_DAMAGED when it fails its check: then page->id is set. */
+#define HIT_PAGE_LOST UINT64_MAX
+/* 1, 0 when there is none, ERR_DAMAGED when it fails its check; page->id is
+ * HIT_PAGE_LOST when the tree is damaged and does not lead to it. */
 MUST_CHECK int hit_store_page(struct hit_store *s, struct hit_page *page,
 			      enum hit_tag tag, uint32_t run, uint64_t id,
 			      enum hit_page_which which);
@@ -130,8 +132,9 @@ MUST_CHECK int hit_store_page(struct hit_store *s, struct hit_page *page,
 MUST_CHECK int hit_store_rows(struct hit_store *s, struct hit_rows *page, uint64_t row,
 			      enum hit_page_which which);
 
-/* For tests: as if stopped within a call, holding what it reads; then to its end. */
+/* For tests: as if stopped within a call, holding what it reads. */
 MUST_CHECK int hit_store_hold(struct hit_store *s);
+/* Ends a call that ended otherwise: held, or left by a jump after a crash. */
 void hit_store_let_go(struct hit_store *s);
 
 /* ---- files ---- */

@@ -100,6 +100,7 @@ int hit_store_page(struct hit_store *s, struct hit_page *page, enum hit_tag tag,
 	MDB_txn *txn;
 	MDB_val key, v;
 	hit_store_key(wanted, tag, run, id);
+	page->id = HIT_PAGE_LOST;
 	int err = look_begin(s, &txn);
 	if (err)
 		return err;
@@ -118,8 +119,10 @@ int hit_store_page(struct hit_store *s, struct hit_page *page, enum hit_tag tag,
 	look_end(s, txn);
 	if (err != 1)
 		return err;
-	bool right = which == HIT_PAGE_AT ? page->id <= id : page->id > id;
-	return right ? 1 : hit_store_error(MDB_CORRUPTED);
+	if (which == HIT_PAGE_AT ? page->id <= id : page->id > id)
+		return 1;
+	page->id = HIT_PAGE_LOST;
+	return hit_store_error(MDB_CORRUPTED);
 }
 
 int hit_store_rows(struct hit_store *s, struct hit_rows *page, uint64_t row,
@@ -267,6 +270,13 @@ int hit_store_position(struct hit_store *s, struct hit_position *out, uint64_t b
 	return err;
 }
 
+/* A damaged tree may lead back. */
+static bool is_behind(const struct hit_position *p, uint64_t boot, uint16_t worker)
+{
+	return p->boot != boot ? p->boot > boot
+			       : p->worker > worker || (!boot && !worker);
+}
+
 int hit_store_next_ring(struct hit_store *s, struct hit_ring_rows *out, uint64_t boot,
 			uint16_t worker)
 {
@@ -285,7 +295,8 @@ int hit_store_next_ring(struct hit_store *s, struct hit_ring_rows *out, uint64_t
 			rc = mdb_cursor_get(cursor, &key, &v, MDB_NEXT);
 		bool none = rc == MDB_NOTFOUND || (!rc && *(uint8_t *)key.mv_data != 'p');
 		err = none ? 0 : rc ? hit_store_error(rc) : read_ring(out, &key, &v);
-		err = !none && !err ? 1 : err;
+		if (!none && !err)
+			err = is_behind(&out->at, boot, worker) ? 1 : ERR_DAMAGED;
 		mdb_cursor_close(cursor);
 	} else {
 		err = hit_store_error(rc);

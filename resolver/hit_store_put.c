@@ -426,7 +426,7 @@ static int collect(struct hit_store *s)
 	int got = ERR_OK;
 	while (row < s->segment.end_row && !hit_sums_due(&s->sums, 1)) {
 		got = hit_store_rows(s, s->rows, row, HIT_PAGE_AT);
-		if (got == 0 || (got < 0 && got != ERR_DAMAGED))
+		if (got <= 0)
 			break;
 		struct hit h;
 		uint32_t rule;

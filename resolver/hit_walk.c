@@ -36,6 +36,7 @@ int hit_walk_open(struct hit_walk *h, struct hit_store *s, enum hit_tag tag,
 	h->tag = tag;
 	h->from = from;
 	h->to = to;
+	h->hits = 0;
 	int got = next_page(h, from, HIT_PAGE_AT);
 	if (got == 0)
 		got = next_page(h, from, HIT_PAGE_AFTER);
@@ -44,39 +45,63 @@ int hit_walk_open(struct hit_walk *h, struct hit_store *s, enum hit_tag tag,
 	return got < 0 ? got : ERR_OK;
 }
 
+/* Reads one into out and says which and how much it is: 1, 0 at the page's end. */
+typedef int read_fn(struct hit_walk *h, void *out, uint64_t *id, uint64_t *hits);
+
+/* All heads together have the hits of their run. Else the tree, which no check covers,
+ * has not led to all of them. */
+static int end_of(const struct hit_walk *h)
+{
+	bool all = h->from == 0 && h->to == UINT64_MAX;
+	return all && h->hits != h->run->hits ? ERR_DAMAGED : 0;
+}
+
+static inline int next_of(struct hit_walk *h, void *out, read_fn *read)
+{
+	uint64_t id, hits;
+	int got;
+	while (h->at.p) {
+		if ((got = read(h, out, &id, &hits)) < 0)
+			return got;
+		if (got == 1) {
+			h->hits += hits;
+			if (id >= h->from)
+				return id <= h->to;
+		} else if ((got = next_page(h, h->page.id, HIT_PAGE_AFTER)) < 0) {
+			return got;
+		} else if (got == 0) {
+			h->at.p = NULL;
+		}
+	}
+	return end_of(h);
+}
+
+static int read_head(struct hit_walk *h, void *out, uint64_t *id, uint64_t *hits)
+{
+	struct hit_head *head = out;
+	int got = hit_heads_next(&h->at, head, h->run, &h->first_page);
+	*id = head->id;
+	*hits = head->hits;
+	return got;
+}
+
+static int read_client(struct hit_walk *h, void *out, uint64_t *id, uint64_t *hits)
+{
+	struct hit_day_client *c = out;
+	int got = hit_day_clients_next(&h->at, c, h->run->base_hour / HIT_DAY_HOURS);
+	*id = c->id;
+	*hits = c->hits;
+	return got;
+}
+
 int hit_walk_next(struct hit_walk *h, struct hit_head *out)
 {
-	while (h->at.p) {
-		int got = hit_heads_next(&h->at, out, h->run, &h->first_page);
-		if (got < 0)
-			return got;
-		if (got == 1 && out->id < h->from)
-			continue;
-		if (got == 1)
-			return out->id <= h->to;
-		got = next_page(h, h->page.id, HIT_PAGE_AFTER);
-		if (got <= 0)
-			return got;
-	}
-	return 0;
+	return next_of(h, out, read_head);
 }
 
 int hit_walk_next_client(struct hit_walk *h, struct hit_day_client *out)
 {
-	while (h->at.p) {
-		int got = hit_day_clients_next(&h->at, out,
-					       h->run->base_hour / HIT_DAY_HOURS);
-		if (got < 0)
-			return got;
-		if (got == 1 && out->id < h->from)
-			continue;
-		if (got == 1)
-			return out->id <= h->to;
-		got = next_page(h, h->page.id, HIT_PAGE_AFTER);
-		if (got <= 0)
-			return got;
-	}
-	return 0;
+	return next_of(h, out, read_client);
 }
 
 void hit_walk_sums_init(struct hit_walk_sums *s, struct hit_store *store,

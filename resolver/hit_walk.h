@@ -16,6 +16,7 @@ struct hit_walk {
 	uint32_t number; /* of the run or table */
 	enum hit_tag tag;
 	uint64_t from, to; /* ids */
+	uint64_t hits;	   /* so far */
 	struct hit_sums_at at;
 	uint32_t first_page; /* of the sums */
 	struct hit_page page;

@@ -18,6 +18,7 @@
 #include "include/control.h"
 #include "tools/ctl_ask.h"
 #include "tools/hits_copy.h"
+#include "tools/hits_guard.h"
 #include "tools/hits_tool.h"
 
 #define FORGOTTEN_FILE "forgotten" /* in the hits folder */
@@ -80,6 +81,7 @@ static int each_row(struct hit_read_segment *of, row_fn *fn, void *arg)
 
 struct counting {
 	const struct prefix *client;
+	struct hit_read_segment *of;
 	uint64_t n;
 };
 
@@ -90,8 +92,16 @@ static int count_row(void *arg, struct hit *h)
 	return ERR_OK;
 }
 
+static int count_rows(void *arg)
+{
+	struct counting *c = arg;
+	return each_row(c->of, count_row, c);
+}
+
 struct rewriting {
 	const struct prefix *client;
+	struct hit_read_segment *of;
+	const char *path; /* of the new file */
 	struct hits_copy copy;
 };
 
@@ -118,24 +128,32 @@ static int rings_of(struct hit_store *s, struct hit_position **out)
 	return n;
 }
 
+static int copy_rows(void *arg)
+{
+	struct rewriting *r = arg;
+	struct hit_segment first = *hit_store_segment(r->of->store);
+	struct hit_position *rings;
+	uint64_t rows = r->of->end - first.first_row;
+	int n = rings_of(r->of->store, &rings);
+	int err = n < 0 ? n
+			: hits_copy_open(&r->copy, r->path,
+					 2 * r->of->file.bytes + SPARE_BYTES, &first,
+					 rings, n);
+	if (!err && n > 0 && first.no_room)
+		err = hits_copy_no_room(&r->copy, &rings[0], first.no_room);
+	free(rings);
+	if (!err)
+		err = each_row(r->of, copy_row, r);
+	if (!err && r->copy.rows != rows)
+		err = ERR_DAMAGED; /* rows would change their numbers */
+	return err;
+}
+
 static int write_anew(struct hit_read_segment *of, const char *path,
 		      const struct prefix *client)
 {
-	struct rewriting r = {.client = client};
-	struct hit_segment first = *hit_store_segment(of->store);
-	struct hit_position *rings;
-	uint64_t rows = of->end - first.first_row;
-	int n = rings_of(of->store, &rings);
-	int err = n < 0 ? n
-			: hits_copy_open(&r.copy, path, 2 * of->file.bytes + SPARE_BYTES,
-					 &first, rings, n);
-	if (!err && n > 0 && first.no_room)
-		err = hits_copy_no_room(&r.copy, &rings[0], first.no_room);
-	free(rings);
-	if (!err)
-		err = each_row(of, copy_row, &r);
-	if (!err && r.copy.rows != rows)
-		err = ERR_DAMAGED; /* rows would change their numbers */
+	struct rewriting r = {.client = client, .of = of, .path = path};
+	int err = hits_guard(copy_rows, &r);
 	int end = hits_copy_close(&r.copy, !err);
 	return err ? err : end;
 }
@@ -261,8 +279,8 @@ static int forget_in_newest(struct forgetting *x, struct hit_read_segment *of,
 
 static int forget_in(struct forgetting *x, struct hit_read_segment *of, bool *again)
 {
-	struct counting c = {x->client, 0};
-	int err = each_row(of, count_row, &c);
+	struct counting c = {x->client, of, 0};
+	int err = hits_guard(count_rows, &c);
 	*again = false;
 	if (err || !c.n)
 		return err;
@@ -283,8 +301,10 @@ static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 
 static int forget_segments(struct forgetting *x)
 {
-	struct hit_read_conf conf = {
-		.dir = x->dir, .trouble = on_trouble, .trouble_arg = x};
+	struct hit_read_conf conf = {.dir = x->dir,
+				     .guard = hits_guard,
+				     .trouble = on_trouble,
+				     .trouble_arg = x};
 	struct hit_read_segment of = {0};
 	uint64_t number = 0;
 	int got;
@@ -349,12 +369,12 @@ static int forget_folder(struct forgetting *x, const char *dir)
 
 static uint64_t rows_in(const struct forgetting *x, const char *dir)
 {
-	struct hit_read_conf conf = {.dir = dir};
+	struct hit_read_conf conf = {.dir = dir, .guard = hits_guard};
 	struct hit_read_segment of = {0};
-	struct counting c = {x->client, 0};
+	struct counting c = {x->client, &of, 0};
 	uint64_t number = 0;
 	while (hit_read_segment(&of, &conf, number) == 1) {
-		(void)!each_row(&of, count_row, &c);
+		(void)!hits_guard(count_rows, &c);
 		number = of.file.number;
 		hit_store_close(of.store);
 	}

@@ -5,6 +5,7 @@
 #include <sys/random.h>
 
 #include "resolver/hit_walk.h"
+#include "tools/hits_guard.h"
 
 enum {
 	SEGMENTS_FIRST = 64,
@@ -56,7 +57,6 @@ void hits_filter_clients(const struct hits_filter *f, uint64_t *from, uint64_t *
 	*to = hit_client_id(&last);
 }
 
-/* Sums know clients by /56 and no questions. */
 /* ---- rules ---- */
 
 int hits_log_rule(const struct hits_log *log, struct hit *out, bool *elsewhere,
@@ -209,6 +209,13 @@ static int find_tables(struct hits_segment *seg)
 	return ERR_OK;
 }
 
+static int find_sums(void *arg)
+{
+	struct hits_segment *seg = arg;
+	int err = find_runs(seg);
+	return err ? err : find_tables(seg);
+}
+
 static int add_segment(struct hits_log *log, const struct hit_read_segment *of,
 		       const char *dir)
 {
@@ -222,17 +229,21 @@ static int add_segment(struct hits_log *log, const struct hit_read_segment *of,
 	struct hits_segment *seg = &log->segment[log->segments++];
 	*seg = (struct hits_segment){.of = *of, .dir = dir};
 	seg->of.next = NULL;
-	int err = find_runs(seg);
-	err = err ? err : find_tables(seg);
-	if (err)
+	int err = hits_guard(find_sums, seg);
+	if (err) { /* the rows tell what the sums cannot */
+		hit_store_let_go(seg->of.store);
+		seg->tables = 0;
 		log->trouble(log->trouble_arg, dir, of->file.name, err, 0);
-	return ERR_OK; /* the rows tell what the sums cannot */
+	}
+	return ERR_OK;
 }
 
 static int add_folder(struct hits_log *log, const char *dir, uint64_t since_us)
 {
-	const struct hit_read_conf conf = {
-		.dir = dir, .trouble = log->trouble, .trouble_arg = log->trouble_arg};
+	const struct hit_read_conf conf = {.dir = dir,
+					   .guard = hits_guard,
+					   .trouble = log->trouble,
+					   .trouble_arg = log->trouble_arg};
 	struct hit_read_segment of = {0};
 	uint64_t number = 0;
 	int got, err = ERR_OK;
@@ -283,16 +294,38 @@ void hits_log_close(struct hits_log *log)
 
 /* ---- rows ---- */
 
-int hits_log_row(struct hits_log *log, struct hit *out, uint32_t segment, uint64_t row)
+struct looking_up {
+	struct hit_store *store;
+	struct hit *out;
+	uint64_t row;
+};
+
+static int look_up(void *arg)
 {
-	struct hit_store *s = log->segment[segment].of.store;
+	struct looking_up *l = arg;
 	struct hit_rows page;
 	uint32_t rule;
-	int got = hit_store_rows(s, &page, row, HIT_PAGE_AT);
+	int got = hit_store_rows(l->store, &page, l->row, HIT_PAGE_AT);
 	while (got == 1) {
-		got = hit_rows_next(&page, out, &rule, hit_store_words(s), NULL);
-		if (got == 1 && page.first + page.at - 1 == row)
+		got = hit_rows_next(&page, l->out, &rule, hit_store_words(l->store),
+				    NULL);
+		if (got == 1 && page.first + page.at - 1 == l->row)
 			return ERR_OK;
 	}
 	return got < 0 ? got : ERR_NOENT;
+}
+
+int hits_log_row(struct hits_log *log, struct hit *out, uint32_t segment, uint64_t row)
+{
+	struct hits_segment *seg = &log->segment[segment];
+	struct looking_up l = {seg->of.store, out, row};
+	int err = hits_guard(look_up, &l);
+	if (err) {
+		hit_store_let_go(l.store);
+		if (!seg->told)
+			log->trouble(log->trouble_arg, seg->dir, seg->of.file.name,
+				     ERR_OK, 1);
+		seg->told = true;
+	}
+	return err;
 }

@@ -30,6 +30,8 @@ struct hits_filter {
 struct hits_segment {
 	struct hit_read_segment of;
 	const char *dir;
+	bool left_out;	   /* damaged, and told */
+	bool told;	   /* that rows which were looked up are damaged */
 	uint64_t sums_end; /* rows before it are in runs that can be used */
 	struct hit_run *run;
 	struct hit_day *table; /* of these runs */

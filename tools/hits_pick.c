@@ -63,6 +63,7 @@ static void join_ranges(struct picking *p)
 	p->n = n;
 }
 
+/* One that cannot be read is: its rows will tell. */
 static bool rule_is_wanted(struct hit_store *s, const struct hits_filter *f,
 			   uint32_t rule)
 {
@@ -71,7 +72,7 @@ static bool rule_is_wanted(struct hit_store *s, const struct hits_filter *f,
 	size_t len;
 	const struct hit_rows_words *words = hit_store_words(s);
 	const uint8_t *word = words->rule(words->arg, rule, &len);
-	return word && !hit_unpack_rule(&h, &elsewhere, word, len) &&
+	return !word || hit_unpack_rule(&h, &elsewhere, word, len) ||
 	       hits_rule_wanted(f, &h, elsewhere);
 }
 
@@ -125,7 +126,7 @@ int hits_pick(void *arg, struct hit_store *s, uint64_t end, struct hit_range **r
 		if (err || run.end_row > end)
 			break;
 		err = pick_in_run(&p, f, s, number, &run, &heads, &sums);
-		row = run.end_row;
+		row = err ? row : run.end_row;
 	}
 	if (!err || err == ERR_DAMAGED) /* the rest is read as it is */
 		err = add_range(&p, row, UINT64_MAX);

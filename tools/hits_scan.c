@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "resolver/hit_walk.h"
+#include "tools/hits_guard.h"
 #include "tools/hits_pick.h"
 
 enum { HEADS_AT_ONCE = 16 };
@@ -335,6 +336,12 @@ static int tell_row(struct scanning *s, const struct hit *h, uint32_t rule, uint
 	return tell(s, &item);
 }
 
+static void tell_bad(const struct scanning *s, uint64_t rows)
+{
+	s->log->trouble(s->log->trouble_arg, s->seg->dir, s->seg->of.file.name, ERR_OK,
+			rows);
+}
+
 /* Rows from..to in a stretch of time; until 0 = no end. */
 static int scan_page(struct scanning *s, struct hit_rows *page, uint64_t from,
 		     uint64_t to, uint64_t since_us, uint64_t until_us)
@@ -352,8 +359,7 @@ static int scan_page(struct scanning *s, struct hit_rows *page, uint64_t from,
 		if (row < from)
 			continue;
 		if (got < 0)
-			s->log->trouble(s->log->trouble_arg, s->seg->dir,
-					s->seg->of.file.name, ERR_OK, 1);
+			tell_bad(s, 1);
 		else if (h.time_us >= since_us && (!until_us || h.time_us < until_us) &&
 			 is_wanted(s, rule) && is_question(f, &h))
 			err = tell_row(s, &h, rule, row);
@@ -365,21 +371,22 @@ static int scan_rows(struct scanning *s, uint64_t from, uint64_t to, uint64_t si
 		     uint64_t until_us)
 {
 	struct hit_rows page;
-	uint64_t at = from;
+	uint64_t at = from, next = from;
 	enum hit_page_which which = HIT_PAGE_AT;
 	int err = ERR_OK;
-	while (!err && at < to) {
+	while (!err && next < to) {
 		int got = hit_store_rows(s->seg->of.store, &page, at, which);
-		if (got == 0 || (got < 0 && got != ERR_DAMAGED))
+		if (got < 0 && got != ERR_DAMAGED)
 			return got;
-		if (page.first >= to)
-			return ERR_OK;
-		at = page.first;
+		at = got ? page.first : HIT_PAGE_LOST;
 		which = HIT_PAGE_AFTER;
-		if (got == ERR_DAMAGED)
-			s->log->trouble(s->log->trouble_arg, s->seg->dir,
-					s->seg->of.file.name, got, 0);
-		else if (page.max_us >= since_us && (!until_us || page.min_us < until_us))
+		if (at > next) /* the page that held them cannot be read, or found */
+			tell_bad(s, (at < to ? at : to) - next);
+		uint64_t end = got == 1 ? at + page.n : at;
+		next = end > next ? end : next;
+		if (got != 1 || at >= to)
+			continue;
+		if (page.max_us >= since_us && (!until_us || page.min_us < until_us))
 			err = scan_page(s, &page, from, to, since_us, until_us);
 		if (*s->scan->interrupted)
 			return ERR_STOPPED;
@@ -450,8 +457,9 @@ static bool needs_rules(const struct scanning *s)
 	return s->rules || s->scan->by & HITS_BY_RULE;
 }
 
-static int scan_segment(struct scanning *s)
+static int scan_segment(void *arg)
 {
+	struct scanning *s = arg;
 	int err = ERR_OK;
 	if (needs_rules(s))
 		err = hits_log_map(s->log, s->seg);
@@ -488,7 +496,7 @@ static bool take_segment(struct scanning *s, uint32_t number)
 {
 	s->segment = number;
 	s->seg = &s->log->segment[number];
-	return s->seg->of.store &&
+	return s->seg->of.store && !s->seg->left_out &&
 	       reaches(s, s->scan->since_us,
 		       s->scan->until_us ? s->scan->until_us : UINT64_MAX);
 }
@@ -503,29 +511,50 @@ static bool take_from(struct hits_queue *q, bool from_end, uint32_t *out)
 	return any;
 }
 
+/* What is done with the one at work; it is left out from then on when it is damaged. */
+static int do_with_segment(struct scanning *s, int (*fn)(void *arg))
+{
+	int err = hits_guard(fn, s);
+	if (err != ERR_DAMAGED)
+		return err;
+	hit_store_let_go(s->seg->of.store);
+	s->seg->left_out = true;
+	s->log->trouble(s->log->trouble_arg, s->seg->dir, s->seg->of.file.name, err, 0);
+	return ERR_OK;
+}
+
+static int load_rules(void *arg)
+{
+	struct scanning *s = arg;
+	const struct hit_words *words;
+	return hit_store_load_rules(s->seg->of.store, &words);
+}
+
+static int map_rules(void *arg)
+{
+	struct scanning *s = arg;
+	return hits_log_map(s->log, s->seg);
+}
+
 int hits_scan_load(struct hits_log *log, const struct hits_scan *scan,
 		   struct hits_queue *queue, bool from_end)
 {
 	struct scanning s = scanning_of(log, scan);
-	const struct hit_words *words;
 	uint32_t number;
-	while (needs_rules(&s) && take_from(queue, from_end, &number))
+	int err = ERR_OK;
+	while (!err && needs_rules(&s) && take_from(queue, from_end, &number))
 		if (take_segment(&s, number))
-			/* What fails here fails again where it is told. */
-			(void)!hit_store_load_rules(s.seg->of.store, &words);
-	return ERR_OK;
+			err = do_with_segment(&s, load_rules);
+	return err;
 }
 
 int hits_scan_map(struct hits_log *log, const struct hits_scan *scan)
 {
 	struct scanning s = scanning_of(log, scan);
 	int err = ERR_OK;
-	for (uint32_t i = 0; !err && needs_rules(&s) && i < log->segments; i++) {
+	for (uint32_t i = 0; !err && needs_rules(&s) && i < log->segments; i++)
 		if (take_segment(&s, i))
-			err = hits_log_map(log, s.seg);
-		if (err == ERR_DAMAGED)
-			err = ERR_OK;
-	}
+			err = do_with_segment(&s, map_rules);
 	return err;
 }
 
@@ -535,15 +564,8 @@ int hits_scan(struct hits_log *log, const struct hits_scan *scan,
 	struct scanning s = scanning_of(log, scan);
 	uint32_t number;
 	int err = ERR_OK;
-	while (!err && take_from(queue, from_end, &number)) {
-		if (!take_segment(&s, number))
-			continue;
-		err = scan_segment(&s);
-		if (err == ERR_DAMAGED) {
-			log->trouble(log->trouble_arg, s.seg->dir, s.seg->of.file.name,
-				     err, 0);
-			err = ERR_OK;
-		}
-	}
+	while (!err && take_from(queue, from_end, &number))
+		if (take_segment(&s, number))
+			err = do_with_segment(&s, scan_segment);
 	return err;
 }

@@ -2,13 +2,13 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "include/control.h"
+#include "tools/hits_guard.h"
 #include "tools/hits_pick.h"
 
 enum {
@@ -194,28 +194,6 @@ static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 			     dir, segment, err_text(err));
 }
 
-/* Where a crash within a segment goes on; NULL outside. LMDB has no checksums: a page
- * that was damaged in a way no check sees can send it anywhere in the map. A signal
- * handler's, so it cannot be anybody's argument; the thread's own that crashes. */
-static _Thread_local sigjmp_buf *volatile crash_exit;
-
-static void on_crash(int sig)
-{
-	if (crash_exit)
-		siglongjmp(*crash_exit, 1);
-	signal(sig, SIG_DFL); /* our own fault: end as without a handler */
-	raise(sig);
-}
-
-static void catch_crashes(void)
-{
-	/* NODEFER: the handler is left by a jump that restores no mask. */
-	struct sigaction sa = {.sa_handler = on_crash, .sa_flags = SA_NODEFER};
-	sigaction(SIGBUS, &sa, NULL);
-	sigaction(SIGSEGV, &sa, NULL);
-	sigaction(SIGABRT, &sa, NULL); /* LMDB's assertions */
-}
-
 /* Not nice(): a turn of that one lasts milliseconds, in which a commit waits. The main
  * thread's number is the process's. */
 static void give_way(int sig)
@@ -276,7 +254,7 @@ static int begin(struct hits *h)
 	if (status == CLI_GO)
 		status = find_folders(h);
 	h->interrupted = cli_catch_interrupt();
-	catch_crashes();
+	hits_guard_start();
 	give_way_later();
 	return status;
 }
@@ -297,6 +275,7 @@ static int open_folder(struct hits *h, int i)
 		.dir = h->dir[i],
 		.since_us = h->since_us,
 		.until_us = h->until_us,
+		.guard = hits_guard,
 		.trouble = on_trouble,
 		.trouble_arg = h,
 		.client = h->filter.client.addr.family ? &h->filter.client : NULL,
@@ -357,18 +336,26 @@ bool hits_is_filtered(const struct hits *h)
 	       h->limit;
 }
 
+struct reading {
+	struct hit_reader *reader;
+	struct hit_row *row;
+	int got;
+};
+
+static int read_it(void *arg)
+{
+	struct reading *r = arg;
+	r->got = hit_read_next(r->reader, r->row);
+	return ERR_OK;
+}
+
 /* hit_read_next(), and over the rest of a segment that crashes it. */
 static int read_next(struct hit_reader *reader, struct hit_row *row)
 {
-	sigjmp_buf here;
-	if (sigsetjmp(here, 0)) {
-		crash_exit = NULL;
+	struct reading r = {reader, row, 0};
+	while (hits_guard(read_it, &r))
 		hit_read_abandon(reader);
-	}
-	crash_exit = &here;
-	int got = hit_read_next(reader, row);
-	crash_exit = NULL;
-	return got;
+	return r.got;
 }
 
 /* The folder's next wanted row: 1, 0, or an error. */
@@ -422,19 +409,6 @@ int hits_sums_open(struct hits *h, uint64_t since_us)
 	return err ? cli_fail_file(h->dir[0], "read", err) : CLI_GO;
 }
 
-bool hits_guarded(int *result, int (*fn)(void *arg), void *arg)
-{
-	sigjmp_buf here;
-	if (sigsetjmp(here, 0)) {
-		crash_exit = NULL;
-		return false;
-	}
-	crash_exit = &here;
-	*result = fn(arg);
-	crash_exit = NULL;
-	return true;
-}
-
 /* ---- adding up, by two threads ---- */
 
 /* What a thread does to segments of the queue. */
@@ -446,29 +420,19 @@ struct adding_up {
 	struct hits_scan scan;
 	adding_fn *fn;
 	struct hits_queue *queue;
-	bool late;    /* the second thread, which takes segments from the end */
-	bool crashed; /* within a damaged segment */
+	bool late; /* the second thread, which takes segments from the end */
 	int err;
 };
 
-static int map(void *arg)
+static void work(struct adding_up *a)
 {
-	struct adding_up *a = arg;
-	int err = hits_scan_map(a->log, &a->scan);
-	return err || !a->scan.ready ? err : a->scan.ready(a->scan.arg);
-}
-
-static int work(void *arg)
-{
-	struct adding_up *a = arg;
-	return a->fn(a->log, &a->scan, a->queue, a->late);
+	a->err = a->fn(a->log, &a->scan, a->queue, a->late);
 }
 
 static void *work_late(void *arg)
 {
-	struct adding_up *a = arg;
 	mask_give_way(SIG_UNBLOCK);
-	a->crashed = !hits_guarded(&a->err, work, a);
+	work(arg);
 	return NULL;
 }
 
@@ -483,13 +447,12 @@ static bool work_on(struct adding_up *a, struct adding_up *late, adding_fn *fn)
 	mask_give_way(SIG_BLOCK);
 	bool two = late->scan.arg && a->log->segments > 1 &&
 		   pthread_create(&thread, NULL, work_late, late) == 0;
-	a->crashed = !hits_guarded(&a->err, work, a);
+	work(a);
 	if (two)
 		pthread_join(thread, NULL);
 	mask_give_way(SIG_UNBLOCK);
-	a->crashed |= late->crashed;
 	a->err = a->err ? a->err : late->err;
-	return !a->crashed && !a->err;
+	return !a->err;
 }
 
 int hits_add_up(struct hits *h, struct hits_scan *scan)
@@ -499,15 +462,14 @@ int hits_add_up(struct hits *h, struct hits_scan *scan)
 	struct adding_up late = a;
 	late.late = true;
 	late.scan.arg = scan->arg_late;
-	if (work_on(&a, &late, hits_scan_load)) {
-		a.crashed = !hits_guarded(&a.err, map, &a);
-		if (!a.crashed && !a.err)
-			(void)work_on(&a, &late, hits_scan);
-	}
-	int err = a.err;
-	if (a.crashed)
-		return cli_fail("a damaged segment cannot be added up: run \"verify\", "
-				"which names it, and move it away");
+	int err = ERR_OK;
+	if (work_on(&a, &late, hits_scan_load))
+		err = hits_scan_map(&h->log, scan);
+	if (!a.err && !err && scan->ready)
+		err = scan->ready(scan->arg);
+	if (!a.err && !err)
+		(void)work_on(&a, &late, hits_scan);
+	err = err ? err : a.err;
 	if (err == ERR_STOPPED)
 		return cli_fail("interrupted");
 	if (err == ERR_NOMEM)

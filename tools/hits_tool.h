@@ -74,11 +74,8 @@ int hits_next(struct hits *h, struct hit_row *row, int *status);
  * h->since_us when that is earlier. */
 MUST_CHECK int hits_sums_open(struct hits *h, uint64_t since_us);
 /* hits_scan() of all segments, by two threads when there is an arg_late. CLI_GO or an
- * exit status, also when a segment crashed it. */
+ * exit status. */
 MUST_CHECK int hits_add_up(struct hits *h, struct hits_scan *scan);
-/* fn(arg) into *result; false when it crashed inside a damaged segment: what it had open
- * is lost then. */
-MUST_CHECK bool hits_guarded(int *result, int (*fn)(void *arg), void *arg);
 /* Any filter but --client was given, or --limit. */
 bool hits_is_filtered(const struct hits *h);
 /* Returns the exit status: what came before, or CLI_NO after trouble. */

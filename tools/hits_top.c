@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include "tools/hits_adding.h"
+#include "tools/hits_guard.h"
 
 enum { TOP_ROWS = 20 }; /* of top, unless --limit says otherwise: one screen */
 
@@ -372,7 +373,11 @@ static int print_summary(struct hits *h, const struct sums *s, const size_t n[])
 	char size[CLI_SIZE_TEXT_MAX];
 	struct hit_read_totals t = {0}, one;
 	for (int i = 0; i < h->folders_n; i++) {
-		struct hit_read_conf conf = {.dir = h->dir[i]}; /* told before */
+		struct hit_read_conf conf = {.dir = h->dir[i], .guard = hits_guard};
+		if (!h->trouble) { /* or it was told before */
+			conf.trouble = h->log.trouble;
+			conf.trouble_arg = h->log.trouble_arg;
+		}
 		int err = hit_read_totals(&one, &conf);
 		if (err)
 			return cli_fail_file(h->dir[i], "read", err);

@@ -3,6 +3,7 @@
  * without a gap from segment to segment and from start to start; sums say what the rows
  * say. What is not so is a row of the table. */
 #include "resolver/hit_walk.h"
+#include "tools/hits_guard.h"
 #include "tools/hits_tool.h"
 
 enum { RINGS_FIRST = 16 };
@@ -169,7 +170,7 @@ static void check_pages(struct verifying *v, enum hit_tag tag, uint32_t number)
 		which = HIT_PAGE_AFTER;
 		if (got == ERR_DAMAGED)
 			fault(v, "damaged sums", NULL, number, number);
-		if (got < 0 && got != ERR_DAMAGED)
+		if (got < 0 && (got != ERR_DAMAGED || page.id == HIT_PAGE_LOST))
 			return;
 	}
 }
@@ -226,7 +227,7 @@ static int check_rows(struct verifying *v)
 	       (got = hit_store_rows(v->of.store, &page, at, which))) {
 		if (got < 0 && got != ERR_DAMAGED)
 			return got;
-		at = page.first;
+		at = page.first < v->of.end ? page.first : v->of.end;
 		which = HIT_PAGE_AFTER;
 		if (at > next) /* a damaged page is behind us, or one is not there */
 			fault(v, "rows missing", NULL, next, at - 1);
@@ -266,7 +267,8 @@ static int check_segment(void *arg)
 
 static int check_folder(struct verifying *v, const char *dir)
 {
-	struct hit_read_conf conf = {.dir = dir, .trouble = on_trouble, .trouble_arg = v};
+	struct hit_read_conf conf = {
+		.dir = dir, .guard = hits_guard, .trouble = on_trouble, .trouble_arg = v};
 	uint64_t number = 0;
 	int got;
 	v->dir = dir;
@@ -276,8 +278,8 @@ static int check_folder(struct verifying *v, const char *dir)
 	v->segments = 0;
 	while (!*v->interrupted && (got = hit_read_segment(&v->of, &conf, number)) == 1) {
 		number = v->of.file.number;
-		int err = ERR_DAMAGED;
-		if (hits_guarded(&err, check_segment, v))
+		int err = hits_guard(check_segment, v);
+		if (err != ERR_DAMAGED) /* it may have crashed in there */
 			hit_store_close(v->of.store);
 		if (err == ERR_NOMEM)
 			return cli_fail("out of memory");

@@ -78,6 +78,45 @@ def flips(log):
     return "%d of 60 told, the others changed nothing" % told
 
 
+PAGE, HEAD = 4096, 16
+
+
+def damaged(path, how, chance):
+    """Pages that LMDB trusts: it has no checksums."""
+    pages = range(2, os.path.getsize(path) // PAGE)
+    with open(path, "r+b") as f:
+        if how == "parts":
+            for page in chance.sample(pages, len(pages) // 3):
+                f.seek(page * PAGE + chance.randrange(HEAD, 200))
+                f.write(chance.randbytes(64))
+            return
+        for page in pages:
+            f.seek(page * PAGE + HEAD)
+            f.write(b"\xff" * (PAGE - HEAD) if how == "ones" else chance.randbytes(PAGE - HEAD))
+
+
+@test("a segment of nonsense: each command names it and shows the others; none crashes, hangs or is silently wrong")
+def nonsense(log):
+    chance, told, name = random.Random(4), 0, "c2-00001.example"
+    commands = [["summary"], ["top"], ["top", "clients"], ["top", "names"], ["timeline", "--by", "hour"], ["client", "100.64.0.0/10"], ["name", name],
+                ["entry", name], ["family", "Family1"], ["export", "--purpose", "test", "--case", "1"], ["verify"]]
+    at = lambda folder, argv: log.ask(*argv, "--hits", folder)
+    whole = [at(copy(log, "nonsense")[0], argv)[1] for argv in commands]
+    for how, which in [("ones", -1), ("random", -1), ("random", 1)] + [("parts", i) for i in (-1, 1, -1, 1, -1, 1)]:
+        folder, names = copy(log, "nonsense")
+        damaged(os.path.join(folder, names[which]), how, chance)
+        for argv, right in zip(commands, whole):
+            status, out, said = at(folder, argv)
+            what = "%s of %s: %s" % (how, names[which], " ".join(argv))
+            check(status in (0, 1), what, status, said)
+            if status == 0:
+                equal(out, right, what)
+            else:
+                check(names[which] in said + out, what, said)
+            told += status
+    return "%d of %d said so, the others were right" % (told, 9 * len(commands))
+
+
 @test("a case that is held: its gaps are none when that is said")
 def held(log):
     state = os.path.join(log.folder, "state")
