@@ -30,19 +30,20 @@ static inline uint64_t hit_hash_load(const uint8_t *p)
 	return le64toh(v);
 }
 
+/* Up to 8 bytes. */
+static inline uint64_t hit_hash_load_few(const uint8_t *p, size_t n)
+{
+	uint64_t v = 0;
+	for (size_t i = 0; i < n; i++)
+		v |= (uint64_t)p[i] << 8 * i;
+	return v;
+}
+
 static inline uint64_t hit_hash(const struct hash_key *key, const void *data, size_t n)
 {
 	const uint8_t *p = data, *end = p + n;
-	uint8_t padded[16];
 	uint64_t k = key->k[1] ^ HIT_HASH_2;
 	uint64_t h = key->k[0] ^ HIT_HASH_1 ^ n, other = ~h; /* does not wait for h */
-	if (n < sizeof padded) {
-		memset(padded, 0, sizeof padded);
-		for (size_t i = 0; i < n; i++)
-			padded[i] = p[i];
-		p = padded;
-		end = padded + sizeof padded;
-	}
 	for (; end - p > 32; p += 32) {
 		h = hit_hash_mix(hit_hash_load(p) ^ k, hit_hash_load(p + 8) ^ h);
 		other = hit_hash_mix(hit_hash_load(p + 16) ^ k,
@@ -50,8 +51,13 @@ static inline uint64_t hit_hash(const struct hash_key *key, const void *data, si
 	}
 	if (end - p > 16)
 		h = hit_hash_mix(hit_hash_load(p) ^ k, hit_hash_load(p + 8) ^ h);
-	/* The last 16, some of them perhaps for the second time. */
-	h = hit_hash_mix(hit_hash_load(end - 16) ^ k, hit_hash_load(end - 8) ^ h);
+	if (n >= 16) /* the last ones, some of them perhaps for the second time */
+		h = hit_hash_mix(hit_hash_load(end - 16) ^ k, hit_hash_load(end - 8) ^ h);
+	else if (n > 8)
+		h = hit_hash_mix(hit_hash_load(p) ^ k,
+				 hit_hash_load_few(p + 8, n - 8) ^ h);
+	else
+		h = hit_hash_mix(hit_hash_load_few(p, n) ^ k, h);
 	return hit_hash_mix(h ^ k, other);
 }
 

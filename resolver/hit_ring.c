@@ -63,7 +63,7 @@ struct hit_ring {
 	alignas(CACHE_LINE) uint64_t head;
 	uint64_t tail_seen; /* the tail when last looked at */
 	struct hit_origin origin;
-	uint64_t stored, folded, no_room;
+	uint64_t folded, no_room;
 	struct hash_key fold_key;
 	uint64_t *fold; /* hash of what makes hits identical -> position */
 };
@@ -301,8 +301,8 @@ static inline void publish(struct hit_ring *r, struct slot *s, uint64_t position
 	atomic_store_explicit(&s->count, 1, memory_order_relaxed);
 	r->head = position + slot_size(len);
 	atomic_store_explicit(&r->header->head, r->head, memory_order_release);
-	r->origin.sequence++;
-	atomic_store_explicit(&r->header->stored, ++r->stored, memory_order_relaxed);
+	atomic_store_explicit(&r->header->stored, r->origin.sequence++,
+			      memory_order_relaxed);
 }
 
 static bool is_identical(const struct slot *s, const uint8_t *packed, size_t len)

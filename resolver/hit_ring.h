@@ -11,8 +11,8 @@
  *          ERR_DAMAGED, ERR_VERSION, ERR_NOENT (made, but never used)
  * Source   DESIGN.md "The hit log", P2
  *
- * A ring of another format (ERR_VERSION) stays where it is for the program of its version;
- * only a process that was killed leaves one, see sinkholed(8).
+ * A ring of another format (ERR_VERSION) stays where it is for the program of its
+ * version; only a process that was killed leaves one, see sinkholed(8).
  *
  * A record is whole before the head moves over it (release), and carries a check bound to
  * its position. Its count is the one thing that changes later: the worker adds to it only
