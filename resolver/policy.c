@@ -162,8 +162,9 @@ static void fill(struct verdict *v, const struct candidate *c)
 void policy_remembered(struct verdict *out, const struct rule *rule,
 		       enum rule_action action, const uint8_t *name)
 {
-	const struct candidate c = {
-		.rule = *rule, .action = action, .subject = {RULE_ON_QNAME, name}};
+	const struct candidate c = {.rule = *rule,
+				    .action = action,
+				    .subject = {.trigger = RULE_ON_QNAME, .name = name}};
 	fill(out, &c);
 	out->change = 0;
 }
