@@ -7,11 +7,6 @@ enum { KEY_MAX = DNS_NAME_TEXT_MAX + HIT_LIST_MAX + HIT_FAMILY_MAX };
 static const char *const kinds[HITS_KIND_N] = {
 	"entries", "clients", "families", "lists", "categories", "actions", "names"};
 
-const char *hits_kind_text(enum hits_kind kind)
-{
-	return kinds[kind];
-}
-
 int hits_kind_from_text(const char *text)
 {
 	for (int i = 0; i < HITS_KIND_N; i++)
@@ -310,6 +305,13 @@ void hits_adding_label(const struct hits_adding *a, struct hits_label *out,
 		out->list = key + n;
 		out->family = out->list + strlen(out->list) + 1;
 	}
+}
+
+void hits_adding_note(const struct hits_adding *a, size_t shown, size_t all)
+{
+	if (shown < all)
+		hits_note(a->h, "%zu of %zu %s; --limit N shows more\n", shown, all,
+			  kinds[a->kind]);
 }
 
 char *hits_adding_time(struct hits_adding *a, char out[CLI_TIME_TEXT_MAX],

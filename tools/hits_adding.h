@@ -28,9 +28,7 @@ struct hits_adding {
 	bool rows; /* first and last moments are wanted with their rows */
 };
 
-/* "entries", ... */
-const char *hits_kind_text(enum hits_kind kind);
-/* -1: there is none of that name. */
+/* Of "entries", ...; -1: there is none of that name. */
 int hits_kind_from_text(const char *text);
 
 MUST_CHECK int hits_adding_init(struct hits_adding *a, struct hits *h,
@@ -49,6 +47,8 @@ struct hits_label {
 };
 void hits_adding_label(const struct hits_adding *a, struct hits_label *out,
 		       const struct hits_group *g);
+/* On a terminal: that there are more than those shown. */
+void hits_adding_note(const struct hits_adding *a, size_t shown, size_t all);
 /* The moment as text; an hour that only its rows know exactly is looked up. */
 char *hits_adding_time(struct hits_adding *a, char out[CLI_TIME_TEXT_MAX],
 		       const struct hits_moment *m);

@@ -413,7 +413,8 @@ static int forget_all(struct forgetting *x)
 	if (status != CLI_GO)
 		return status;
 	tell_held(x);
-	printf("%llu\n", (unsigned long long)x->all_rows);
+	printf(isatty(STDOUT_FILENO) ? "%llu records were erased\n" : "%llu\n",
+	       (unsigned long long)x->all_rows);
 	if (*x->h.interrupted)
 		return cli_fail("interrupted: run it again");
 	if (x->left)

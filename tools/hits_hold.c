@@ -108,7 +108,9 @@ static int hold_all(struct holding *x)
 				   rename(x->fresh, x->dir) || hits_sync_folder(x->held)))
 		return cli_fail_file(x->dir, "make", ERR_IO);
 	if (status == CLI_DONE)
-		printf("%llu\t%s\n", (unsigned long long)x->rows, x->dir);
+		printf(isatty(STDOUT_FILENO) ? "%llu records are held in %s\n"
+					     : "%llu\t%s\n",
+		       (unsigned long long)x->rows, x->dir);
 	return status;
 }
 

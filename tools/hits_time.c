@@ -376,7 +376,8 @@ static int print_difference(struct spans *s, struct hits_adding *a,
 {
 	struct hits_headings used;
 	struct cli_table *out = spans_table(&used, s, change_columns[a->kind]);
-	size_t shown = 0, withheld = 0;
+	size_t limit = s->h.limit ? (size_t)s->h.limit : SIZE_MAX;
+	size_t n = 0, withheld = 0;
 	if (!out)
 		return cli_fail("out of memory");
 	hits_groups_sort(&a->groups);
@@ -384,19 +385,18 @@ static int print_difference(struct spans *s, struct hits_adding *a,
 		const struct hits_group *g = &a->groups.group[i];
 		if (hits_groups_find(b, g->id))
 			continue;
-		if (s->h.limit && shown == (size_t)s->h.limit)
-			break;
 		if (g->hits == WITHHELD) {
 			withheld++;
 			continue;
 		}
-		shown++;
-		print_changed(s, a, out, g);
+		if (n++ < limit)
+			print_changed(s, a, out, g);
 	}
 	cli_table_close(out);
+	hits_adding_note(a, n < limit ? n : limit, n);
 	note_withheld(s, withheld);
 	note_spans(s);
-	if (!shown && !withheld)
+	if (!n && !withheld)
 		hits_note(&s->h, "none\n");
 	return CLI_DONE;
 }
@@ -489,7 +489,7 @@ static int print_compared(struct spans *s)
 		free(changes);
 		return cli_fail("out of memory");
 	}
-	size_t withheld, n = pair_up(changes, s, &withheld);
+	size_t withheld, all = pair_up(changes, s, &withheld), n = all;
 	if (s->h.limit && n > (size_t)s->h.limit)
 		n = (size_t)s->h.limit;
 	for (size_t i = 0; i < n; i++) {
@@ -507,6 +507,7 @@ static int print_compared(struct spans *s)
 	}
 	cli_table_close(out);
 	free(changes);
+	hits_adding_note(&s->now, n, all);
 	note_withheld(s, withheld);
 	note_spans(s);
 	return CLI_DONE;

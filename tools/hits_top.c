@@ -140,9 +140,7 @@ static int print_top(struct top *t)
 	free(distinct);
 	if (!n)
 		hits_note(h, "no hits\n");
-	else if (a->groups.n > limit)
-		hits_note(h, "%zu of %zu %s; --limit N shows more\n", limit, a->groups.n,
-			  hits_kind_text(a->kind));
+	hits_adding_note(a, n, a->groups.n);
 	return status == CLI_GO ? CLI_DONE : status;
 }
 
