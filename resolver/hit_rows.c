@@ -60,7 +60,7 @@ static uint8_t *put_row(uint8_t *row, const struct hit_rows *page,
 	uint8_t *p = hit_put_varint(row + 1, rule);
 	p = hit_put_varint(p, way);
 	p = hit_put_varint(p, hit_zigzag(h->time_us - page->time_us));
-	memcpy(p, h->client.bytes, addr_len(&h->client));
+	memcpy(p, h->client.bytes, sizeof h->client.bytes); /* IPv4: the rest is zero */
 	p += addr_len(&h->client);
 	wire_set16(p, h->client.port);
 	p += 2;

@@ -43,17 +43,22 @@ static int add_ring(struct hit_store *s, const struct hit_ring_rows *ring)
 	return ERR_OK;
 }
 
-/* Makes that ring the one of the last row. */
+static bool is_ring(const struct hit_store *s, int at, uint64_t boot, uint16_t worker)
+{
+	const struct hit_position *p = &s->rings[at].next.at;
+	return p->boot == boot && p->worker == worker;
+}
+
+/* Makes that ring the one of the last row, which it mostly is. */
 static int find_ring(struct hit_store *s, uint64_t boot, uint16_t worker)
 {
-	for (int i = 0; i < s->rings_n; i++) {
-		int at = (s->ring + i) % s->rings_n;
-		const struct hit_position *p = &s->rings[at].next.at;
-		if (p->boot == boot && p->worker == worker) {
-			s->ring = at;
+	if (s->ring < s->rings_n && is_ring(s, s->ring, boot, worker))
+		return ERR_OK;
+	for (int i = 0; i < s->rings_n; i++)
+		if (is_ring(s, i, boot, worker)) {
+			s->ring = i;
 			return ERR_OK;
 		}
-	}
 	return add_ring(s,
 			&(struct hit_ring_rows){.at = {.boot = boot, .worker = worker}});
 }
