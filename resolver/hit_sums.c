@@ -116,26 +116,32 @@ struct item {
 	uint32_t number; /* of a sum */
 };
 
-/* By key, the order of equal ones kept; a byte that is the same in all costs nothing. */
+/* By one byte of the key, the order of equal ones kept. */
+static void sort_byte(struct item *to, const struct item *from, size_t n, unsigned shift)
+{
+	uint32_t at[256] = {0}, sum = 0;
+	for (size_t i = 0; i < n; i++)
+		at[from[i].key >> shift & 0xff]++;
+	for (unsigned v = 0; v < 256; v++) {
+		uint32_t here = at[v];
+		at[v] = sum;
+		sum += here;
+	}
+	for (size_t i = 0; i < n; i++)
+		to[at[from[i].key >> shift & 0xff]++] = from[i];
+}
+
+/* By key, the same; a byte that all have in common costs nothing. */
 static void sort_items(struct item *a, struct item *b, size_t n)
 {
-	static const unsigned bytes = 8;
-	uint32_t count[8][256] = {{0}};
+	uint64_t differs = 0;
 	struct item *from = a, *to = b;
 	for (size_t i = 0; i < n; i++)
-		for (unsigned k = 0; k < bytes; k++)
-			count[k][a[i].key >> 8 * k & 0xff]++;
-	for (unsigned k = 0; k < bytes; k++) {
-		uint32_t sum = 0;
-		if (n == 0 || count[k][from[0].key >> 8 * k & 0xff] == n)
+		differs |= a[i].key ^ a[0].key;
+	for (unsigned shift = 0; shift < 64; shift += 8) {
+		if (!(differs >> shift & 0xff))
 			continue;
-		for (unsigned v = 0; v < 256; v++) {
-			uint32_t here = count[k][v];
-			count[k][v] = sum;
-			sum += here;
-		}
-		for (size_t i = 0; i < n; i++)
-			to[count[k][from[i].key >> 8 * k & 0xff]++] = from[i];
+		sort_byte(to, from, n, shift);
 		struct item *other = from;
 		from = to;
 		to = other;
