@@ -401,9 +401,9 @@ MUST_CHECK int blocklist_set_check(const struct blocklist_list_set *set);
 bool blocklist_row_set(struct blocklist_row *row, const struct blocklist_list_set *set);
 
 uint32_t blocklist_lease_end(uint32_t from, uint32_t lease_s);
-/* Sets the end of the lease. True when rules may come back to life by that: what
- * resolvers remember of the time without them must be forgotten, as for any visible
- * change. */
+/* Sets the end of the lease. True when what resolvers remember must be forgotten, as for
+ * any visible change: rules end sooner than was told with them, or may come back to life,
+ * where the time without them is remembered. */
 bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease);
 uint32_t blocklist_now(void);
 /* Counts a pair in the meta pair: by 1 or -1. */

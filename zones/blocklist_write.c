@@ -452,7 +452,9 @@ bool blocklist_row_renew(struct blocklist_row *row, uint32_t lease)
 {
 	uint32_t was = row->lease;
 	row->lease = lease;
-	return was && was < blocklist_now() + LEASE_MARGIN_S && (!lease || lease > was);
+	bool earlier = lease && (!was || lease < was);
+	bool later = was && (!lease || lease > was);
+	return earlier || (later && was < blocklist_now() + LEASE_MARGIN_S);
 }
 
 uint32_t blocklist_now(void)
