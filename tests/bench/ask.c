@@ -227,6 +227,15 @@ static bool right(const struct asked *a, const uint8_t *msg, size_t len)
 	return false;
 }
 
+/* The first wrong answer, for who looks into it. */
+static void tell(const struct asked *a, const uint8_t *msg)
+{
+	char text[DNS_NAME_TEXT_MAX];
+	fprintf(stderr, "ask: %s: a wrong answer, rcode %u, %u records\n",
+		name_to_text(text, a->msg + DNS_HEADER_LEN),
+		(unsigned)(wire_get16(msg + 2) & DNS_RCODE_MASK), wire_get16(msg + 6));
+}
+
 static void take(struct bench *b, struct line *l, const uint8_t *msg, size_t len,
 		 int64_t now)
 {
@@ -240,7 +249,8 @@ static void take(struct bench *b, struct line *l, const uint8_t *msg, size_t len
 	s->open = false;
 	b->open--;
 	b->answered++;
-	b->wrong += !right(a, msg, len);
+	if (!right(a, msg, len) && !b->wrong++)
+		tell(a, msg);
 	b->bucket[bucket_of((uint64_t)(now - s->since_us))]++;
 	if (now - b->last_us > b->gap_us)
 		b->gap_us = now - b->last_us;

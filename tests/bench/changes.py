@@ -7,7 +7,7 @@ import threading
 import time
 
 from bench_site import LISTED_UNDER, PROBE
-from cases import CLIENT_CPU, ask, say
+from cases import CLIENT_CPU, ask
 from harness import check
 from lab import wait_for
 from peers import START_S
@@ -70,8 +70,6 @@ def replace(bench, peer):
         time.sleep(BEFORE_S)
         took = reload_next(peer)
         thread.join()
-        if took and took < seconds - BEFORE_S:
+        if took:  # one that took longer than it was asked shows what was seen until then
             bench.put("replace", peer.name, {"took_s": took, "gap_ms": got["gap_ms"], "quiet_gap_ms": quiet["gap_ms"], "lost": got["lost"],
                                              "quiet_lost": quiet["lost"], "wrong": got["wrong"]})
-        elif took:
-            say("  replace          %s: %.1f s, longer than it was asked" % (peer.name, took))

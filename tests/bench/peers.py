@@ -263,7 +263,8 @@ setgid=
             self.reader = None
 
     def reload(self):
-        return succeeds([find("rec_control"), "--socket-dir=" + self.folder, "--config-dir=" + self.folder, "reload-lua-config"])
+        return succeeds([find("rec_control"), "--socket-dir=" + self.folder, "--config-dir=" + self.folder, "--timeout=%d" % START_S,
+                         "reload-lua-config"])
 
 
 class PdnsNoPackets(Pdns):
