@@ -61,18 +61,6 @@ static int look_at(void *store)
 	return hit_store_look(store);
 }
 
-static int close_it(void *store)
-{
-	hit_store_close(store);
-	return ERR_OK;
-}
-
-/* After a crash inside of it this may crash, too: then it stays open. */
-static void close_store(const struct hit_read_conf *c, struct hit_store *s)
-{
-	(void)!guarded(c, close_it, s);
-}
-
 /* The first segments after number, two at most. */
 static int next_files(const char *dir, uint64_t number, struct hit_store_file out[2])
 {
@@ -129,7 +117,7 @@ int hit_read_segment(struct hit_read_segment *out, const struct hit_read_conf *c
 			err = guarded(conf, look_at, out->store);
 		if (err) {
 			trouble(conf, files[0].name, err, 0);
-			close_store(conf, out->store);
+			hit_store_close(out->store);
 			out->store = NULL;
 			continue;
 		}
@@ -398,9 +386,7 @@ int hit_read_open(struct hit_reader **out, const struct hit_read_conf *conf)
 void hit_read_abandon(struct hit_reader *r)
 {
 	trouble(&r->conf, r->segment.file.name, ERR_DAMAGED, 0);
-	close_store(&r->conf, r->segment.store);
-	r->segment.store = NULL;
-	close_segment(r);
+	close_segment(r); /* looks at no page */
 }
 
 void hit_read_close(struct hit_reader *r)
@@ -479,7 +465,7 @@ int hit_read_totals(struct hit_read_totals *out, const struct hit_read_conf *con
 		number = seg.file.number;
 		if (err)
 			trouble(conf, seg.file.name, err, 0);
-		close_store(conf, seg.store);
+		hit_store_close(seg.store);
 	}
 	hit_store_close(seg.next);
 	if (!out->records)

@@ -279,8 +279,7 @@ static int check_folder(struct verifying *v, const char *dir)
 	while (!*v->interrupted && (got = hit_read_segment(&v->of, &conf, number)) == 1) {
 		number = v->of.file.number;
 		int err = hits_guard(check_segment, v);
-		if (err != ERR_DAMAGED) /* it may have crashed in there */
-			hit_store_close(v->of.store);
+		hit_store_close(v->of.store);
 		if (err == ERR_NOMEM)
 			return cli_fail("out of memory");
 		if (err)

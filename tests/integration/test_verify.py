@@ -95,7 +95,7 @@ def damaged(path, how, chance):
             f.write(b"\xff" * (PAGE - HEAD) if how == "ones" else chance.randbytes(PAGE - HEAD))
 
 
-@test("a segment of nonsense: each command names it and shows the others; none crashes, hangs or is silently wrong")
+@test("a segment of nonsense: each command names it and shows the others; none crashes, hangs or is silently wrong", sanitized=False)
 def nonsense(log):
     chance, told, name = random.Random(4), 0, "c2-00001.example"
     commands = [["summary"], ["top"], ["top", "clients"], ["top", "names"], ["timeline", "--by", "hour"], ["client", "100.64.0.0/10"], ["name", name],
