@@ -115,13 +115,14 @@ static bool put_hit(const struct call *c, const struct verdict *v,
 
 /* Until its stamp is another, or its time comes. */
 static void remember_listed(const struct call *c, const struct verdict *v,
-			    struct answer_body *body, const struct answer_key *key)
+			    const struct answer_body *body, const struct answer_key *key)
 {
 	const struct answer_listed listed = {v->rule, v->action};
 	const struct policy *p = &c->s->policy;
 	const struct answer_memory memory = {policy_stamp(p, key->class), v->change};
-	body->listed = &listed;
-	answer_cache_put(c->s->answers, body, key, &memory, DNS_TTL_MAX, p->now_s);
+	struct answer_body kept = *body;
+	kept.listed = &listed;
+	answer_cache_put(c->s->answers, &kept, key, &memory, DNS_TTL_MAX, p->now_s);
 }
 
 /* key: whom the same answer may be told again; NULL = nobody. */
