@@ -172,7 +172,6 @@ int hit_record_read(struct hit_record *out, const uint8_t *packed, size_t len)
 		.time_us = load64(packed),
 		.sequence = load64(packed + 8),
 		.generation = load64(packed + 16),
-		.count = 1,
 		.client = {.family = lengths[0], .port = wire_get16(packed + 24)},
 		.proxy_port = wire_get16(packed + 26),
 		.len = len,

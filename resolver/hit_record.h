@@ -57,12 +57,12 @@ struct hit_origin {
 size_t hit_pack(uint8_t *out, const struct hit_source *h,
 		const struct hit_origin *origin);
 
-/* A record taken apart; it points into the bytes. */
+/* A record taken apart; it points into the bytes. hash and count do not stand in them:
+ * who has read it sets these. */
 struct hit_record {
 	uint64_t time_us, sequence, generation, boot;
-	uint64_t hash;	/* hit_record_hash() of it; the reader's caller's to set, as count
-			 */
-	uint32_t count; /* 1 */
+	uint64_t hash; /* hit_record_hash() */
+	uint32_t count;
 	uint16_t worker, proxy_port;
 	struct addr client;
 	bool elsewhere;
@@ -70,8 +70,8 @@ struct hit_record {
 	size_t len, way_len, rule_len, question_len;
 };
 
-/* The question fits to what the rule's word says of its name; the two words themselves
- * are not looked through: of equal ones that would be for nothing. */
+/* The question fits the rule's name. The two words are not looked through: that is worth
+ * doing once for all that are equal. */
 MUST_CHECK int hit_record_read(struct hit_record *out, const uint8_t *packed, size_t len);
 
 /* ---- the parts; each sets its members of *out only ---- */

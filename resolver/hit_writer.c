@@ -298,9 +298,9 @@ static unsigned take_group(struct hit_writer_ring *r, struct hit_record *group,
 	struct hit_ring_item item;
 	unsigned n = 0;
 	while (n < max && hit_ring_take(r->ring, &r->to, &item) == 1) {
+		/* It passed its check: never seen. */
 		if (hit_record_read(&group[n], item.packed, item.len)) {
-			hit_ring_damaged(r->ring, item.len); /* it passed its check:
-							      * never seen */
+			hit_ring_damaged(r->ring, item.len);
 			continue;
 		}
 		group[n].hash = item.hash;

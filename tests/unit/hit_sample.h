@@ -53,7 +53,7 @@ static inline int hit_sample_unpack(struct hit *out, const uint8_t *packed, size
 	out->generation = r.generation;
 	out->client = r.client;
 	out->proxy.port = out->proxy.family ? r.proxy_port : 0;
-	out->count = r.count;
+	out->count = 1;
 	return err;
 }
 

@@ -545,6 +545,7 @@ START_TEST(words_that_are_none_are_left_out)
 		if (i % 5 == 2) /* an address of family 5 */
 			way[records[i].way_len - 1] = 5;
 		records[i].hash = hit_record_hash(packed[i], len);
+		records[i].count = 1;
 	}
 	ck_assert_int_eq(hit_store_begin(s), ERR_OK);
 	ck_assert_int_eq(hit_store_put(s, records, N), ERR_OK);
