@@ -307,7 +307,7 @@ static int forget_segments(struct forgetting *x)
 				     .trouble_arg = x};
 	struct hit_read_segment of = {0};
 	uint64_t number = 0;
-	int got;
+	int got = 0;
 	bool again;
 	while (!*x->h.interrupted && (got = hit_read_segment(&of, &conf, number)) == 1) {
 		int err = forget_in(x, &of, &again);

@@ -270,7 +270,7 @@ static int check_folder(struct verifying *v, const char *dir)
 	struct hit_read_conf conf = {
 		.dir = dir, .guard = hits_guard, .trouble = on_trouble, .trouble_arg = v};
 	uint64_t number = 0;
-	int got;
+	int got = 0;
 	v->dir = dir;
 	v->rings = 0;
 	v->of = (struct hit_read_segment){0};
