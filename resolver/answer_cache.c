@@ -261,12 +261,14 @@ static struct slot *choose(const struct part *p, const struct answer_key *k,
 	return best;
 }
 
-/* Whether it was to be stored before, lately; from now on it was. */
+/* Whether it was to be stored before, lately; from now on it was. The way is the tag's:
+ * the hash's low bits are the same in all of a set. */
 static bool seen(const struct part *p, const struct answer_key *k)
 {
-	struct slot *s = set_of(p, k->hash, k->qtype) + k->hash % SET_WAYS;
-	bool before = s->seen == tag_of(k->hash);
-	s->seen = tag_of(k->hash);
+	uint32_t tag = tag_of(k->hash);
+	struct slot *s = set_of(p, k->hash, k->qtype) + tag % SET_WAYS;
+	bool before = s->seen == tag;
+	s->seen = tag;
 	return before;
 }
 
