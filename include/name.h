@@ -129,6 +129,28 @@ static inline int name_text_byte(const char **p, const char *end)
 	return v > 255 ? -1 : v;
 }
 
+/* For text without escapes that fits in any case: all of it is copied, and the dots
+ * become lengths. */
+static inline MUST_CHECK int name_from_plain_text(uint8_t out[DNS_NAME_MAX],
+						  const char *text, size_t len)
+{
+	size_t at = 0; /* the open label's length byte */
+	memcpy(out + 1, text, len);
+	name_lower(out + 1, len);
+	if (out[len] != '.')
+		out[++len] = '.';
+	while (at < len) {
+		const uint8_t *dot = memchr(out + at + 1, '.', len - at);
+		size_t n = (size_t)(dot - out) - at - 1;
+		if (n == 0 || n > DNS_LABEL_MAX)
+			return n ? ERR_RANGE : ERR_FORMAT;
+		out[at] = (uint8_t)n;
+		at += n + 1;
+	}
+	out[at] = 0;
+	return ERR_OK;
+}
+
 /* Reads len characters of presentation form, final dot or not, into lower case.
  * "." is the root; the empty string, an empty label and a bad escape are
  * ERR_FORMAT; a label over 63 or a name over 255 is ERR_RANGE. */
@@ -143,6 +165,8 @@ static inline MUST_CHECK int name_from_text(uint8_t out[DNS_NAME_MAX], const cha
 		out[0] = 0;
 		return ERR_OK;
 	}
+	if (len <= DNS_NAME_MAX - 2 && !memchr(text, '\\', len))
+		return name_from_plain_text(out, text, len);
 	while (p < end) {
 		if (*p == '.') {
 			if (n == at + 1)

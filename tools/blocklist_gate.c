@@ -67,8 +67,7 @@ static uint64_t label_bit(unsigned labels)
 
 static uint32_t own_bit(const uint8_t *name)
 {
-	static const struct hash_key fixed_key; /* a collision costs a comparison */
-	return (uint32_t)hash_bytes(&fixed_key, name, name_len(name)) % GATE_OWN_BITS;
+	return (uint32_t)hash_quick(0, name, name_len(name)) % GATE_OWN_BITS;
 }
 
 static void own_add(struct gate_own *o, const uint8_t *name)

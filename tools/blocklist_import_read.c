@@ -63,9 +63,12 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	struct import_job *j = arg;
 	if (*j->stop)
 		return ERR_STOPPED;
+	uint64_t hash = seen_hash(&j->seen, item);
 	if (stopped_at_gate(j, item, line))
 		return put_stopped(j, item);
-	enum seen_as as = seen_put(&j->seen, item);
+	if (j->im)
+		j->put_err = blocklist_import_put(j->im, item);
+	enum seen_as as = seen_put(&j->seen, item, hash);
 	bool left_out = as == SEEN_DUPLICATE || as == SEEN_BESIDE;
 	if (left_out) {
 		char text[BLOCKLIST_RULE_TEXT_MAX];
@@ -74,8 +77,6 @@ static int on_item(void *arg, const struct blocklist_item *item, uint64_t line)
 	}
 	j->accepted += !left_out;
 	j->data += !left_out && item->action == RULE_LOCAL_DATA;
-	if (j->im)
-		j->put_err = blocklist_import_put(j->im, item);
 	return j->put_err;
 }
 

@@ -12,8 +12,6 @@ enum {
 	FLAGS = 7,
 };
 
-static const struct hash_key fixed_key;
-
 void seen_init(struct seen *s)
 {
 	*s = (struct seen){0};
@@ -29,27 +27,23 @@ void seen_fini(struct seen *s)
  * need not be secret. */
 static uint64_t hash_item(const struct blocklist_item *item)
 {
-	uint8_t buf[1 + sizeof(struct prefix) + DNS_NAME_MAX];
 	const struct prefix *p = &item->key.prefix;
-	size_t n = 0;
-	buf[n++] = item->kind;
-	buf[n++] = p->addr.family;
-	if (p->addr.family) {
-		buf[n++] = p->bits;
-		memcpy(buf + n, p->addr.bytes, sizeof p->addr.bytes);
-		n += sizeof p->addr.bytes;
-	} else {
-		size_t len = name_len(item->key.name);
-		memcpy(buf + n, item->key.name, len);
-		n += len;
-	}
-	return hash_bytes(&fixed_key, buf, n);
+	const struct hash_key key = {
+		{item->kind, (uint64_t)p->addr.family << 8 | p->bits}};
+	if (p->addr.family)
+		return hash_bytes(&key, p->addr.bytes, sizeof p->addr.bytes);
+	return hash_bytes(&key, item->key.name, name_len(item->key.name));
+}
+
+static size_t place(uint64_t h, size_t slots)
+{
+	return (size_t)(h >> 8) & (slots - 1);
 }
 
 /* The slot of h, or the empty one where it belongs. */
 static uint64_t *find(uint64_t *slot, size_t slots, uint64_t h)
 {
-	size_t at = (size_t)(h >> 8) & (slots - 1);
+	size_t at = place(h, slots);
 	while (slot[at] && (slot[at] ^ h) & ~(uint64_t)FLAGS)
 		at = (at + 1) & (slots - 1);
 	return &slot[at];
@@ -96,10 +90,17 @@ static uint64_t hash_record(uint64_t item, const struct blocklist_data *d)
 	return hash_bytes(&k, rr.rdata, rr.len);
 }
 
-enum seen_as seen_put(struct seen *s, const struct blocklist_item *item)
+uint64_t seen_hash(const struct seen *s, const struct blocklist_item *item)
+{
+	uint64_t h = hash_item(item);
+	if (s->slots)
+		__builtin_prefetch(&s->slot[place(h, s->slots)]);
+	return h;
+}
+
+enum seen_as seen_put(struct seen *s, const struct blocklist_item *item, uint64_t h)
 {
 	bool data = item->action == RULE_LOCAL_DATA;
-	uint64_t h = hash_item(item);
 	unsigned had = mark(s, h, data ? HAS_DATA : HAS_ACTION);
 	bool again = data && mark(s, hash_record(h, &item->entry.data), 0);
 	s->distinct += !had;

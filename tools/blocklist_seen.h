@@ -27,7 +27,10 @@ enum seen_as {
 	SEEN_DUPLICATE, /* the same again, or (no local data) what replaces it */
 	SEEN_BESIDE,	/* local data and another action: only that one stands */
 };
+/* The item's hash for seen_put(), which is quicker when other work lies in between: its
+ * place is on its way from memory. */
+uint64_t seen_hash(const struct seen *s, const struct blocklist_item *item);
 /* What an item is beside those of its key and kind that came before. */
-enum seen_as seen_put(struct seen *s, const struct blocklist_item *item);
+enum seen_as seen_put(struct seen *s, const struct blocklist_item *item, uint64_t hash);
 
 #endif

@@ -32,8 +32,7 @@ void suffix_close(struct suffix *s)
 
 static uint32_t bit_of(const uint8_t *name, unsigned what)
 {
-	const struct hash_key key = {{what, 0}};
-	return (uint32_t)hash_bytes(&key, name, name_len(name)) % FILTER_BITS;
+	return (uint32_t)hash_quick(what, name, name_len(name)) % FILTER_BITS;
 }
 
 static bool has(const uint8_t *filter, const uint8_t *name, unsigned what)

@@ -109,7 +109,9 @@ bool feed_span_is(struct feed_span s, const char *lower); /* without regard to c
 
 static inline bool feed_is_space(char c)
 {
-	return c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r';
+	/* most characters end at the first comparison */
+	return (unsigned char)c <= ' ' &&
+	       (c == ' ' || c == '\t' || c == '\v' || c == '\f' || c == '\r');
 }
 
 #endif

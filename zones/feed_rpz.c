@@ -270,7 +270,7 @@ static int one_record(struct feed *f, const char *text, size_t len)
 	}
 	bool told = false;
 	r.type = next_word(&at, end);
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && !feed_span_is(r.type, "cname"); i++) {
 		bool ttl = feed_ttl(&r.ttl, r.type);
 		if (!ttl && !is_class(r.type))
 			break;

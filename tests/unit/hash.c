@@ -1,5 +1,7 @@
 #include "include/hash.h"
 
+#include <stdio.h>
+
 #include "tests/unit/unit.h"
 
 /* Key 0, as CPython 3.11 hashes bytes with PYTHONHASHSEED=0. */
@@ -55,6 +57,24 @@ START_TEST(all_bytes_count)
 }
 END_TEST
 
+/* Names that differ in a digit or in their length spread over a filter's bits. */
+START_TEST(quick)
+{
+	enum { N = 4096 };
+	static uint8_t seen[N];
+	char text[16];
+	int taken = 0;
+	for (int i = 0; i < N; i++) {
+		int n = snprintf(text, sizeof text, "n%d.test", i);
+		uint8_t *at = &seen[hash_quick(1, text, (size_t)n) % N];
+		taken += !*at;
+		*at = 1;
+	}
+	ck_assert_int_gt(taken, N * 6 / 10); /* by chance: 63 % */
+	ck_assert(hash_quick(1, "a", 1) != hash_quick(2, "a", 1));
+}
+END_TEST
+
 START_TEST(two_at_once)
 {
 	const struct hash_key key[2] = {{{1, 2}}, {{3, 4}}};
@@ -70,4 +90,4 @@ START_TEST(two_at_once)
 }
 END_TEST
 
-UNIT_SUITE("hash", known_values, keyed_values, all_bytes_count, two_at_once)
+UNIT_SUITE("hash", known_values, keyed_values, all_bytes_count, quick, two_at_once)

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include <stdio.h>
+
 #include "tests/unit/unit.h"
 
 #define L63 "a23456789012345678901234567890123456789012345678901234567890123"
@@ -89,6 +91,37 @@ START_TEST(longest_names)
 	ck_assert_uint_eq(name_labels(n), DNS_LABELS_MAX);
 	ck_assert_int_eq(name_from_text(n, text, 253), ERR_OK);
 	ck_assert_int_eq(name_from_str(n, strcat(text, "a")), ERR_RANGE);
+}
+END_TEST
+
+/* Text without escapes is read all at once: the same comes out when one character of it
+ * is escaped, and when there is nothing more to escape the errors are the same. */
+START_TEST(escapes_change_nothing)
+{
+	static const char few[] = "aZ0-.";
+	uint8_t plain[DNS_NAME_MAX], escaped[DNS_NAME_MAX];
+	unsigned state = 1;
+	for (unsigned round = 0; round < 20000; round++) {
+		char text[256], same[264];
+		size_t n = 1 + (state >> 8) % 253, at = n;
+		unsigned kinds = 5 + round % 40; /* the more, the fewer dots */
+		for (size_t i = 0; i < n; i++) {
+			state = state * 1103515245 + 12345;
+			unsigned c = (state >> 16) % kinds;
+			text[i] = few[c < 5 ? c : 0];
+			at = text[i] != '.' ? i : at;
+		}
+		if (at == n)
+			continue;
+		memcpy(same, text, at);
+		sprintf(same + at, "\\%03d", text[at]);
+		memcpy(same + at + 4, text + at + 1, n - at - 1);
+		int err = name_from_text(plain, text, n);
+		ck_assert_msg(name_from_text(escaped, same, n + 3) == err, "%.*s", (int)n,
+			      text);
+		ck_assert(err || name_len(plain) == name_len(escaped));
+		ck_assert(err || !memcmp(plain, escaped, name_len(plain)));
+	}
 }
 END_TEST
 
@@ -192,5 +225,5 @@ START_TEST(case_and_parts)
 }
 END_TEST
 
-UNIT_SUITE("name", from_text, longest_names, text_round_trip, relations, case_and_parts,
-	   lower_by_words)
+UNIT_SUITE("name", from_text, longest_names, escapes_change_nothing, text_round_trip,
+	   relations, case_and_parts, lower_by_words)
