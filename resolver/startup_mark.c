@@ -1,10 +1,13 @@
 /* startup_mark.c: the mark of a process that serves, and what it tells the next one. */
 #include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "include/control.h"
+#include "include/hash.h"
 #include "resolver/log.h"
 #include "resolver/startup.h"
 #include "resolver/state_file.h"
@@ -21,18 +24,37 @@ static void read_boot(char out[STARTUP_BOOT_MAX])
 		fclose(f);
 }
 
-/* Another text after each write to it. */
+/* Of LMDB's first two pages, of which each commit writes one to the disk. The file's time
+ * may come there seconds later: fdatasync(2). */
+static bool read_roots(uint64_t *out, int fd)
+{
+	static const struct hash_key key;
+	size_t n = 2 * (size_t)sysconf(_SC_PAGESIZE);
+	uint8_t *pages = malloc(n);
+	bool read = pages && pread(fd, pages, n, 0) == (ssize_t)n;
+	if (read)
+		*out = hash_bytes(&key, pages, n);
+	free(pages);
+	return read;
+}
+
+/* Another text after each write to it; empty when it cannot be read. */
 static void read_file(char out[STARTUP_FILE_MAX], const struct conf *conf)
 {
 	char path[CONF_PATH_MAX + 32];
 	struct stat st;
+	uint64_t roots;
 	*out = 0;
 	snprintf(path, sizeof path, "%s/" CONTROL_BLOCKLIST_DIR "/data.mdb", conf->state);
-	if (stat(path, &st) == 0)
-		snprintf(out, STARTUP_FILE_MAX, "%llu-%llu-%lld-%lld.%09ld",
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && read_roots(&roots, fd))
+		snprintf(out, STARTUP_FILE_MAX, "%llu-%llu-%lld-%lld.%09ld-%016llx",
 			 (unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
 			 (long long)st.st_size, (long long)st.st_mtim.tv_sec,
-			 st.st_mtim.tv_nsec);
+			 st.st_mtim.tv_nsec, (unsigned long long)roots);
+	close(fd);
 }
 
 /* ---- the mark ---- */
