@@ -9,11 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "include/addr.h"
 #include "tests/bench/question.h"
 
 enum {
@@ -60,9 +56,7 @@ struct bench {
 
 static int64_t now_us(void)
 {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	return question_now_ns() / 1000;
 }
 
 static _Noreturn void die(const char *what, const char *text)
@@ -117,19 +111,14 @@ static void read_questions(struct bench *b, const char *path)
 		die(path, "no questions");
 }
 
-static void open_lines(struct bench *b, const char *text)
+static void open_lines(struct bench *b, const char *at)
 {
-	struct addr to;
-	struct sockaddr_storage ss;
-	int bytes = SOCKET_BYTES;
-	if (addr_port_from_text(&to, text, 53))
-		die("not an ADDRESS@PORT", text);
-	socklen_t len = addr_to_sockaddr(&ss, &to);
+	const int bytes = SOCKET_BYTES;
 	for (int i = 0; i < SOCKETS; i++) {
-		int fd = socket(ss.ss_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+		int fd = question_socket(at, SOCK_NONBLOCK);
+		if (fd < 0)
+			die("no socket for this ADDRESS@PORT", at);
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-		if (fd < 0 || connect(fd, (struct sockaddr *)&ss, len))
-			die(text, "no socket");
 		b->line[i].fd = fd;
 	}
 }

@@ -1,7 +1,13 @@
-/* question.h: the question that all programs here ask: A of a name, with EDNS. */
+/* question.h: the question that all programs here ask, A of a name with EDNS, whom, and
+ * when. */
 #ifndef SINKHOLED_BENCH_QUESTION_H
 #define SINKHOLED_BENCH_QUESTION_H
 
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "include/addr.h"
 #include "include/wire.h"
 
 /* Its length, with ID 0; 0: text is no name, or there is no room. */
@@ -18,6 +24,29 @@ static inline size_t question_make(uint8_t *out, size_t room, const char *text)
 	wire_put16(&w, DNS_IN);
 	wire_put(&w, opt, sizeof opt);
 	return w.err ? 0 : wire_written(&w);
+}
+
+/* A socket for messages to ADDRESS@PORT; -1: there is none. */
+static inline int question_socket(const char *at, int flags)
+{
+	struct addr to;
+	struct sockaddr_storage ss;
+	if (addr_port_from_text(&to, at, 53))
+		return -1;
+	socklen_t len = addr_to_sockaddr(&ss, &to);
+	int fd = socket(ss.ss_family, SOCK_DGRAM | flags, 0);
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&ss, len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static inline int64_t question_now_ns(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 #endif

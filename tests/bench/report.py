@@ -8,6 +8,7 @@ from lab import find
 
 CASES = ("listed", "deep", "once", "cached", "mix", "listed, log on", "cold")
 AGREE = 0.10  # rounds that lie further apart are named
+BUSY = 1.0    # load average before the run
 
 
 def number(digits, key):
@@ -97,6 +98,8 @@ def verdicts(found):
 
 def text(f, o, found):
     lines = ["%d names listed, %d rounds of %g s, one thread each, medians" % (o.names, o.rounds, o.seconds), ""]
+    if o.load > BUSY:
+        lines += ["This machine was busy before the run (load average %.1f): times mean little, ratios less than they should." % o.load, ""]
     for part in (beside, besides, sizes, workers, stages):
         lines += part(f)
     lines += [*doubts(f), *verdicts(found)]
@@ -132,7 +135,7 @@ def show(figures, o, folder):
     print(said, end="")
     open(os.path.join(folder, "table.md"), "w").write(said)
     with open(os.path.join(folder, "figures.json"), "w") as out:
-        json.dump({"names": o.names, "rounds": o.rounds, "seconds": o.seconds, "cases": figures,
+        json.dump({"names": o.names, "rounds": o.rounds, "seconds": o.seconds, "load": o.load, "cases": figures,
                    "bars": [b._asdict() | {"met": met(b)} for b in found]}, out, indent=1)
     drawn = servers_of(figures) and find("gnuplot")
     if drawn:

@@ -122,6 +122,7 @@ def main():
     if os.cpu_count() < 2:
         print("skipped: one processor cannot hold server and client")
         return
+    o.load = os.getloadavg()[0]
     with workspace() as folder:
         lab = QuietLab(os.path.join(folder, "lab"))
         with lab.standing():

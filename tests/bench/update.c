@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 
 #include "include/blocklist.h"
 #include "tests/bench/question.h"
@@ -33,13 +31,6 @@ struct watch {
 	_Atomic int64_t since_ns; /* the first answer of that kind */
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void wait_us(long us)
 {
 	nanosleep(&(struct timespec){0, us * 1000}, NULL);
@@ -56,16 +47,11 @@ static _Noreturn void die(const char *what, const char *why)
 static void open_watch(struct watch *w, const char *at, const char *name)
 {
 	const struct timeval wait = {0, ANSWER_MS * 1000};
-	struct addr to;
-	struct sockaddr_storage ss;
 	w->len = question_make(w->msg, sizeof w->msg, name);
-	if (!w->len || addr_port_from_text(&to, at, 53))
-		die("not a name and an ADDRESS@PORT", at);
-	socklen_t len = addr_to_sockaddr(&ss, &to);
-	w->fd = socket(ss.ss_family, SOCK_DGRAM, 0);
-	if (w->fd < 0 || connect(w->fd, (struct sockaddr *)&ss, len) ||
+	w->fd = question_socket(at, 0);
+	if (!w->len || w->fd < 0 ||
 	    setsockopt(w->fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait))
-		die(at, "no socket");
+		die("not a name and an ADDRESS@PORT", at);
 }
 
 static void *ask_on(void *arg)
@@ -82,7 +68,7 @@ static void *ask_on(void *arg)
 		bool blocked = (wire_get16(in + 2) & DNS_RCODE_MASK) == DNS_NXDOMAIN;
 		if (blocked == atomic_load(&w->blocked))
 			continue;
-		atomic_store(&w->since_ns, now_ns());
+		atomic_store(&w->since_ns, question_now_ns());
 		atomic_store(&w->blocked, blocked);
 	}
 	return NULL;
@@ -99,15 +85,15 @@ static double ms_between(int64_t from, int64_t to)
 static double change(struct watch *w, struct blocklist *bl,
 		     const struct blocklist_item *item, bool in, double *commit_ms)
 {
-	int64_t begin = now_ns();
+	int64_t begin = question_now_ns();
 	int err = in ? blocklist_add(bl, LIST, item)
 		     : blocklist_remove(bl, LIST, &item->key);
-	int64_t done = now_ns();
+	int64_t done = question_now_ns();
 	*commit_ms = ms_between(begin, done);
 	if (err)
 		die(in ? "add" : "remove", err_text(err));
 	while (atomic_load(&w->blocked) != in) {
-		if (ms_between(done, now_ns()) > ACTS_MS)
+		if (ms_between(done, question_now_ns()) > ACTS_MS)
 			die(in ? "add" : "remove", "it does not act");
 		wait_us(100);
 	}
