@@ -15,7 +15,7 @@ const char *program_store_path(char out[PROGRAM_STORE_PATH_MAX], const struct pr
 static void say_hits(void *arg, enum hit_log_level level, const char *text)
 {
 	(void)arg;
-	log_line(level == HIT_LOG_WARNING ? LOG_WARN : LOG_INFORM, "hit log: %s", text);
+	log_line(level == HIT_LOG_WARNING ? LOG_WARN : LOG_INFORM, "%s", text);
 }
 
 static int load_hints(struct root_hints *hints, const struct conf *conf)
