@@ -474,8 +474,7 @@ void answer_verdict(struct answer_body *out, uint8_t *buf, size_t room,
 		.len = (uint16_t)wire_written(&a.w),
 		.ede = how->ede,
 		.text_len = text_len(how->text),
-		.countable =
-			true, /* there is nothing to count down: made anew each time */
+		.countable = true, /* a rule's TTLs stay as they are, however old */
 	};
 }
 

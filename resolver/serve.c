@@ -15,10 +15,8 @@ struct call {
 	size_t room, len;
 };
 
-enum {
-	ENTRY_AHEAD =
-		4, /* questions: their work is as long as a line takes from memory */
-};
+/* Questions: their work is as long as a line takes from memory. */
+enum { ENTRY_AHEAD = 4 };
 
 static struct answer_form form_for(const struct asker *from, const struct query *q)
 {
