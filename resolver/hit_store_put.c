@@ -411,10 +411,10 @@ bool hit_store_is_full(const struct hit_store *s)
 	mdb_env_info(s->env, &info);
 	mdb_env_stat(s->env, &tree);
 	uint64_t used = ((uint64_t)info.me_last_pgno + 1) * tree.ms_psize;
-	uint64_t rows =
+	uint64_t live =
 		(tree.ms_branch_pages + tree.ms_leaf_pages + tree.ms_overflow_pages) *
 		(uint64_t)tree.ms_psize;
-	if (used - rows > HIT_STORE_WASTE_BYTES_MAX)
+	if (used - live > HIT_STORE_WASTE_BYTES_MAX)
 		return true;
 	used += (uint64_t)s->sums.n * (SUM_BYTES + DAY_BYTES);
 	used += (s->segment.runs - s->segment.tabled_runs) * s->sums.max * DAY_BYTES;
