@@ -5,7 +5,7 @@
  * Units    times in milliseconds of cli_now_ms() unless the name says otherwise
  * Memory   import_end() frees all of a job; lines that are shown are kept, up to
  *          1,000 for each reason
- * Threads  one
+ * Threads  one; a long input is read by another, see feed_ahead.h
  * Errors   printed; CLI_GO or an exit status */
 #ifndef SINKHOLED_TOOLS_BLOCKLIST_IMPORT_H
 #define SINKHOLED_TOOLS_BLOCKLIST_IMPORT_H

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "tools/blocklist_import.h"
+#include "tools/feed_ahead.h"
 
 /* The input's rules, one by one: through the gate, into the store's import, counted. */
 
@@ -154,7 +155,7 @@ static int read_file(struct import_job *j, const char *path, bool first)
 	j->file_bytes = size_of(path);
 	if (j->family_from_file && strcmp(path, "-") != 0)
 		options.family = family_of(path, family, sizeof family);
-	int err = feed_read(&r, path, &options, &cb);
+	int err = feed_ahead_read(&r, path, &options, &cb);
 	j->bytes_before += j->file_bytes;
 	j->lines += r.lines;
 	j->ignored += r.ignored;

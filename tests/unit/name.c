@@ -1,8 +1,7 @@
 #include "include/name.h"
 
-#include <stdlib.h>
-
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "tests/unit/unit.h"
 
