@@ -129,8 +129,13 @@ static inline int name_text_byte(const char **p, const char *end)
 	return v > 255 ? -1 : v;
 }
 
-/* For text without escapes that fits in any case: all of it is copied, and the dots
- * become lengths. */
+/* Text without escapes that fits in any case. */
+static inline bool name_text_is_plain(const char *text, size_t len)
+{
+	return len <= DNS_NAME_MAX - 2 && !memchr(text, '\\', len);
+}
+
+/* All of it is copied, and the dots become lengths. */
 static inline MUST_CHECK int name_from_plain_text(uint8_t out[DNS_NAME_MAX],
 						  const char *text, size_t len)
 {
@@ -165,7 +170,7 @@ static inline MUST_CHECK int name_from_text(uint8_t out[DNS_NAME_MAX], const cha
 		out[0] = 0;
 		return ERR_OK;
 	}
-	if (len <= DNS_NAME_MAX - 2 && !memchr(text, '\\', len))
+	if (name_text_is_plain(text, len))
 		return name_from_plain_text(out, text, len);
 	while (p < end) {
 		if (*p == '.') {
