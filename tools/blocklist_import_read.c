@@ -94,10 +94,13 @@ static int on_position(void *arg, const struct feed_position *at)
 	struct import_job *j = arg;
 	if (j->bytes_all && at->total_bytes) {
 		double share = (double)at->bytes / (double)at->total_bytes;
-		cli_progress_at(&j->progress,
-				j->bytes_before +
-					(uint64_t)(share * (double)j->file_bytes),
-				j->bytes_all);
+		uint64_t done =
+			j->bytes_before + (uint64_t)(share * (double)j->file_bytes);
+		cli_progress_at(&j->progress, done, j->bytes_all);
+		if (done)
+			seen_expect(&j->seen,
+				    (uint64_t)((double)j->seen.used / (double)done *
+					       (double)j->bytes_all));
 	} else {
 		cli_progress_at(&j->progress, j->lines + at->line, 0);
 	}

@@ -23,6 +23,11 @@ void seen_fini(struct seen *s)
 	*s = (struct seen){0};
 }
 
+void seen_expect(struct seen *s, uint64_t n)
+{
+	s->expected = n;
+}
+
 /* A crafted collision would make one line of a report wrong, and nothing else: the key
  * need not be secret. */
 static uint64_t hash_item(const struct blocklist_item *item)
@@ -52,6 +57,8 @@ static uint64_t *find(uint64_t *slot, size_t slots, uint64_t h)
 static bool grow(struct seen *s)
 {
 	size_t slots = s->slots ? s->slots * 2 : SLOTS_FIRST;
+	while (slots < SEEN_SLOTS_MAX && slots / 4 * 3 < s->expected)
+		slots *= 2;
 	uint64_t *slot = slots <= SEEN_SLOTS_MAX ? calloc(slots, sizeof *slot) : NULL;
 	if (!slot)
 		return false;

@@ -15,12 +15,14 @@ enum {
 
 struct seen {
 	uint64_t *slot;
-	size_t slots, used;
+	size_t slots, used, expected;
 	uint64_t distinct;
 };
 
 void seen_init(struct seen *s);
 void seen_fini(struct seen *s);
+/* About so many are going to come: what grows does so once. */
+void seen_expect(struct seen *s, uint64_t n);
 enum seen_as {
 	SEEN_NEW,
 	SEEN_MORE,	/* another record of local data */

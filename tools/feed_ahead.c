@@ -90,6 +90,15 @@ static struct event *next(struct ahead *a, int *stop)
 	return &b->event[b->n++];
 }
 
+/* Most are empty. */
+static void copy_text(char *to, const char *from)
+{
+	if (*from)
+		strcpy(to, from);
+	else
+		*to = 0;
+}
+
 /* What there is of it: all of it would be 2.5 kB a line. */
 static void copy_item(struct blocklist_item *to, const struct blocklist_item *from)
 {
@@ -106,14 +115,15 @@ static void copy_item(struct blocklist_item *to, const struct blocklist_item *fr
 	e->first_listed = f->first_listed;
 	e->expires = f->expires;
 	e->confidence = f->confidence;
-	strcpy(e->family, f->family);
-	strcpy(e->category, f->category);
-	strcpy(e->reason, f->reason);
-	strcpy(e->reference, f->reference);
-	strcpy(e->authority, f->authority);
-	strcpy(e->operator_name, f->operator_name);
+	copy_text(e->family, f->family);
+	copy_text(e->category, f->category);
+	copy_text(e->reason, f->reason);
+	copy_text(e->reference, f->reference);
+	copy_text(e->authority, f->authority);
+	copy_text(e->operator_name, f->operator_name);
 	e->data.len = f->data.len;
-	memcpy(e->data.bytes, f->data.bytes, f->data.len);
+	if (f->data.len)
+		memcpy(e->data.bytes, f->data.bytes, f->data.len);
 }
 
 static int keep_item(void *arg, const struct blocklist_item *item, uint64_t line)

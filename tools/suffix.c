@@ -8,7 +8,7 @@
 
 enum {
 	LABELS_MAX = 8,		 /* the longest public suffixes have 5 */
-	FILTER_BITS = 1 << 18,	 /* for 10,000 suffixes: 1 name in 25 is asked about */
+	FILTER_BITS = 1 << 18,	 /* for 10,000 suffixes: 1 name in 200 is asked about */
 	HASH_NAME = 1,		 /* a suffix */
 	HASH_WILD = 2,		 /* all names one label longer are */
 	ONE_TIME = 24 * 60 * 60, /* seconds between files that one package has made */
@@ -30,21 +30,29 @@ void suffix_close(struct suffix *s)
 
 /* ---- the filter ---- */
 
-static uint32_t bit_of(const uint8_t *name, unsigned what)
+/* Two bits of the filter; both are set for what it has. */
+struct bits {
+	uint32_t at[2];
+};
+
+static struct bits bits_of(const uint8_t *name, unsigned what)
 {
-	return (uint32_t)hash_quick(what, name, name_len(name)) % FILTER_BITS;
+	uint64_t h = hash_quick(what, name, name_len(name));
+	return (struct bits){{h % FILTER_BITS, (h >> 32) % FILTER_BITS}};
 }
 
 static bool has(const uint8_t *filter, const uint8_t *name, unsigned what)
 {
-	uint32_t bit = bit_of(name, what);
-	return filter[bit / 8] & 1U << bit % 8;
+	struct bits b = bits_of(name, what);
+	return filter[b.at[0] / 8] & 1U << b.at[0] % 8 &&
+	       filter[b.at[1] / 8] & 1U << b.at[1] % 8;
 }
 
 static void set(uint8_t *filter, const uint8_t *name, unsigned what)
 {
-	uint32_t bit = bit_of(name, what);
-	filter[bit / 8] |= (uint8_t)(1U << bit % 8);
+	struct bits b = bits_of(name, what);
+	for (int i = 0; i < 2; i++)
+		filter[b.at[i] / 8] |= (uint8_t)(1U << b.at[i] % 8);
 }
 
 /* A line ends at the first blank; "//" is a comment, "!" takes a name out. */

@@ -42,6 +42,12 @@ static bool is_escaped(const char *start, const char *p)
 	return n % 2 != 0;
 }
 
+/* White space, and a backslash. */
+static const bool ends_word[UINT8_MAX + 1] = {
+	[' '] = true,  ['\t'] = true, ['\v'] = true,
+	['\f'] = true, ['\r'] = true, ['\\'] = true,
+};
+
 /* As feed_next_word(), but a backslash takes the next character along. */
 static struct feed_span next_word(const char **at, const char *end)
 {
@@ -49,6 +55,8 @@ static struct feed_span next_word(const char **at, const char *end)
 	while (p < end && feed_is_space(*p))
 		p++;
 	struct feed_span s = {p, 0};
+	while (p < end && !ends_word[(uint8_t)*p])
+		p++;
 	while (p < end && !feed_is_space(*p))
 		p += *p == '\\' && p + 1 < end ? 2 : 1;
 	s.len = (size_t)(p - s.text);
@@ -270,12 +278,14 @@ static int one_record(struct feed *f, const char *text, size_t len)
 	}
 	bool told = false;
 	r.type = next_word(&at, end);
-	for (int i = 0; i < 2 && !feed_span_is(r.type, "cname"); i++) {
+	bool cname = feed_span_is(r.type, "cname");
+	for (int i = 0; i < 2 && !cname; i++) {
 		bool ttl = feed_ttl(&r.ttl, r.type);
 		if (!ttl && !is_class(r.type))
 			break;
 		told = told || ttl;
 		r.type = next_word(&at, end);
+		cname = feed_span_is(r.type, "cname");
 	}
 	if (!told)
 		r.ttl = ttl_untold(z);
@@ -284,9 +294,7 @@ static int one_record(struct feed *f, const char *text, size_t len)
 	r.data = feed_trim(at, (size_t)(end - at));
 	if (r.type.len == 0)
 		return feed_skip(f, FEED_SKIP_SYNTAX, text, len);
-	if (feed_span_is(r.type, "cname"))
-		return cname_record(f, &r);
-	return other_record(f, &r);
+	return cname ? cname_record(f, &r) : other_record(f, &r);
 }
 
 /* ---- directives and lines ---- */
