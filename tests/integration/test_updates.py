@@ -11,7 +11,7 @@ import time
 import harness
 from dnsmsg import Message, query, udp
 from harness import SINK4, Load, check, equal, test
-from lab import die_with_parent
+from lab import die_with_parent, wait_for
 
 MILLION = 1000000
 
@@ -149,6 +149,15 @@ def never_half(r):
     return "%d looks" % len(seen)
 
 
+def listens(p, sig):
+    """The process has a handler for the signal, or has ended: on a loaded machine a start takes a while."""
+    if p.poll() is not None or sig == signal.SIGKILL:
+        return True
+    with open("/proc/%d/status" % p.pid) as f:
+        caught = next(line for line in f if line.startswith("SigCgt:"))
+    return int(caught.split()[1], 16) >> (sig - 1) & 1
+
+
 @test("an import that is interrupted or killed leaves the rules as they were; the same command finishes the work")
 def interrupted(r):
     n = 100000 if r.args.sanitized else 300000
@@ -162,6 +171,7 @@ def interrupted(r):
                       (signal.SIGKILL, 0.7), (signal.SIGTERM, 0.6)):
         p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              preexec_fn=die_with_parent, text=True)
+        check(wait_for(lambda: listens(p, sig)), "no handler for signal %d" % sig)
         time.sleep(wait)
         p.send_signal(sig)
         out = p.communicate(timeout=60)[0]
