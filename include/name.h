@@ -162,16 +162,16 @@ static inline MUST_CHECK int name_from_plain_text(uint8_t out[DNS_NAME_MAX],
 static inline MUST_CHECK int name_from_text(uint8_t out[DNS_NAME_MAX], const char *text,
 					    size_t len)
 {
-	const char *p = text, *end = text + len;
 	size_t at = 0, n = 1; /* at: the open label's length byte; n: next free byte */
 	if (len == 0)
 		return ERR_FORMAT;
-	if (len == 1 && *p == '.') {
+	if (len == 1 && *text == '.') {
 		out[0] = 0;
 		return ERR_OK;
 	}
 	if (name_text_is_plain(text, len))
 		return name_from_plain_text(out, text, len);
+	const char *p = text, *end = text + len;
 	while (p < end) {
 		if (*p == '.') {
 			if (n == at + 1)

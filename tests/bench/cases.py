@@ -89,5 +89,5 @@ class Bench:
         return out
 
 
-SHOWN = ("cpu_us", "ns", "took_s", "in_ms", "import_s", "start_s", "killed_s", "again_s", "in_max_ms", "commit_ms", "unblocked", "rss_mib", "gap_ms",
+SHOWN = ("cpu_us", "ns", "took_s", "in_ms", "start_s", "killed_s", "import_s", "again_s", "in_max_ms", "commit_ms", "unblocked", "rss_mib", "gap_ms",
          "quiet_gap_ms", "qps", "p50_us", "p99_us", "lost", "wrong", "instructions")

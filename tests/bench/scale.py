@@ -3,7 +3,7 @@ import os
 
 import changes
 from bench_site import Site
-from cases import say
+from cases import say, warm
 from peers import Sinkholed
 
 WORKER_QPS = 25000  # two of them leave a processor room
@@ -17,6 +17,7 @@ def workers(bench, site):
         for p in peers:
             p.start()
             p.settle()
+            warm(p)
         bench.rounds(peers, ("fresh", "cached"), ", full")
         bench.rounds(peers, ("fresh", "cached"), ", at a rate", lambda p: WORKER_QPS * p.workers)
     finally:
