@@ -75,12 +75,12 @@ struct blocklist_rr {
 	const uint8_t *rdata;
 };
 
-/* One entry: why something is listed. Empty strings are unknown. */
 /* What hits tell of an entry; zeros behind each word. */
 struct blocklist_word_pair {
 	char family[BLOCKLIST_WORD_MAX], category[BLOCKLIST_WORD_MAX];
 };
 
+/* One entry: why something is listed. Empty strings are unknown. */
 struct blocklist_entry {
 	uint64_t id;
 	uint32_t first_listed, expires;

@@ -17,8 +17,9 @@
 enum {
 	CONF_LISTEN_MAX = 64,
 	CONF_WORKERS_MAX = 256,
-	CONF_BUSY_POLL_MAX_US =
-		1000,	       /* times FRONT_UDP_BATCHES: timers can wait so long */
+	/* Timers, TCP and name servers' replies can wait for so long, times half of
+	 * FRONT_UDP_BATCHES, for each listening address. */
+	CONF_BUSY_POLL_MAX_US = 1000,
 	CONF_NET_MAX = 4096,   /* allow, permit_private: an ISP's prefixes are hundreds */
 	CONF_ZONES_MAX = 256,  /* stub, forward, negative_trust_anchors */
 	CONF_SERVERS_MAX = 13, /* per stub or forward zone, as for a delegation */
