@@ -205,6 +205,10 @@ static int feed_start(struct feed_key *f, struct blocklist_import *im)
 		err = blocklist_sort_open(&im->marks, im->bl->dir, MARKS_MEMORY);
 		if (!err)
 			err = blocklist_marks_make(im->marks, im->sort);
+		if (err) { /* half of them would be worse than none */
+			blocklist_sort_close(im->marks);
+			im->marks = NULL;
+		}
 	}
 	if (!err)
 		err = side_start(&f->item, im->sort);
