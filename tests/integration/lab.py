@@ -71,6 +71,11 @@ def port_free(address, port):
     return True
 
 
+def free_port(address="127.0.0.1"):
+    """Free for UDP and TCP, and below those that the kernel gives to whoever connects in between."""
+    return next(p for p in random.sample(range(20000, 32000), 1000) if port_free(address, p))
+
+
 def wait_for(what, seconds=START_S):
     """Calls what() until it is true; False when the time is over."""
     end = time.monotonic() + seconds

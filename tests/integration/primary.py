@@ -15,20 +15,10 @@ import time
 
 from dnsmsg import name_wire
 from harness import Skip, check, equal
+from lab import free_port
 
 ZONE, KEY, SECRET = "rpz.example", "transfer.example", base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 SOA = "@ 60 IN SOA ns.example. op.example. %d %d %d %d 60\n@ 60 IN NS ns.example.\n"
-
-
-def free_port():
-    with contextlib.ExitStack() as stack:  # free for both
-        while True:
-            tcp = stack.enter_context(socket.socket())
-            tcp.bind(("127.0.0.1", 0))
-            udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            with contextlib.suppress(OSError):
-                udp.bind(("127.0.0.1", tcp.getsockname()[1]))
-                return tcp.getsockname()[1]
 
 
 def until(what, seconds, ready, *details):

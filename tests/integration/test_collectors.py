@@ -18,7 +18,7 @@ import warnings
 
 import harness
 from harness import Skip, check, equal, test
-from lab import die_with_parent, wait_for
+from lab import die_with_parent, free_port, wait_for
 from made_log import setup, uid
 
 SESSION_ROWS = 1 << 14  # tools/hits_export.c: what may come twice after a broken connection
@@ -463,9 +463,7 @@ def capture(log):
             check(wait_for(lambda: open(at).read() != before, 30), "the rest")
     check("trying again" in p.said, "said", p.said)
     equal(taken(out + ".2"), [uid(h) for h in log.shown[700:]], "the rest")
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+    port = free_port()
     with fstrm_capture("-a", "127.0.0.1", "-p", str(port), "-w", out + ".3"):
         check(wait_for(lambda: send(log, "tcp:127.0.0.1@%d" % port, name="dnstap")[0] == 0, 15), "an export by TCP")
     equal(taken(out + ".3"), [uid(h) for h in log.shown], "by TCP")
