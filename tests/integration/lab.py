@@ -7,8 +7,6 @@ above 1023, so no right beyond an ordinary user's is needed. The class Lab is wh
 is `make lab`: fixed addresses, the resolver on 127.0.0.1 port 5300, all of it below BUILD/lab."""
 import contextlib
 import ctypes
-import ipaddress
-import json
 import os
 import random
 import shutil

@@ -6,9 +6,9 @@ import json
 import time
 
 import harness
-from dnsmsg import AA, AD, CD, QR, RA, RD, TC, Message, framed, query, tcp_open, tcp_read
+from dnsmsg import AA, AD, CD, RA, RD, TC, framed, query, tcp_open, tcp_read
 from harness import SINK4, SINK6, check, equal, test
-from lab import CLIENT, OPTED_OUT
+from lab import OPTED_OUT
 
 ACTIONS = ("address", "nxdomain", "nodata", "refuse", "drop", "passthru")
 TYPES = ("A", "AAAA", "TXT", "MX", "HTTPS", "SVCB", "NS", "SOA", "DNSKEY", "ANY", 1234)

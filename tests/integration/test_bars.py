@@ -11,7 +11,7 @@ import time
 
 import harness
 from dnsmsg import name_wire
-from harness import Resolver, check, equal, test
+from harness import Resolver, check, test
 from puppet import Puppets, record, reply
 from wide import PUPPETS, WideLab
 

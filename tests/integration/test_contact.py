@@ -8,7 +8,7 @@ import time
 
 import harness
 from dnsmsg import query, udp
-from harness import SINK4, STOLEN, Resolver, Skip, check, equal, test
+from harness import SINK4, STOLEN, Resolver, check, equal, test
 from lab import OPTED_OUT, wait_for
 
 LISTED = ("c2.example", "crimehost.example", "evil6.example")

@@ -9,7 +9,7 @@ import time
 
 import harness
 from dnsmsg import Message, query, udp
-from harness import SINK4, STOLEN, Load, Resolver, check, equal, test
+from harness import SINK4, Load, Resolver, check, equal, test
 
 NAMES = 4000
 WHOLE, FIRST = "checked: whole", "checking the blocklist first"  # beside the first minutes of service, or before it

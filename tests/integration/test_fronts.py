@@ -7,7 +7,7 @@ import struct
 import time
 
 import harness
-from dnsmsg import CD, QR, RA, RD, TC, Message, framed, query, tcp, tcp_open, tcp_read, udp
+from dnsmsg import CD, QR, RA, RD, Message, framed, query, tcp_open, tcp_read, udp
 from harness import check, equal, test
 from lab import OUTSIDER
 

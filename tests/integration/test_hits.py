@@ -11,7 +11,7 @@ import subprocess
 import time
 
 import harness
-from dnsmsg import name_wire, query, udp
+from dnsmsg import query, udp
 from harness import SINK4, Load, Skip, check, equal, test
 from lab import CLIENT, die_with_parent
 

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 import harness
-from dnsmsg import query, udp
+from dnsmsg import query
 from harness import SINK4, Resolver, Skip, check, equal, test
 from lab import CLIENT, die_with_parent, wait_for
 

@@ -5,7 +5,7 @@ import socket
 import time
 
 import harness
-from dnsmsg import AA, AD, CD, RA, RD, TC, Message, query, udp
+from dnsmsg import AA, AD, RA, RD, TC, Message, query
 from harness import check, equal, test
 
 # qname, qtype -> rcode, answer section as a set ("" = empty). Owners in lower case.
