@@ -86,20 +86,6 @@ static inline uint64_t hash_bytes(const struct hash_key *key, const void *data, 
 	return hash_end(v);
 }
 
-/* No SipHash: a quick one, for filters where a collision costs no more than a look. */
-static inline uint64_t hash_quick(uint64_t seed, const void *data, size_t n)
-{
-	const uint64_t odd = 0x9e3779b97f4a7c15ULL; /* 2^64 by the golden ratio */
-	const uint8_t *p = data;
-	uint64_t h = seed;
-	for (size_t i = 0; i + 8 <= n; i += 8) {
-		h = (h ^ hash_word(p + i)) * odd;
-		h ^= h >> 32;
-	}
-	h = (h ^ hash_rest(p, n)) * odd;
-	return h ^ h >> 32;
-}
-
 /* With two keys at once, which a processor does in little more time than one. */
 static inline void hash_twice(uint64_t out[2], const struct hash_key key[2],
 			      const void *data, size_t n)

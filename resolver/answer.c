@@ -366,8 +366,8 @@ static size_t truncated(uint8_t *out, size_t room, const struct query *q, unsign
 size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
 		     const struct answer_body *body, uint32_t age_s)
 {
-	unsigned rcode = wire_get16(body->wire + 2) & DNS_RCODE_MASK;
-	const unsigned tc = wire_get16(body->wire + 2) & DNS_TC;
+	const unsigned flags = wire_get16(body->wire + 2);
+	const unsigned rcode = flags & DNS_RCODE_MASK;
 	const struct ede ede = ede_of(body);
 	if (body->len + opt_len(q, &ede) > room)
 		return truncated(out, room, q, rcode);
@@ -376,7 +376,8 @@ size_t answer_finish(uint8_t *out, size_t room, const struct query *q,
 	/* Who says CD checks on its own: nothing is said of what we found. */
 	bool ad = body->secure && !(q->flags & DNS_CD) &&
 		  (q->dnssec_ok || q->flags & DNS_AD);
-	wire_set16(out + 2, answer_flags(q, rcode) | tc | (ad ? DNS_AD : 0));
+	wire_set16(out + 2,
+		   answer_flags(q, rcode) | (flags & DNS_TC) | (ad ? DNS_AD : 0));
 	memcpy(out + DNS_HEADER_LEN, q->qname_raw, q->qname_len);
 	for (int i = 0; i < body->ttl_n; i++) {
 		uint8_t *p = out + body->ttl_at[i];

@@ -19,8 +19,8 @@
 #ifndef SINKHOLED_HIT_RECORD_H
 #define SINKHOLED_HIT_RECORD_H
 
+#include "include/hash_fold.h"
 #include "include/hit.h"
-#include "resolver/hit_hash.h"
 
 enum {
 	HIT_RECORD_OWN = 3 * 8 + 2 * 2, /* before what identical hits have in common */
@@ -90,13 +90,13 @@ MUST_CHECK int hit_unpack_question(struct hit *out, bool elsewhere, const uint8_
 
 static inline uint64_t hit_record_hash(const void *bytes, size_t len)
 {
-	return hit_hash(&(struct hash_key){{0, 0}}, bytes, len);
+	return hash_fold(&(struct hash_key){{0, 0}}, bytes, len);
 }
 
 /* Binds bytes to the place they stand at: a torn, stale or flipped record fails. */
 static inline uint32_t hit_bind(uint64_t hash, uint64_t place, uint64_t place2)
 {
-	return (uint32_t)hit_hash_two(&(struct hash_key){{place, place2}}, hash, 0);
+	return (uint32_t)hash_fold_two(&(struct hash_key){{place, place2}}, hash, 0);
 }
 
 static inline uint32_t hit_check(const void *bytes, size_t len, uint64_t place,

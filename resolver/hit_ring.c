@@ -336,7 +336,7 @@ static enum hit_put_result put_crowded(struct hit_ring *r, const struct hit_sour
 	uint8_t packed[HIT_PACKED_MAX];
 	size_t len = hit_pack(packed, h, &r->origin);
 	uint64_t hash =
-		hit_hash(&r->fold_key, packed + HIT_RECORD_OWN, len - HIT_RECORD_OWN);
+		hash_fold(&r->fold_key, packed + HIT_RECORD_OWN, len - HIT_RECORD_OWN);
 	uint64_t *known = &r->fold[hash & (FOLD_N - 1)];
 	if (fold_into(r, *known, packed, len)) {
 		atomic_store_explicit(&r->header->folded, ++r->folded,

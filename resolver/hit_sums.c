@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "include/hash_fold.h"
 #include "include/wire.h"
-#include "resolver/hit_hash.h"
 
 enum {
 	SLOTS = 2 * HIT_SUMS_MAX,
@@ -50,7 +50,8 @@ bool hit_sums_due(const struct hit_sums *s, uint32_t n)
 
 static size_t slot_of(const struct hit_sums *s, const struct hit_sums_row *row)
 {
-	return hit_hash_two(&s->key, row->client, (uint64_t)row->rule << 32 | row->hour) &
+	return hash_fold_two(&s->key, row->client,
+			     (uint64_t)row->rule << 32 | row->hour) &
 	       (SLOTS - 1);
 }
 

@@ -12,7 +12,7 @@
 #include <stddef.h>
 
 #include "include/err.h"
-#include "resolver/hit_hash.h"
+#include "include/hash_fold.h"
 
 /* Half of the hash stands in the slot: a word is looked at only when it is the right one,
  * but for chance. */
@@ -41,7 +41,7 @@ MUST_CHECK int hit_words_put(struct hit_words *w, uint32_t *out, const void *wor
 static inline uint32_t hit_words_hash(const struct hit_words *w, const void *word,
 				      size_t len)
 {
-	return (uint32_t)hit_hash(&w->key, word, len);
+	return (uint32_t)hash_fold(&w->key, word, len);
 }
 static inline void hit_words_fetch_slot(const struct hit_words *w, uint32_t hash)
 {

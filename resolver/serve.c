@@ -26,8 +26,14 @@ static struct answer_form form_for(const struct asker *from, const struct query 
 static struct answer_key key_for(const struct call *c, uint8_t class)
 {
 	const struct query *q = c->q;
-	return (struct answer_key){q->qname,	 c->hash, q->qtype,
-				   q->qname_len, class,	  form_for(c->from, q)};
+	return (struct answer_key){
+		.qname = q->qname,
+		.hash = c->hash,
+		.qtype = q->qtype,
+		.qname_len = q->qname_len,
+		.class = class,
+		.form = form_for(c->from, q),
+	};
 }
 
 static size_t room_for(const struct asker *from, const struct query *q)

@@ -124,6 +124,9 @@ static void on_tick(uv_timer_t *timer)
 	end(w);
 }
 
+_Static_assert((int)SERVE_AHEAD >= (int)FRONT_UDP_BATCH,
+	       "a whole batch can be read ahead");
+
 static void expect(void *arg, const uint8_t *msg, size_t msg_len)
 {
 	struct worker *w = arg;

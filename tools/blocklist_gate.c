@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "include/blocklist_client.h"
-#include "include/hash.h"
+#include "include/hash_fold.h"
 
 enum { RENEW_EVERY = 4096 }; /* an old view keeps pages from being used again */
 
@@ -67,7 +67,8 @@ static uint64_t label_bit(unsigned labels)
 
 static uint32_t own_bit(const uint8_t *name)
 {
-	return (uint32_t)hash_quick(0, name, name_len(name)) % GATE_OWN_BITS;
+	return (uint32_t)hash_fold(&(struct hash_key){{0}}, name, name_len(name)) %
+	       GATE_OWN_BITS;
 }
 
 static void own_add(struct gate_own *o, const uint8_t *name)

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 
 #include "include/feed.h"
-#include "include/hash.h"
+#include "include/hash_fold.h"
 
 enum {
 	LABELS_MAX = 8,		 /* the longest public suffixes have 5 */
@@ -37,7 +37,7 @@ struct bits {
 
 static struct bits bits_of(const uint8_t *name, unsigned what)
 {
-	uint64_t h = hash_quick(what, name, name_len(name));
+	uint64_t h = hash_fold(&(struct hash_key){{what}}, name, name_len(name));
 	return (struct bits){{h % FILTER_BITS, (h >> 32) % FILTER_BITS}};
 }
 
