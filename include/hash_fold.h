@@ -1,7 +1,10 @@
 /* hash_fold.h: a hash of a few instructions for 16 bytes: for tables with a key of
- * chance, and to find damage. It is no proof against who knows the key. Shape    any
- * bytes and a key in, 64 bits out, the same on every machine Threads  any; pure functions
- * Source   the folded product is that of wyhash (Wang Yi) */
+ * chance, and to find damage. It is no proof against who knows the key.
+ *
+ * Shape    any bytes and a key in, 64 bits out, the same on every machine
+ * Threads  any; pure functions
+ * Source   the folded product is that of wyhash (Wang Yi)
+ */
 #ifndef SINKHOLED_HASH_FOLD_H
 #define SINKHOLED_HASH_FOLD_H
 
