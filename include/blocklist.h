@@ -245,7 +245,7 @@ struct blocklist_stats {
 	uint64_t file_bytes; /* up to the last page; data.mdb may be longer, and sparse */
 	uint64_t map_size;
 	uint32_t lists;
-	uint8_t digest[16];
+	uint64_t digest;
 };
 MUST_CHECK int blocklist_stats_get(struct blocklist_view *v, struct blocklist_stats *out);
 

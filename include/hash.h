@@ -1,4 +1,4 @@
-/* hash.h: SipHash-1-3, for hash tables that strangers fill and for the store's digest.
+/* hash.h: SipHash-1-3, for hash tables that strangers fill.
  * Shape    16-byte key, any bytes in, 64 bits out
  * Threads  any; pure functions
  * Source   Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012 */
@@ -84,26 +84,6 @@ static inline uint64_t hash_bytes(const struct hash_key *key, const void *data, 
 		hash_take(v, hash_word(p + i));
 	hash_take(v, hash_rest(p, n));
 	return hash_end(v);
-}
-
-/* With two keys at once, which a processor does in little more time than one. */
-static inline void hash_twice(uint64_t out[2], const struct hash_key key[2],
-			      const void *data, size_t n)
-{
-	const uint8_t *p = data;
-	uint64_t v[2][4], m;
-	for (int k = 0; k < 2; k++)
-		hash_start(v[k], &key[k]);
-	for (size_t i = 0; i + 8 <= n; i += 8) {
-		m = hash_word(p + i);
-		hash_take(v[0], m);
-		hash_take(v[1], m);
-	}
-	m = hash_rest(p, n);
-	for (int k = 0; k < 2; k++) {
-		hash_take(v[k], m);
-		out[k] = hash_end(v[k]);
-	}
 }
 
 #endif

@@ -249,7 +249,7 @@ int tool_lists(const struct cli_command *self, int argc, char **argv)
 
 /* ---- stats ---- */
 
-static void print_stats(const struct blocklist_stats *s, const char *digest)
+static void print_stats(const struct blocklist_stats *s)
 {
 	char size[CLI_SIZE_TEXT_MAX], file[CLI_SIZE_TEXT_MAX];
 	printf("lists       %u\n", s->lists);
@@ -259,14 +259,15 @@ static void print_stats(const struct blocklist_stats *s, const char *digest)
 	printf("clients     %llu\n", (unsigned long long)s->clients);
 	printf("generation  %llu\n", (unsigned long long)s->stamp.generation);
 	printf("epoch       %016llx\n", (unsigned long long)s->stamp.epoch);
-	printf("digest      %s\n", digest);
+	printf("digest      %016llx\n", (unsigned long long)s->digest);
 	printf("size        %s in use, file %s\n", cli_size_text(size, s->bytes_used),
 	       cli_size_text(file, s->file_bytes));
 }
 
-static void json_stats(const struct blocklist_stats *s, const char *digest)
+static void json_stats(const struct blocklist_stats *s)
 {
-	char epoch[20];
+	char epoch[20], digest[20];
+	snprintf(digest, sizeof digest, "%016llx", (unsigned long long)s->digest);
 	snprintf(epoch, sizeof epoch, "%016llx", (unsigned long long)s->stamp.epoch);
 	cli_json(json_pack(
 		"{sI sI sI sI sI sI ss ss sI sI sI}", "lists", (json_int_t)s->lists,
@@ -291,12 +292,9 @@ int tool_stats(const struct cli_command *self, int argc, char **argv)
 	tool_close(&t);
 	if (err)
 		return cli_fail("cannot read the store: %s", err_text(err));
-	char digest[2 * sizeof s.digest + 1];
-	for (size_t i = 0; i < sizeof s.digest; i++)
-		snprintf(digest + 2 * i, 3, "%02x", s.digest[i]);
 	if (c.json)
-		json_stats(&s, digest);
+		json_stats(&s);
 	else
-		print_stats(&s, digest);
+		print_stats(&s);
 	return CLI_DONE;
 }

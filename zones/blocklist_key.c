@@ -1,15 +1,16 @@
 /* blocklist_key.c: the stored forms of keys, records, entries and list rows. */
+#include "include/hash_fold.h"
 #include "zones/blocklist_store.h"
 
-/* Fixed keys: the hashes find damage. They are no proof against a forger, who may
- * simply write the store. */
+/* Fixed keys and a quick hash: they find damage. They are no proof against a forger, who
+ * may simply write the store. */
 static const struct hash_key key_seed = {{0x73696e6b686f6c65ULL, 0x626c6f636b6c6973ULL}};
 enum { CHECK_SEED = 1, DIGEST_SEED = 2 };
 
 static uint64_t hash_on(uint64_t so_far, const void *data, size_t n)
 {
-	struct hash_key k = {{so_far, CHECK_SEED}};
-	return hash_bytes(&k, data, n);
+	const struct hash_key k = {{so_far, CHECK_SEED}};
+	return hash_fold(&k, data, n);
 }
 
 unsigned blocklist_key_name(uint8_t out[BLOCKLIST_KEY_MAX],
@@ -103,7 +104,7 @@ int blocklist_key_decode(struct blocklist_key *out, const uint8_t *key, size_t l
 
 uint64_t blocklist_key_hash(const void *key, size_t len)
 {
-	return hash_bytes(&key_seed, key, len);
+	return hash_fold(&key_seed, key, len);
 }
 
 uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len)
@@ -123,11 +124,10 @@ uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t l
 	return (uint32_t)hash_on(h, entry + at + 4, len - at - 4);
 }
 
-void blocklist_pair_digest(uint64_t out[2], uint64_t key_hash, const MDB_val *value)
+uint64_t blocklist_pair_digest(uint64_t key_hash, const MDB_val *value)
 {
-	const struct hash_key k[2] = {{{key_hash, DIGEST_SEED}},
-				      {{key_hash, DIGEST_SEED + 1}}};
-	hash_twice(out, k, value->mv_data, value->mv_size);
+	const struct hash_key k = {{key_hash, DIGEST_SEED}};
+	return hash_fold(&k, value->mv_data, value->mv_size);
 }
 
 /* The texts of an entry in stored order: where they are and the room each has. */

@@ -12,7 +12,6 @@
 #include <lmdb.h>
 
 #include "include/blocklist_client.h"
-#include "include/hash.h"
 
 /* The key space, in key order. RULE stands for the bytes of a NAME or ADDR key.
  *
@@ -63,8 +62,8 @@ enum blocklist_tag {
 #define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
-	BLOCKLIST_FORMAT =
-		5, /* 1: no local data, 2: no groups, 3: no gardens, 4: no words */
+	BLOCKLIST_FORMAT = 6, /* 1: no local data, 2: no groups, 3: no gardens, 4: no
+			       * words, 5: SipHash for checks and digest */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
 	BLOCKLIST_KINDS = 8, /* per list and key: 7 kinds of name, 7 of address */
 	BLOCKLIST_TEXTS = 6,
@@ -170,8 +169,8 @@ struct blocklist_meta {
 	 * pair. */
 	uint64_t lists_revision, groups_revision, clients_revision;
 	uint64_t next_entry;
-	uint64_t digest[2]; /* sum of the hashes of all pairs but this one */
-	uint64_t pairs;	    /* all but this one */
+	uint64_t digest; /* sum of the hashes of all pairs but this one */
+	uint64_t pairs;	 /* all but this one */
 	uint64_t names, entries, clients, addresses; /* pairs of each tag */
 	/* Pairs per label count and prefix length: a look-up asks only for those there
 	 * are. [0] is IPv4, [1] IPv6. */
@@ -189,7 +188,7 @@ _Static_assert(sizeof(struct blocklist_row) == 504, "stored form");
 _Static_assert(sizeof(struct blocklist_group_row) == 208, "stored form");
 _Static_assert(sizeof(struct blocklist_client_head) == 8, "stored form");
 _Static_assert(sizeof(struct blocklist_words_row) == 100, "stored form");
-_Static_assert(sizeof(struct blocklist_meta) == 128 + 4 * (128 + 4 * 129) + 16,
+_Static_assert(sizeof(struct blocklist_meta) == 120 + 4 * (128 + 4 * 129) + 16,
 	       "stored form");
 
 struct blocklist {
@@ -233,7 +232,7 @@ uint32_t blocklist_entry_check(uint64_t key_hash, const uint8_t *entry, size_t l
 uint32_t blocklist_tail_check(uint64_t key_hash, const void *value, size_t len);
 
 /* What a pair adds to the digest. */
-void blocklist_pair_digest(uint64_t out[2], uint64_t key_hash, const MDB_val *value);
+uint64_t blocklist_pair_digest(uint64_t key_hash, const MDB_val *value);
 
 /* Writes head, texts and data; ids, versions and check are 0. Returns the length. */
 size_t blocklist_entry_encode(uint8_t out[BLOCKLIST_ENTRY_MAX],

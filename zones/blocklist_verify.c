@@ -113,7 +113,6 @@ static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MD
 {
 	MDB_val again, key = *k;
 	struct blocklist_words_row words;
-	uint64_t d[2];
 	uint8_t tag = *(uint8_t *)k->mv_data;
 	if (tag == BLOCKLIST_ENTRIES) /* LMDB's; its other database is read next */
 		return k->mv_size == 1 && dbi == f->dbi ? ERR_OK : ERR_DAMAGED;
@@ -125,9 +124,8 @@ static int verify_pair(struct verify *f, MDB_dbi dbi, const MDB_val *k, const MD
 	if (tag != BLOCKLIST_META) {
 		blocklist_meta_count(&f->sum, k, 1);
 		f->sum.client_rules += blocklist_about_clients(k, v);
-		blocklist_pair_digest(d, blocklist_key_hash(k->mv_data, k->mv_size), v);
-		f->sum.digest[0] += d[0];
-		f->sum.digest[1] += d[1];
+		f->sum.digest += blocklist_pair_digest(
+			blocklist_key_hash(k->mv_data, k->mv_size), v);
 	}
 	switch (tag) {
 	case BLOCKLIST_META:
@@ -194,8 +192,7 @@ static int verify_sums(struct verify *f, const struct blocklist_meta *m)
 		    s->addresses == m->addresses && s->clients == m->clients &&
 		    s->entries == m->entries && s->words == m->words &&
 		    f->records == f->entry_records &&
-		    s->client_rules == m->client_rules &&
-		    !memcmp(s->digest, m->digest, sizeof s->digest) &&
+		    s->client_rules == m->client_rules && s->digest == m->digest &&
 		    !memcmp(s->depth, m->depth, sizeof s->depth) &&
 		    !memcmp(s->addr_bits, m->addr_bits, sizeof s->addr_bits) &&
 		    !memcmp(s->client_bits, m->client_bits, sizeof s->client_bits);

@@ -641,11 +641,11 @@ int blocklist_stats_get(struct blocklist_view *v, struct blocklist_stats *out)
 		.stamp = v->stamp,
 		.entries = m.entries,
 		.clients = m.clients,
+		.digest = m.digest,
 		.map_size = info.me_mapsize,
 		.bytes_used = (pages_of(&st) + pages_of(&entries)) * st.ms_psize,
 		.file_bytes = (info.me_last_pgno + 1) * st.ms_psize,
 	};
-	memcpy(out->digest, m.digest, sizeof out->digest);
 	for (uint32_t i = 0; i < v->lists_n; i++) {
 		out->lists += v->lists[i].version > 0;
 		out->names += v->lists[i].names;

@@ -3,6 +3,7 @@
  * A record has the number of its entry's pair, so that a hit needs no look-up in the
  * entries. Pairs are numbered from 1 and never taken away; an entry whose pair came when
  * there was no number left has 0, and is looked up. */
+#include "include/hash.h"
 #include "zones/blocklist_store.h"
 
 enum { SLOTS = 2 * BLOCKLIST_WORDS_MAX }; /* half of them free: short probes */

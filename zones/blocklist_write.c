@@ -203,10 +203,8 @@ void blocklist_room_back(struct blocklist *bl)
 static void digest_add(struct blocklist_meta *m, uint64_t key_hash, const MDB_val *value,
 		       bool add)
 {
-	uint64_t d[2];
-	blocklist_pair_digest(d, key_hash, value);
-	for (int i = 0; i < 2; i++)
-		m->digest[i] += add ? d[i] : 0 - d[i];
+	uint64_t d = blocklist_pair_digest(key_hash, value);
+	m->digest += add ? d : 0 - d;
 }
 
 void blocklist_meta_count(struct blocklist_meta *m, const MDB_val *key, int by)
