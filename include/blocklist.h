@@ -267,6 +267,16 @@ struct blocklist_item {
 	struct blocklist_entry entry;
 };
 
+/* What an import keeps of an item, without what is empty: for a queue. */
+enum {
+	BLOCKLIST_PACKED_MAX = 64 + 2 * BLOCKLIST_WORD_MAX + 4 * BLOCKLIST_TEXT_MAX +
+			       BLOCKLIST_DATA_MAX + DNS_NAME_MAX + sizeof(struct prefix),
+};
+/* Returns the length. */
+size_t blocklist_item_pack(uint8_t out[BLOCKLIST_PACKED_MAX],
+			   const struct blocklist_item *item);
+void blocklist_item_unpack(struct blocklist_item *out, const uint8_t *packed);
+
 struct blocklist_changes {
 	uint64_t added, changed, removed, unchanged;
 	uint64_t duplicates; /* items left out for another one of their key and kind */

@@ -1,12 +1,13 @@
 /* blocklist_seen.h: which rules an import has had, to find duplicates.
- * Shape    a set of 64-bit hashes of key and kind, open addressing; of local data also
- *          one of each record
- * Memory   11 to 22 bytes a rule, up to 12 million rules; more are taken for new
- * Errors   out of memory counts as full: only the count of duplicates suffers */
+ * Shape    a set of 64-bit hashes of key and kind, open addressing, one for a name and
+ * its wildcard; of local data also one of each record Memory   11 to 22 bytes a hash, up
+ * to 12 million; more are taken for new Errors   out of memory counts as full: only the
+ * count of duplicates suffers */
 #ifndef SINKHOLED_TOOLS_BLOCKLIST_SEEN_H
 #define SINKHOLED_TOOLS_BLOCKLIST_SEEN_H
 
 #include "include/blocklist.h"
+#include "include/hash.h"
 
 enum {
 	SEEN_SLOTS_MAX = 1 << 24, /* 128 MiB, and half of that while they are made: an
@@ -14,6 +15,7 @@ enum {
 };
 
 struct seen {
+	struct hash_key key; /* of chance */
 	uint64_t *slot;
 	size_t slots, used, expected;
 	uint64_t distinct;

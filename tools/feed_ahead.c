@@ -2,33 +2,38 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
-/* The reader fills batches of events in a ring, the caller empties them; between a batch
- * and its owner stand only the two counts under the lock. */
+/* The reader fills batches with events in a ring, the caller empties them; between a
+ * batch and its owner stand only the two counts under the lock. Events are short, for
+ * each byte goes from one processor to another. */
 
 enum {
-	BATCH = 64,   /* events for one look at the lock */
-	BATCHES = 32, /* who has to wait can sleep for half of them */
+	BATCH = 16 << 10, /* bytes for one look at the lock: about 150 names */
+	BATCHES = 32,	  /* who has to wait can sleep for half of them */
 };
 
 enum kind { ITEM, SKIP, POSITION };
 
-/* Only what its kind has is written. */
+/* Behind it, in len bytes: an item as blocklist_item_pack() makes it; a text with its
+ * NUL; a struct feed_position. */
 struct event {
-	enum kind kind;
-	enum feed_skip why;
 	uint64_t line;
-	struct feed_position at;
-	char text[FEED_TEXT_MAX];
-	struct blocklist_item item;
+	uint16_t len;
+	uint8_t kind, why;
 };
 
+enum {
+	EVENT_MAX = sizeof(struct event) + BLOCKLIST_PACKED_MAX,
+};
+_Static_assert((size_t)BLOCKLIST_PACKED_MAX >= FEED_TEXT_MAX, "a text fits");
+_Static_assert(BLOCKLIST_PACKED_MAX >= sizeof(struct feed_position), "a position fits");
+
 struct batch {
-	unsigned n;
-	struct event event[BATCH];
+	size_t used;
+	uint8_t bytes[BATCH];
 };
 
 struct ahead {
@@ -38,6 +43,7 @@ struct ahead {
 	bool over;		  /* the reader has ended */
 	int stop;		  /* what a callback said */
 	struct batch batch[BATCHES];
+	struct blocklist_item item; /* the caller's: at hand */
 	/* the reader's until it has ended */
 	bool open; /* batch[filled % BATCHES] is being filled */
 	struct feed_result *out;
@@ -72,11 +78,11 @@ static int wait_for_room(struct ahead *a)
 	return stop;
 }
 
-/* The next event's place, or NULL with *stop. */
-static struct event *next(struct ahead *a, int *stop)
+/* The place of what is behind the next event, or NULL with *stop. */
+static uint8_t *next(struct ahead *a, int *stop)
 {
 	struct batch *b = &a->batch[a->filled % BATCHES];
-	if (a->open && b->n == BATCH) {
+	if (a->open && sizeof b->bytes - b->used < EVENT_MAX) {
 		publish(a);
 		b = &a->batch[a->filled % BATCHES];
 	}
@@ -84,82 +90,54 @@ static struct event *next(struct ahead *a, int *stop)
 		*stop = wait_for_room(a);
 		if (*stop)
 			return NULL;
-		b->n = 0;
+		b->used = 0;
 		a->open = true;
 	}
-	return &b->event[b->n++];
+	return b->bytes + b->used + sizeof(struct event);
 }
 
-/* Most are empty. */
-static void copy_text(char *to, const char *from)
+/* What next() gave room for is there now. */
+static void keep(struct ahead *a, struct event e, size_t len)
 {
-	if (*from)
-		strcpy(to, from);
-	else
-		*to = 0;
-}
-
-/* What there is of it: all of it would be 2.5 kB a line. */
-static void copy_item(struct blocklist_item *to, const struct blocklist_item *from)
-{
-	struct blocklist_entry *e = &to->entry;
-	const struct blocklist_entry *f = &from->entry;
-	name_copy(to->key.name, from->key.name);
-	to->key.prefix = from->key.prefix;
-	to->kind = from->kind;
-	to->action = from->action;
-	to->in_zone = from->in_zone;
-	to->starts = from->starts;
-	to->expires = from->expires;
-	e->id = f->id;
-	e->first_listed = f->first_listed;
-	e->expires = f->expires;
-	e->confidence = f->confidence;
-	copy_text(e->family, f->family);
-	copy_text(e->category, f->category);
-	copy_text(e->reason, f->reason);
-	copy_text(e->reference, f->reference);
-	copy_text(e->authority, f->authority);
-	copy_text(e->operator_name, f->operator_name);
-	e->data.len = f->data.len;
-	if (f->data.len)
-		memcpy(e->data.bytes, f->data.bytes, f->data.len);
+	struct batch *b = &a->batch[a->filled % BATCHES];
+	e.len = (uint16_t)len;
+	memcpy(b->bytes + b->used, &e, sizeof e);
+	b->used += sizeof e + len;
 }
 
 static int keep_item(void *arg, const struct blocklist_item *item, uint64_t line)
 {
 	int stop = 0;
-	struct event *e = next(arg, &stop);
-	if (!e)
-		return stop;
-	e->kind = ITEM;
-	e->line = line;
-	copy_item(&e->item, item);
-	return 0;
+	uint8_t *p = next(arg, &stop);
+	if (p)
+		keep(arg, (struct event){.kind = ITEM, .line = line},
+		     blocklist_item_pack(p, item));
+	return stop;
 }
 
 static int keep_skip(void *arg, enum feed_skip why, uint64_t line, const char *text)
 {
 	int stop = 0;
-	struct event *e = next(arg, &stop);
-	if (!e)
-		return stop;
-	e->kind = SKIP;
-	e->why = why;
-	e->line = line;
-	snprintf(e->text, sizeof e->text, "%s", text);
-	return 0;
+	uint8_t *p = next(arg, &stop);
+	size_t n = strnlen(text, FEED_TEXT_MAX - 1);
+	if (p) {
+		memcpy(p, text, n);
+		p[n] = 0;
+		keep(arg, (struct event){.kind = SKIP, .why = (uint8_t)why, .line = line},
+		     n + 1);
+	}
+	return stop;
 }
 
 static int keep_position(void *arg, const struct feed_position *at)
 {
 	int stop = 0;
-	struct event *e = next(arg, &stop);
-	if (!e)
-		return stop;
-	e->kind = POSITION;
-	e->at = *at;
-	return 0;
+	uint8_t *p = next(arg, &stop);
+	if (p) {
+		memcpy(p, at, sizeof *at);
+		keep(arg, (struct event){.kind = POSITION}, sizeof *at);
+	}
+	return stop;
 }
 
 static void *read_ahead(void *arg)
@@ -180,16 +158,36 @@ static void *read_ahead(void *arg)
 
 /* ---- the caller ---- */
 
-static int tell(const struct event *e, const struct feed_callbacks *cb)
+static int tell(struct ahead *a, const struct event *e, const uint8_t *p,
+		const struct feed_callbacks *cb)
 {
+	struct feed_position at;
 	switch (e->kind) {
 	case ITEM:
-		return cb->item ? cb->item(cb->arg, &e->item, e->line) : 0;
+		if (!cb->item)
+			return 0;
+		blocklist_item_unpack(&a->item, p);
+		return cb->item(cb->arg, &a->item, e->line);
 	case SKIP:
-		return cb->skip ? cb->skip(cb->arg, e->why, e->line, e->text) : 0;
+		return !cb->skip ? 0
+				 : cb->skip(cb->arg, (enum feed_skip)e->why, e->line,
+					    (const char *)p);
 	default:
-		return cb->progress ? cb->progress(cb->arg, &e->at) : 0;
+		memcpy(&at, p, sizeof at);
+		return cb->progress ? cb->progress(cb->arg, &at) : 0;
 	}
+}
+
+static int tell_all(struct ahead *a, const struct batch *b,
+		    const struct feed_callbacks *cb)
+{
+	struct event e;
+	int stop = 0;
+	for (size_t at = 0; at < b->used && !stop; at += sizeof e + e.len) {
+		memcpy(&e, b->bytes + at, sizeof e);
+		stop = tell(a, &e, b->bytes + at + sizeof e, cb);
+	}
+	return stop;
 }
 
 static void take_all(struct ahead *a, const struct feed_callbacks *cb)
@@ -203,8 +201,8 @@ static void take_all(struct ahead *a, const struct feed_callbacks *cb)
 			break;
 		const struct batch *b = &a->batch[a->emptied % BATCHES];
 		pthread_mutex_unlock(&a->lock);
-		for (unsigned i = 0; i < b->n && !stop; i++)
-			stop = tell(&b->event[i], cb);
+		if (!stop)
+			stop = tell_all(a, b, cb);
 		pthread_mutex_lock(&a->lock);
 		a->stop = stop;
 		a->emptied++;

@@ -1,6 +1,6 @@
 /* feed_ahead.h: a list file read by a thread of its own.
  * Shape    feed_read() there, its callbacks here, in their order
- * Memory   6 MB for what has been read and not been taken yet
+ * Memory   half a MB for what has been read and not been taken yet
  * Threads  the callbacks are called by the thread that calls feed_ahead_read(); what they
  *          say ends the read a little later
  * Errors   as feed_read() */

@@ -186,6 +186,9 @@ void blocklist_entry_read(struct blocklist_entry *out, const uint8_t *entry)
 	for (int i = 0; i < BLOCKLIST_TEXTS; i++) {
 		char *text = (char *)out + texts[i].at;
 		size_t len = h.text_len[i], most = texts[i].room - 1;
+		*text = 0;
+		if (!len)
+			continue;
 		memcpy(text, entry, len < most ? len : most);
 		text[len < most ? len : most] = 0;
 		entry += len;
@@ -203,6 +206,43 @@ void blocklist_entry_decode(struct blocklist_item *out, const uint8_t *entry)
 	out->starts = r.starts;
 	out->expires = r.expires;
 	blocklist_entry_read(&out->entry, entry);
+}
+
+/* An entry, and behind it the name; that is the root for a prefix, which comes then. */
+size_t blocklist_item_pack(uint8_t out[BLOCKLIST_PACKED_MAX],
+			   const struct blocklist_item *item)
+{
+	_Static_assert(BLOCKLIST_PACKED_MAX >=
+			       BLOCKLIST_ENTRY_MAX + DNS_NAME_MAX + sizeof(struct prefix),
+		       "room for all of it");
+	const struct blocklist_key *key = &item->key;
+	bool name = !key->prefix.addr.family;
+	size_t n = blocklist_entry_encode(out, item),
+	       len = name ? name_len(key->name) : 1;
+	if (name)
+		memcpy(out + n, key->name, len);
+	else
+		out[n] = 0;
+	n += len;
+	if (!name || len == 1) {
+		memcpy(out + n, &key->prefix, sizeof key->prefix);
+		n += sizeof key->prefix;
+	}
+	return n;
+}
+
+void blocklist_item_unpack(struct blocklist_item *out, const uint8_t *packed)
+{
+	struct blocklist_head h;
+	memcpy(&h, packed, sizeof h);
+	blocklist_entry_decode(out, packed);
+	out->in_zone = h.in_zone;
+	packed += h.len;
+	name_copy(out->key.name, packed);
+	if (*packed)
+		out->key.prefix = (struct prefix){0};
+	else
+		memcpy(&out->key.prefix, packed + 1, sizeof out->key.prefix);
 }
 
 static int span_read(struct blocklist_span *out, uint64_t key_hash, const uint8_t *value,
