@@ -94,6 +94,7 @@ static int commit(struct import_job *j)
 	int status = settle(j);
 	if (status != CLI_GO)
 		return status;
+	seen_fini(&j->seen); /* writing needs memory, too */
 	cli_progress_start(&j->progress, "writing");
 	int err = blocklist_import_commit(j->im, &j->changes, on_commit, j, j->stop);
 	cli_progress_end(&j->progress);

@@ -11,7 +11,8 @@
 
 enum {
 	SEEN_SLOTS_MAX = 1 << 24, /* 128 MiB, and half of that while they are made: an
-				   * import of 10 million rules stays under 256 MiB */
+				   * import of 10 million rules from a file stays under
+				   * 256 MiB */
 };
 
 struct seen {

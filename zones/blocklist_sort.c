@@ -3,7 +3,8 @@
  * Items are collected in one buffer. A full one is sorted and written as a run to a file
  * that has no name, so that nothing is left of it however the process ends. At the end
  * the runs are merged through one small buffer each. A short input never
- * touches the disk. */
+ * touches the disk. Most entries say what the one before of their kind says: in the
+ * buffer they are one. */
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -11,15 +12,18 @@
 #include "zones/blocklist_store.h"
 
 enum {
-	RUNS_MAX = 512,		/* with 32 MiB each: over 100 million names */
+	RUNS_MAX = 512,		/* over 500 million names */
 	RUN_BUFFER = 64 * 1024, /* of each run while merging: many times an item */
 	FIRST_BUFFER = 1 << 20,
+	SLACK = sizeof(uint64_t), /* behind the last key, see prefix_at() */
+	LOOK_AHEAD = 8,		  /* items that are on their way from memory */
 	FILE_MODE = 0600,
 };
 
-/* How an item lies in a buffer or run, key and entry behind it. */
+/* How an item lies in a buffer or run, the key behind it. */
 struct item_head {
-	uint16_t key_len, entry_len;
+	uint32_t entry; /* where it is: in the buffer; in a run it is behind the key */
+	uint16_t key_len;
 	uint8_t kind, zero;
 };
 
@@ -38,7 +42,7 @@ struct run {
 /* An item where it lies. */
 struct item {
 	const uint8_t *key, *entry;
-	size_t key_len, entry_len;
+	size_t key_len;
 	int kind;
 };
 
@@ -47,6 +51,7 @@ struct blocklist_sort {
 	size_t memory;
 	uint8_t *buffer;
 	size_t used, room;
+	uint32_t last[BLOCKLIST_KINDS]; /* where the last entry of each kind is, or 0 */
 	struct ref *refs;
 	size_t refs_n, refs_room, refs_at;
 	uint64_t count;
@@ -63,20 +68,29 @@ struct blocklist_sort {
 	uint8_t key[BLOCKLIST_KEY_MAX], entry[BLOCKLIST_KINDS][BLOCKLIST_ENTRY_MAX];
 };
 
-static struct item item_at(const uint8_t *p)
+static struct item item_in_run(const uint8_t *p)
 {
 	struct item_head h;
 	memcpy(&h, p, sizeof h);
-	return (struct item){.key = p + sizeof h,
-			     .entry = p + sizeof h + h.key_len,
+	p += sizeof h;
+	return (struct item){
+		.key = p, .entry = p + h.key_len, .key_len = h.key_len, .kind = h.kind};
+}
+
+static struct item item_in_buffer(const uint8_t *buffer, uint32_t at)
+{
+	struct item_head h;
+	memcpy(&h, buffer + at, sizeof h);
+	return (struct item){.key = buffer + at + sizeof h,
+			     .entry = buffer + h.entry,
 			     .key_len = h.key_len,
-			     .entry_len = h.entry_len,
 			     .kind = h.kind};
 }
 
+/* In a run. */
 static size_t item_size(const struct item *i)
 {
-	return sizeof(struct item_head) + i->key_len + i->entry_len;
+	return sizeof(struct item_head) + i->key_len + blocklist_entry_len(i->entry);
 }
 
 static int item_compare(const struct item *a, const struct item *b)
@@ -94,7 +108,7 @@ static bool in_order(const struct ref *a, const struct ref *b, const uint8_t *bu
 	for (int i = 0; i < 2; i++)
 		if (a->prefix[i] != b->prefix[i])
 			return a->prefix[i] < b->prefix[i];
-	struct item x = item_at(buffer + a->at), y = item_at(buffer + b->at);
+	struct item x = item_in_buffer(buffer, a->at), y = item_in_buffer(buffer, b->at);
 	return item_compare(&x, &y) <= 0;
 }
 
@@ -190,6 +204,16 @@ static int refs_sort(struct blocklist_sort *s)
 	return ERR_OK;
 }
 
+/* As item_in_run() reads it. */
+static void put_in_run(uint8_t *p, const struct item *i)
+{
+	const struct item_head h = {.key_len = (uint16_t)i->key_len,
+				    .kind = (uint8_t)i->kind};
+	memcpy(p, &h, sizeof h);
+	memcpy(p + sizeof h, i->key, i->key_len);
+	memcpy(p + sizeof h + i->key_len, i->entry, blocklist_entry_len(i->entry));
+}
+
 /* Writes the buffer's items in order through a buffer of the run's size. */
 static int spill(struct blocklist_sort *s)
 {
@@ -204,14 +228,14 @@ static int spill(struct blocklist_sort *s)
 	if (!err)
 		err = refs_sort(s);
 	for (size_t i = 0; !err && i < s->refs_n; i++) {
-		struct item it = item_at(s->buffer + s->refs[i].at);
+		struct item it = item_in_buffer(s->buffer, s->refs[i].at);
 		size_t size = item_size(&it);
 		if (n + size > RUN_BUFFER) {
 			err = write_all(s->fd, out, n, s->file_end);
 			s->file_end += n;
 			n = 0;
 		}
-		memcpy(out + n, s->buffer + s->refs[i].at, size);
+		put_in_run(out + n, &it);
 		n += size;
 	}
 	if (!err)
@@ -222,6 +246,7 @@ static int spill(struct blocklist_sort *s)
 	s->file_end += n;
 	s->runs_n++;
 	s->used = s->refs_n = 0;
+	memset(s->last, 0, sizeof s->last);
 	return ERR_OK;
 }
 
@@ -240,7 +265,7 @@ static int grow(void **p, size_t *room, size_t need, size_t unit, size_t first)
 	return ERR_OK;
 }
 
-/* Of a key in the buffer: behind it is an entry, so that eight bytes can be read. */
+/* Of a key in the buffer, where eight bytes can be read. */
 static uint64_t prefix_at(const uint8_t *key, size_t len, size_t at)
 {
 	uint64_t v;
@@ -254,29 +279,35 @@ static uint64_t prefix_at(const uint8_t *key, size_t len, size_t at)
 int blocklist_sort_put(struct blocklist_sort *s, const uint8_t *key, size_t key_len,
 		       const uint8_t *entry, size_t entry_len)
 {
-	struct item_head h = {(uint16_t)key_len, (uint16_t)entry_len,
-			      (uint8_t)blocklist_kind_of(entry), 0};
+	struct item_head h = {.key_len = (uint16_t)key_len,
+			      .kind = (uint8_t)blocklist_kind_of(entry)};
 	size_t size = sizeof h + key_len + entry_len;
-	int err = s->reading ? ERR_INVAL : ERR_OK;
+	int err = s->reading || h.kind >= BLOCKLIST_KINDS ? ERR_INVAL : ERR_OK;
 	if (!err && s->used + size + (s->refs_n + 1) * sizeof *s->refs > s->memory &&
 	    s->refs_n)
 		err = spill(s);
 	if (!err)
-		err = grow((void **)&s->buffer, &s->room, s->used + size, 1,
+		err = grow((void **)&s->buffer, &s->room, s->used + size + SLACK, 1,
 			   FIRST_BUFFER);
 	if (!err)
 		err = grow((void **)&s->refs, &s->refs_room, s->refs_n + 1,
 			   sizeof *s->refs, FIRST_BUFFER / 64);
 	if (err)
 		return err;
-	uint8_t *p = s->buffer + s->used;
-	memcpy(p, &h, sizeof h);
-	p += sizeof h;
+	uint32_t at = (uint32_t)s->used, *last = &s->last[h.kind];
+	uint8_t *p = s->buffer + at + sizeof h;
 	memcpy(p, key, key_len);
-	memcpy(p + key_len, entry, entry_len);
-	s->refs[s->refs_n++] = (struct ref){
-		{prefix_at(p, key_len, 0), prefix_at(p, key_len, 8)}, (uint32_t)s->used};
-	s->used += size;
+	s->used += sizeof h + key_len;
+	if (!*last || blocklist_entry_len(s->buffer + *last) != entry_len ||
+	    memcmp(s->buffer + *last, entry, entry_len) != 0) {
+		*last = (uint32_t)s->used;
+		memcpy(s->buffer + s->used, entry, entry_len);
+		s->used += entry_len;
+	}
+	h.entry = *last;
+	memcpy(s->buffer + at, &h, sizeof h);
+	s->refs[s->refs_n++] =
+		(struct ref){{prefix_at(p, key_len, 0), prefix_at(p, key_len, 8)}, at};
 	s->count++;
 	return ERR_OK;
 }
@@ -302,7 +333,9 @@ static int run_fill(struct blocklist_sort *s, struct run *r, bool *more)
 	*more = left > 0 || r->at < r->end;
 	if (left >= sizeof h) {
 		memcpy(&h, r->buffer + r->used, sizeof h);
-		if (left >= sizeof h + h.key_len + h.entry_len)
+		size_t entry = sizeof h + h.key_len;
+		if (left >= entry + sizeof(struct blocklist_head) &&
+		    left >= entry + blocklist_entry_len(r->buffer + r->used + entry))
 			return ERR_OK;
 	}
 	memmove(r->buffer, r->buffer + r->used, left);
@@ -325,8 +358,8 @@ static int run_fill(struct blocklist_sort *s, struct run *r, bool *more)
 
 static bool run_before(const struct blocklist_sort *s, unsigned a, unsigned b)
 {
-	struct item x = item_at(s->run[a].buffer + s->run[a].used);
-	struct item y = item_at(s->run[b].buffer + s->run[b].used);
+	struct item x = item_in_run(s->run[a].buffer + s->run[a].used);
+	struct item y = item_in_run(s->run[b].buffer + s->run[b].used);
 	int c = item_compare(&x, &y);
 	return c ? c < 0 : a < b; /* equal ones in order of arrival */
 }
@@ -375,7 +408,10 @@ static int raw_next(struct blocklist_sort *s)
 	if (s->runs_n == 0) {
 		if (s->refs_at == s->refs_n)
 			return ERR_OK;
-		s->ahead = item_at(s->buffer + s->refs[s->refs_at++].at);
+		s->ahead = item_in_buffer(s->buffer, s->refs[s->refs_at++].at);
+		if (s->refs_n - s->refs_at > LOOK_AHEAD)
+			__builtin_prefetch(s->buffer +
+					   s->refs[s->refs_at + LOOK_AHEAD].at);
 		s->ahead_valid = true;
 		return ERR_OK;
 	}
@@ -396,7 +432,7 @@ static int raw_next(struct blocklist_sort *s)
 			return ERR_OK;
 		r = &s->run[s->heap[0]];
 	}
-	s->ahead = item_at(r->buffer + r->used);
+	s->ahead = item_in_run(r->buffer + r->used);
 	s->ahead_valid = true;
 	return ERR_OK;
 }
@@ -439,6 +475,11 @@ static bool ahead_is_of(const struct blocklist_sort *s, const struct blocklist_s
 	       memcmp(s->ahead.key, of->key.mv_data, of->key.mv_size) == 0;
 }
 
+static const uint8_t *entry_copy(uint8_t out[BLOCKLIST_ENTRY_MAX], const uint8_t *entry)
+{
+	return memcpy(out, entry, blocklist_entry_len(entry));
+}
+
 int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
 {
 	int kind = -1, err = ERR_OK;
@@ -446,16 +487,22 @@ int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
 		return ERR_INVAL;
 	if (!s->ahead_valid)
 		return 0;
+	/* Items of a run are overwritten by the next ones. */
+	bool stays = s->runs_n == 0;
 	memcpy(s->key, s->ahead.key, s->ahead.key_len);
 	out->key = (MDB_val){s->ahead.key_len, s->key};
 	out->want.n = 0;
 	do {
 		int n = out->want.n;
 		if (s->ahead.kind == kind) {
+			if (out->want.bytes[n - 1] != s->entry[n - 1])
+				out->want.bytes[n - 1] = entry_copy(
+					s->entry[n - 1], out->want.bytes[n - 1]);
 			take_same(s, s->entry[n - 1]);
 		} else if (n < BLOCKLIST_KINDS) {
-			memcpy(s->entry[n], s->ahead.entry, s->ahead.entry_len);
-			out->want.bytes[n] = s->entry[n];
+			out->want.bytes[n] =
+				stays ? s->ahead.entry
+				      : entry_copy(s->entry[n], s->ahead.entry);
 			out->want.n++;
 			kind = s->ahead.kind;
 		} else { /* kinds are checked: cannot be */

@@ -102,6 +102,13 @@ static inline int blocklist_kind_of(const uint8_t *entry)
 	return entry[offsetof(struct blocklist_head, rec.kind)];
 }
 
+static inline size_t blocklist_entry_len(const uint8_t *entry)
+{
+	uint16_t len;
+	memcpy(&len, entry + offsetof(struct blocklist_head, len), sizeof len);
+	return len;
+}
+
 static inline bool blocklist_in_zone(const uint8_t *entry)
 {
 	return entry[offsetof(struct blocklist_head, in_zone)];
