@@ -208,6 +208,10 @@ MUST_CHECK int blocklist_find_name(struct blocklist_view *v, struct rule *out, i
 /* The same for the name of a server: also those of kinds RULE_NS_*. */
 MUST_CHECK int blocklist_find_server(struct blocklist_view *v, struct rule *out, int max,
 				     unsigned class, const uint8_t *name);
+/* A hint: these names will be looked up next, in that order, before the view is reset.
+ * While one search waits for memory, the others go on. */
+enum { BLOCKLIST_FETCH_MAX = 16 }; /* about what a core can wait for at once */
+void blocklist_fetch_names(struct blocklist_view *v, const uint8_t *const name[], int n);
 /* Whether any list may have a rule for clients' addresses: most have none. */
 bool blocklist_has_client_rules(const struct blocklist_view *v);
 /* Every visible record of a prefix that covers a, longest first. use is a RULE_ADDR_*

@@ -172,21 +172,23 @@ void answer_cache_fetch_index(const struct answer_cache *c, uint64_t hash, uint1
 	__builtin_prefetch(set_of(&c->listed, hash, qtype));
 }
 
-static void fetch_entry(const struct part *p, uint64_t hash, unsigned qtype)
+static bool fetch_entry(const struct part *p, uint64_t hash, unsigned qtype)
 {
 	const struct slot *s = set_of(p, hash, qtype);
+	bool some = false;
 	for (int i = 0; i < SET_WAYS; i++) {
 		const uint8_t *e =
 			s[i].tag == tag_of(hash) ? (const void *)live(p, &s[i]) : NULL;
 		for (int line = 0; e && line < FETCH_LINES; line++)
 			__builtin_prefetch(e + line * CACHE_LINE);
+		some |= e != NULL;
 	}
+	return some;
 }
 
-void answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash, uint16_t qtype)
+bool answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash, uint16_t qtype)
 {
-	fetch_entry(&c->clean, hash, qtype);
-	fetch_entry(&c->listed, hash, qtype);
+	return fetch_entry(&c->clean, hash, qtype) | fetch_entry(&c->listed, hash, qtype);
 }
 
 /* A clock set back makes stored > now: not to be trusted either. */

@@ -46,10 +46,10 @@ uint64_t answer_cache_hash(const struct answer_cache *c, const uint8_t *qname,
 			   size_t qname_len);
 
 /* Hints that a name will be asked for soon: brings the index into the processor's caches,
- * and, from what that says, the entries. */
+ * and, from what that says, the entries. False: there is none. */
 void answer_cache_fetch_index(const struct answer_cache *c, uint64_t hash,
 			      uint16_t qtype);
-void answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash,
+bool answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash,
 			      uint16_t qtype);
 
 /* The answer to key, unexpired and with its verdict still holding under p; age->age_s is

@@ -15,9 +15,6 @@ struct call {
 	size_t room, len;
 };
 
-/* Questions: their work is as long as a line takes from memory. */
-enum { ENTRY_AHEAD = 4 };
-
 static struct answer_form form_for(const struct asker *from, const struct query *q)
 {
 	return answer_form(q, from->transport == HIT_UDP);
@@ -318,18 +315,30 @@ void serve_expect(void *arg, const uint8_t *msg, size_t msg_len)
 	answer_cache_fetch_index(s->answers, a->hash, q->qtype);
 }
 
+/* Of the next questions what is remembered, or what the look-ups will read. */
+static void fetch(const struct serve *s)
+{
+	const uint8_t *name[BLOCKLIST_FETCH_MAX];
+	int names = 0;
+	unsigned end = s->ahead_at + BLOCKLIST_FETCH_MAX;
+	for (unsigned i = s->ahead_at; i < s->ahead_n && i < end; i++) {
+		const struct serve_ahead *a = &s->ahead[i];
+		if (a->read == QUERY_OK &&
+		    !answer_cache_fetch_entry(s->answers, a->hash, a->query.qtype))
+			name[names++] = a->query.qname;
+	}
+	if (names > 1)
+		blocklist_fetch_names(s->policy.view, name, names);
+}
+
 /* What was read ahead, or is now. */
 static struct serve_ahead *take(struct serve *s, const uint8_t *msg, size_t msg_len)
 {
 	if (s->ahead_at == s->ahead_n || s->ahead[s->ahead_at].msg != msg) {
 		s->ahead_n = s->ahead_at = 0;
 		serve_expect(s, msg, msg_len);
-	}
-	if (s->ahead_at + ENTRY_AHEAD < s->ahead_n) {
-		const struct serve_ahead *later = &s->ahead[s->ahead_at + ENTRY_AHEAD];
-		if (later->read == QUERY_OK)
-			answer_cache_fetch_entry(s->answers, later->hash,
-						 later->query.qtype);
+	} else if (s->ahead_at % BLOCKLIST_FETCH_MAX == 0) {
+		fetch(s);
 	}
 	return &s->ahead[s->ahead_at++];
 }

@@ -227,6 +227,22 @@ size_t blocklist_key_rule(uint8_t out[BLOCKLIST_KEY_MAX],
 			  const struct blocklist_key *key);
 size_t blocklist_key_list(uint8_t out[BLOCKLIST_KEY_MAX], enum blocklist_tag tag,
 			  uint16_t list);
+/* How many of the first len bytes two keys share; that many they are known to. */
+static inline size_t blocklist_key_shared(const uint8_t *a, const uint8_t *b, size_t same,
+					  size_t len)
+{
+	while (same + 8 <= len || (same < len && len >= 8)) {
+		size_t at = same + 8 <= len ? same : len - 8;
+		uint64_t differs = hash_word(a + at) ^ hash_word(b + at);
+		if (differs)
+			return at + (size_t)__builtin_ctzll(differs) / 8;
+		same = at + 8;
+	}
+	while (same < len && a[same] == b[same])
+		same++;
+	return same;
+}
+
 /* The way back, of a NAME, ADDR or CLIENT key; ERR_DAMAGED when it is none. */
 MUST_CHECK int blocklist_key_decode(struct blocklist_key *out, const uint8_t *key,
 				    size_t len);
@@ -322,6 +338,35 @@ MUST_CHECK int blocklist_group_read(struct blocklist_group_row *out, const MDB_v
 /* Fills all of out, from a CLIENT pair. */
 MUST_CHECK int blocklist_client_read(struct blocklist_client *out, const MDB_val *key,
 				     const MDB_val *value);
+
+/* ---- blocklist_ahead.c ---- */
+
+/* Where a snapshot's names are. */
+struct blocklist_pages {
+	uint8_t *map;
+	size_t size;	     /* of a page */
+	uint64_t root, last; /* numbers of pages; root 0: not known */
+};
+void blocklist_pages_find(struct blocklist_pages *out, const struct blocklist *bl,
+			  MDB_txn *txn);
+
+/* One search on its way down; the caller sets key and key_len. */
+struct blocklist_descent {
+	uint8_t *page;		    /* NULL: it is at its end */
+	int low, middle, high;	    /* the nodes of it that are left */
+	const uint8_t *next;	    /* the middle one */
+	size_t same_low, same_high; /* bytes that their neighbours share with key */
+	uint8_t *pair;		    /* what it came to, with so much behind it */
+	size_t room;
+	size_t key_len;
+	uint8_t key[BLOCKLIST_KEY_MAX];
+};
+/* Of n keys, while the snapshot lives; root is not 0. */
+void blocklist_pages_fetch(const struct blocklist_pages *p, struct blocklist_descent *d,
+			   int n);
+/* The pair of the very key; false: there is none, or LMDB must be asked. */
+bool blocklist_descent_pair(const struct blocklist_descent *d, MDB_val *key,
+			    MDB_val *value);
 
 /* ---- blocklist_view.c ---- */
 

@@ -22,6 +22,10 @@ struct blocklist_view {
 	struct blocklist_list *lists; /* by id; version 0: none of that id */
 	uint32_t lists_n, lists_room;
 	struct blocklist_words words;
+	struct blocklist_pages pages;
+	/* Of this snapshot; those before ahead_at were asked for. */
+	struct blocklist_descent ahead[BLOCKLIST_FETCH_MAX];
+	int ahead_n, ahead_at;
 };
 
 int blocklist_view_open(struct blocklist_view **out, struct blocklist *bl)
@@ -128,6 +132,7 @@ static int view_load(struct blocklist_view *v)
 			return err;
 	}
 	v->lists_revision = m.lists_revision;
+	blocklist_pages_find(&v->pages, v->bl, v->txn);
 	v->stamp = (struct blocklist_stamp){m.epoch, m.generation};
 	return ERR_OK;
 }
@@ -162,6 +167,7 @@ void blocklist_view_reset(struct blocklist_view *v)
 	if (v->live)
 		mdb_txn_reset(v->txn);
 	v->live = false;
+	v->ahead_n = v->ahead_at = 0;
 }
 
 struct blocklist_stamp blocklist_view_stamp(const struct blocklist_view *v)
@@ -361,16 +367,27 @@ static int seek_at_most(MDB_cursor *c, const MDB_val *key, MDB_val *k, MDB_val *
 	return mdb_cursor_get(c, k, value, MDB_PREV);
 }
 
+/* The same where it was looked for ahead, and found. */
+static bool found_ahead(struct blocklist_view *v, const MDB_val *key, MDB_val *k,
+			MDB_val *value)
+{
+	for (int i = v->ahead_at; i < v->ahead_n; i++) {
+		const struct blocklist_descent *d = &v->ahead[i];
+		if (d->key_len == key->mv_size &&
+		    memcmp(d->key, key->mv_data, d->key_len) == 0) {
+			v->ahead_at = i + 1;
+			return blocklist_descent_pair(d, k, value);
+		}
+	}
+	return false;
+}
+
 /* Labels from the root down that k has in common with a name of d labels. */
 static unsigned labels_shared(const MDB_val *k, const uint8_t *name_key,
 			      const uint16_t ends[BLOCKLIST_DEPTHS], unsigned d)
 {
-	const uint8_t *p = k->mv_data;
-	size_t n = k->mv_size < ends[d] ? k->mv_size : ends[d], same = 0;
-	while (same + 8 <= n && name_word(p + same) == name_word(name_key + same))
-		same += 8;
-	while (same < n && p[same] == name_key[same])
-		same++;
+	size_t n = k->mv_size < ends[d] ? k->mv_size : ends[d];
+	size_t same = blocklist_key_shared(k->mv_data, name_key, 0, n);
 	while (ends[d] > same)
 		d--;
 	return d;
@@ -395,7 +412,9 @@ static int find_name(struct blocklist_view *v, struct rule *out, int max, unsign
 	int d = depth_at_most(v, labels);
 	while (d >= 0) {
 		MDB_val want = {ends[d], key}, k, value;
-		int rc = seek_at_most(v->cursor, &want, &k, &value);
+		int rc = found_ahead(v, &want, &k, &value)
+				 ? 0
+				 : seek_at_most(v->cursor, &want, &k, &value);
 		if (rc)
 			return rc == MDB_NOTFOUND ? ERR_DAMAGED : blocklist_error(rc);
 		if (*(uint8_t *)k.mv_data != BLOCKLIST_NAME)
@@ -413,6 +432,23 @@ static int find_name(struct blocklist_view *v, struct rule *out, int max, unsign
 		d = shared ? depth_at_most(v, shared - 1) : -1;
 	}
 	return f.n;
+}
+
+void blocklist_fetch_names(struct blocklist_view *v, const uint8_t *const name[], int n)
+{
+	uint16_t ends[BLOCKLIST_DEPTHS];
+	v->ahead_n = v->ahead_at = 0;
+	if (!v->live || !v->pages.root)
+		return;
+	for (int i = 0; i < n && i < BLOCKLIST_FETCH_MAX; i++) {
+		struct blocklist_descent *d = &v->ahead[v->ahead_n];
+		int depth = depth_at_most(v, blocklist_key_name(d->key, ends, name[i]));
+		if (depth >= 0) {
+			d->key_len = ends[depth];
+			v->ahead_n++;
+		}
+	}
+	blocklist_pages_fetch(&v->pages, v->ahead, v->ahead_n);
 }
 
 int blocklist_find_name(struct blocklist_view *v, struct rule *out, int max,

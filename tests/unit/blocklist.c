@@ -227,12 +227,17 @@ START_TEST(names_like_the_definition)
 			m[n].kind = it.kind;
 			name_copy(m[n++].name, it.key.name);
 		}
-		for (int k = 0; k < 20; k++) {
-			uint8_t name[DNS_NAME_MAX];
-			random_name(name, &seed);
-			for (int server = 0; server <= 1; server++)
-				model_compare(v, m, n, name, server);
+		uint8_t name[BLOCKLIST_FETCH_MAX][DNS_NAME_MAX];
+		const uint8_t *ahead[BLOCKLIST_FETCH_MAX];
+		for (int k = 0; k < BLOCKLIST_FETCH_MAX; k++) {
+			random_name(name[k], &seed);
+			ahead[k] = name[k];
 		}
+		if (i % 2)
+			blocklist_fetch_names(v, ahead, BLOCKLIST_FETCH_MAX);
+		for (int k = 0; k < BLOCKLIST_FETCH_MAX; k++)
+			for (int server = 0; server <= 1; server++)
+				model_compare(v, m, n, name[k], server);
 	}
 	lab_verify(v);
 	blocklist_view_close(v);

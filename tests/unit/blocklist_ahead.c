@@ -1,0 +1,185 @@
+/* Look-ups made ahead: the pair that LMDB would hand out, or none. */
+#include "tests/unit/blocklist_lab.h"
+
+enum {
+	NAMES = 12000, /* three levels of pages, at least */
+	SHARED = 5,    /* that other lists have too */
+};
+
+static struct blocklist *fill(const char *path, int lists)
+{
+	struct blocklist *bl = lab_open(path);
+	for (int l = 0; l < lists; l++) {
+		struct blocklist_import *im;
+		struct blocklist_changes c;
+		char list[16];
+		snprintf(list, sizeof list, "l%d", l);
+		ck_assert_int_eq(blocklist_import_open(&im, bl, list, &lab_keep), 0);
+		for (int i = 0; i < NAMES; i += l ? NAMES / SHARED : 1) {
+			char name[64];
+			snprintf(name, sizeof name, "%s%d.%d.test",
+				 i % 3 ? "w" : "longer-", i, i % 7);
+			for (int kind = 0; kind < RULE_KIND_N; kind += l ? 1 : NAMES) {
+				struct blocklist_item it = lab_item(name, kind);
+				ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+			}
+		}
+		ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+		blocklist_import_close(im);
+	}
+	return bl;
+}
+
+struct group {
+	struct blocklist_pages pages;
+	struct blocklist_descent d[BLOCKLIST_FETCH_MAX];
+	MDB_val value[BLOCKLIST_FETCH_MAX];
+	int n, all, missed;
+};
+
+static void search(struct group *g)
+{
+	blocklist_pages_fetch(&g->pages, g->d, g->n);
+	for (int i = 0; i < g->n; i++) {
+		MDB_val k, value;
+		if (!blocklist_descent_pair(&g->d[i], &k, &value)) {
+			g->missed++;
+			continue;
+		}
+		ck_assert_mem_eq(k.mv_data, g->d[i].key, g->d[i].key_len);
+		ck_assert_ptr_eq(value.mv_data, g->value[i].mv_data);
+		ck_assert_uint_eq(value.mv_size, g->value[i].mv_size);
+	}
+	g->all += g->n;
+	g->n = 0;
+}
+
+static int search_pair(void *arg, const MDB_val *key, const MDB_val *value)
+{
+	struct group *g = arg;
+	struct blocklist_descent *d = &g->d[g->n];
+	memcpy(d->key, key->mv_data, key->mv_size);
+	d->key_len = key->mv_size;
+	g->value[g->n++] = *value;
+	if (g->n == BLOCKLIST_FETCH_MAX)
+		search(g);
+	return 0;
+}
+
+/* How many of all names of the view's snapshot were not found. */
+static int search_all(struct group *g, struct blocklist *bl, MDB_txn *txn)
+{
+	*g = (struct group){.n = 0};
+	blocklist_pages_find(&g->pages, bl, txn);
+	ck_assert_uint_ne(g->pages.root, 0);
+	ck_assert_int_eq(blocklist_walk_tag(txn, bl->dbi, BLOCKLIST_NAME, search_pair, g),
+			 0);
+	search(g);
+	return g->missed;
+}
+
+START_TEST(every_pair)
+{
+	static struct group g;
+	struct blocklist *bl = fill("s", 1);
+	struct blocklist_view *v = lab_view(bl);
+	ck_assert_int_eq(search_all(&g, bl, blocklist_view_txn(v)), 0);
+	ck_assert_int_eq(g.all, NAMES);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* Keys beside those that are there: before the first, behind the last, cut, extended. */
+START_TEST(no_pair)
+{
+	static struct group g;
+	static const char *const name[] = {
+		".",	     "test",	       "0.test", "w.0.test", "x.w1.1.test",
+		"w1.2.test", "w1000.6.test.a", "zz.zz",	 "a",	     "w11999x.1.test",
+	};
+	struct blocklist *bl = fill("s", 1);
+	struct blocklist_view *v = lab_view(bl);
+	uint16_t ends[BLOCKLIST_DEPTHS];
+	blocklist_pages_find(&g.pages, bl, blocklist_view_txn(v));
+	for (int i = 0; i < 10; i++) {
+		struct blocklist_key k = lab_key(name[i]);
+		struct blocklist_descent *d = &g.d[g.n++];
+		d->key_len = ends[blocklist_key_name(d->key, ends, k.name)];
+	}
+	search(&g);
+	ck_assert_int_eq(g.missed, 10);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* With so many records a name has pages of its own. */
+START_TEST(large_value)
+{
+	static struct group g;
+	struct blocklist *bl = fill("s", 12);
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_key k = lab_key("longer-0.0.test");
+	const uint8_t *name[] = {k.name, k.name};
+	char alone[4096];
+	ck_assert_int_eq(search_all(&g, bl, blocklist_view_txn(v)), SHARED);
+	snprintf(alone, sizeof alone, "%s", lab_find(v, "longer-0.0.test"));
+	ck_assert_uint_gt(strlen(alone), 12 * 5);
+	blocklist_fetch_names(v, name, 2);
+	ck_assert_str_eq(lab_find(v, "longer-0.0.test"), alone);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+/* What LMDB would not hand out as it stands, and what would lead out of the page. */
+START_TEST(odd_nodes)
+{
+	/* value's length, flags, key's length, key, value */
+	uint8_t node[] = {2, 0, 0, 0, 0, 0, 3, 0, 7, 1, 'a', 'v', 'w'};
+	struct blocklist_descent d = {.pair = node, .room = sizeof node, .key_len = 3};
+	MDB_val k, value;
+	memcpy(d.key, node + 8, 3);
+	ck_assert(blocklist_descent_pair(&d, &k, &value));
+	ck_assert_ptr_eq(value.mv_data, node + 11);
+	ck_assert_uint_eq(value.mv_size, 2);
+	for (int i = 0; i < 11; i++) {
+		node[i] ^= 1; /* length 3; 258; flags; another key */
+		bool odd = !blocklist_descent_pair(&d, &k, &value);
+		ck_assert_msg(odd, "byte %d", i);
+		node[i] ^= 1;
+	}
+}
+END_TEST
+
+/* A view sees its own snapshot, whatever is written beside it; a page is not written
+ * again before the view lets go. */
+START_TEST(snapshots)
+{
+	static struct group g;
+	struct blocklist *bl = fill("s", 1);
+	struct blocklist_view *v = lab_view(bl), *w;
+	struct blocklist_key k = lab_key("w1.1.test");
+	const uint8_t *name[] = {k.name, k.name, k.name};
+	for (int i = 0; i < 20; i++) {
+		lab_add(bl, "l0", "new.test", RULE_SUBTREE);
+		ck_assert_int_eq(lab_remove(bl, "l0", i ? "new.test" : "w1.1.test"), 0);
+		blocklist_fetch_names(v, name, 3);
+		ck_assert_str_eq(lab_find(v, "w1.1.test"), "l0:e/3");
+		ck_assert_str_eq(lab_find(v, "new.test"), "");
+		w = lab_view(bl);
+		blocklist_fetch_names(w, name, 3);
+		ck_assert_str_eq(lab_find(w, "w1.1.test"), "");
+		ck_assert_int_eq(search_all(&g, bl, blocklist_view_txn(w)), 0);
+		blocklist_view_close(w);
+	}
+	/* what was looked up ahead is forgotten with the snapshot */
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	ck_assert_str_eq(lab_find(v, "w1.1.test"), "");
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
+UNIT_SUITE("blocklist_ahead", every_pair, no_pair, large_value, odd_nodes, snapshots)
