@@ -8,9 +8,9 @@
 
 enum {
 	SORT_MEMORY = 104 << 20, /* two million names before the disk is used */
-	MARKS_MEMORY = 8 << 20, /* most zones need none */
-	LOOK_EVERY = 1024,	/* keys between two looks at *stop */
-	OPEN_WAIT_MS = 500,	/* an edit of the list that is just ending */
+	MARKS_MEMORY = 8 << 20,	 /* most zones need none */
+	LOOK_EVERY = 1024,	 /* keys between two looks at *stop */
+	OPEN_WAIT_MS = 500,	 /* an edit of the list that is just ending */
 };
 
 struct blocklist_import {

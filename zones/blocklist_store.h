@@ -12,6 +12,7 @@
 #include <lmdb.h>
 
 #include "include/blocklist_client.h"
+#include "include/hash.h"
 
 /* The key space, in key order. RULE stands for the bytes of a NAME or ADDR key.
  *
