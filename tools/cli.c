@@ -1,5 +1,6 @@
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,13 @@ const volatile int *cli_catch_interrupt(void)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	return &interrupted;
+}
+
+void cli_give_way(void)
+{
+	const struct sched_param none = {0};
+	if (sched_getscheduler(0) == SCHED_OTHER)
+		(void)sched_setscheduler(0, SCHED_IDLE, &none);
 }
 
 /* ---- messages ---- */

@@ -1,10 +1,12 @@
 #include "tools/feed_ahead.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "tools/cli.h"
 
 /* The reader fills batches with events in a ring, the caller empties them; between a
  * batch and its owner stand only the two counts under the lock. Events are short, for
@@ -144,9 +146,6 @@ static void *read_ahead(void *arg)
 {
 	struct ahead *a = arg;
 	const struct feed_callbacks cb = {keep_item, keep_skip, keep_position, a};
-	const struct sched_param none = {0};
-	/* A resolver beside us comes first where there are no more processors. */
-	(void)!pthread_setschedparam(pthread_self(), SCHED_BATCH, &none);
 	a->err = feed_read(a->out, a->path, a->options, &cb);
 	publish(a);
 	pthread_mutex_lock(&a->lock);
@@ -228,16 +227,21 @@ static int read_apart(struct ahead *a, const struct feed_callbacks *cb)
 	return a->stop ? a->stop : a->err;
 }
 
+static bool is_long(const char *path)
+{
+	struct stat st;
+	bool there = strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &st) == 0
+					    : stat(path, &st) == 0;
+	return there && S_ISREG(st.st_mode) && st.st_size >= FEED_AHEAD_FROM;
+}
+
 int feed_ahead_read(struct feed_result *out, const char *path,
 		    const struct feed_options *options, const struct feed_callbacks *cb)
 {
-	struct stat st;
-	struct ahead *a = NULL;
-	if (strcmp(path, "-") != 0 && stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
-	    st.st_size >= FEED_AHEAD_FROM)
-		a = calloc(1, sizeof *a);
+	struct ahead *a = is_long(path) ? calloc(1, sizeof *a) : NULL;
 	if (!a)
 		return feed_read(out, path, options, cb);
+	cli_give_way();
 	a->out = out;
 	a->path = path;
 	a->options = options;

@@ -11,8 +11,8 @@
 
 enum { FEED_AHEAD_FROM = 1 << 20 }; /* bytes: less is read before a thread has begun */
 
-/* A plain file of at least FEED_AHEAD_FROM bytes; all else, which may have to be waited
- * for, is left to feed_read(). */
+/* A plain file of at least FEED_AHEAD_FROM bytes, and from there on the program gives way
+ * to others; all else, which may have to be waited for, is left to feed_read(). */
 MUST_CHECK int feed_ahead_read(struct feed_result *out, const char *path,
 			       const struct feed_options *options,
 			       const struct feed_callbacks *cb);

@@ -1,7 +1,10 @@
 #include "tools/feed_ahead.h"
 
+#include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "include/hash.h"
 #include "tests/unit/unit.h"
@@ -120,4 +123,30 @@ START_TEST(stopped)
 }
 END_TEST
 
-UNIT_SUITE("feed_ahead", same_as_without, stopped)
+/* What is long goes on when nobody else wants the processor, from standard input too;
+ * what is short, and who asked for another policy, as before. */
+START_TEST(gives_way)
+{
+	const struct sched_param none = {0};
+	struct feed_result r;
+	struct transcript t, u;
+	const char *path = long_file();
+	int in = open(path, O_RDONLY);
+	ck_assert_int_ge(in, 0);
+	const char *small = unit_file("short", "a.example.test\n");
+	ck_assert_int_eq(read_with(feed_ahead_read, &t, &r, small, 0), 0);
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
+	ck_assert_int_eq(sched_setscheduler(0, SCHED_BATCH, &none), 0);
+	ck_assert_int_eq(read_with(feed_ahead_read, &t, &r, path, 0), 0);
+	ck_assert_int_eq(sched_getscheduler(0), SCHED_BATCH);
+	if (sched_setscheduler(0, SCHED_OTHER, &none) == 0) {
+		ck_assert_int_eq(dup2(in, STDIN_FILENO), STDIN_FILENO);
+		ck_assert_int_eq(read_with(feed_ahead_read, &u, &r, "-", 0), 0);
+		ck_assert_mem_eq(&t, &u, sizeof t);
+		ck_assert_int_eq(sched_getscheduler(0), SCHED_IDLE);
+	}
+	close(in);
+}
+END_TEST
+
+UNIT_SUITE("feed_ahead", same_as_without, stopped, gives_way)
