@@ -5,6 +5,7 @@
  * transaction. When more than BLOCKLIST_TXN_CHANGES keys change, that one is dropped and
  * the changes are staged in several: see the versions in blocklist_store.h. */
 #include "zones/blocklist_store.h"
+#include "zones/byte_ring.h"
 
 enum {
 	SORT_MEMORY = 104 << 20, /* two million names before the disk is used */
@@ -340,6 +341,12 @@ struct commit {
 	struct blocklist_merge merge;
 	struct blocklist_scan scan;
 	struct feed_key feed;
+	/* A long list: a thread has the feed, and here is what it has made of it. */
+	struct byte_ring *ring; /* NULL: there is none */
+	struct blocklist_getting_ready *getting;
+	struct feed_key made;
+	struct blocklist_sorted made_at;
+	const uint8_t *ready; /* the same as it came */
 	struct blocklist_row row;
 	blocklist_progress_fn *progress;
 	void *arg;
@@ -349,10 +356,100 @@ struct commit {
 	bool moved;	/* something was written since the scan took its pair */
 };
 
+static const struct feed_key *front(const struct commit *c)
+{
+	return c->getting ? &c->made : &c->feed;
+}
+
+/* ---- the feed in a thread of its own ---- */
+
+/* A record is how many items came so far, and a blocklist_ready. */
+static int get_ready(struct byte_ring *r, void *arg)
+{
+	struct commit *c = arg;
+	struct feed_key *f = &c->feed;
+	int err = ERR_OK;
+	while (!err && !f->end) {
+		const MDB_val *key = &f->at->key;
+		const struct blocklist_want *want = &f->at->want;
+		size_t head = sizeof f->items;
+		uint8_t *p =
+			byte_ring_room(r, head + blocklist_ready_size(key, want), &err);
+		if (!p)
+			return err;
+		memcpy(p, &f->items, head);
+		byte_ring_put(
+			r, head + blocklist_ready_make(p + head, c->getting, key, want));
+		err = feed_next(f);
+	}
+	return err;
+}
+
+static int made_next(struct commit *c)
+{
+	const uint8_t *p = byte_ring_next(c->ring);
+	c->made.end = !p;
+	if (!p) {
+		int err = byte_ring_end(c->ring, 0);
+		c->ring = NULL;
+		return err;
+	}
+	memcpy(&c->made.items, p, sizeof c->made.items);
+	c->ready = p + sizeof c->made.items;
+	blocklist_ready_want(&c->made_at, c->ready);
+	c->made.at = &c->made_at;
+	return ERR_OK;
+}
+
+/* Ids are set aside for all that may come: there are enough of them. */
+static int ready_start(struct commit *c)
+{
+	struct blocklist_merge *m = &c->merge;
+	struct blocklist_getting_ready *g = calloc(1, sizeof *g);
+	if (!g)
+		return ERR_NOMEM;
+	g->merge.list = m->list;
+	g->merge.next = m->next;
+	g->merge.now = m->now;
+	g->merge.txn.meta.next_entry = m->txn.meta.next_entry;
+	m->txn.meta.next_entry += blocklist_sort_count(c->im->sort);
+	if (c->im->marks)
+		m->txn.meta.next_entry += blocklist_sort_count(c->im->marks);
+	const uint8_t *first = c->feed.at->want.bytes[0];
+	blocklist_words_pair(&g->pair, first);
+	int err = blocklist_intern(&m->words, &g->words, &m->txn, first);
+	c->getting = g;
+	if (!err && byte_ring_start(&c->ring, get_ready, c) == ERR_OK)
+		return made_next(c);
+	free(g); /* no thread: it goes without */
+	c->getting = NULL;
+	return err;
+}
+
+static void ready_end(struct commit *c)
+{
+	if (c->ring)
+		(void)!byte_ring_end(c->ring, ERR_STOPPED);
+	c->ring = NULL;
+	free(c->getting);
+	c->getting = NULL;
+}
+
+static bool is_ready(const struct commit *c)
+{
+	struct blocklist_ready r;
+	if (!c->getting)
+		return false;
+	memcpy(&r, c->ready, sizeof r);
+	return r.good;
+}
+
+/* ---- writing ---- */
+
 static int look_around(struct commit *c)
 {
 	if (c->progress)
-		c->progress(c->arg, c->feed.items, blocklist_sort_count(c->im->sort));
+		c->progress(c->arg, front(c)->items, blocklist_sort_count(c->im->sort));
 	return c->stop && *c->stop ? ERR_STOPPED : ERR_OK;
 }
 
@@ -362,25 +459,32 @@ static int commit_key(struct commit *c)
 	const MDB_val nothing = {0, NULL};
 	MDB_val key;
 	uint64_t before = c->merge.written;
-	int side = sides(&c->feed, &c->scan, &key);
-	int err = blocklist_merge_key(&c->merge, &key,
-				      side >= 0 ? &c->scan.value : &nothing,
-				      side <= 0 ? &c->feed.at->want : &none);
+	int side = sides(front(c), &c->scan, &key);
+	int err = side < 0 && is_ready(c)
+			  ? blocklist_merge_ready(&c->merge, c->ready)
+			  : blocklist_merge_key(&c->merge, &key,
+						side >= 0 ? &c->scan.value : &nothing,
+						side <= 0 ? &front(c)->at->want : &none);
 	c->moved = c->moved || c->merge.written != before;
 	if (!err && side >= 0) {
 		err = blocklist_scan_next(&c->scan, c->moved);
 		c->moved = false;
 	}
 	if (!err && side <= 0)
-		err = feed_next(&c->feed);
+		err = c->getting ? made_next(c) : feed_next(&c->feed);
 	return err;
+}
+
+static bool commit_ended(const struct commit *c)
+{
+	return front(c)->end && c->scan.end;
 }
 
 /* Merges keys until all are done or limit of them have changed. */
 static int commit_keys(struct commit *c, uint64_t limit)
 {
 	int err = ERR_OK;
-	while (!err && !(c->feed.end && c->scan.end) && c->merge.written < limit) {
+	while (!err && !commit_ended(c) && c->merge.written < limit) {
 		if (c->keys++ % LOOK_EVERY == 0)
 			err = look_around(c);
 		if (!err)
@@ -465,11 +569,6 @@ static int commit_in_place(struct commit *c, bool *large)
 	return err;
 }
 
-static bool commit_ended(const struct commit *c)
-{
-	return c->feed.end && c->scan.end;
-}
-
 static int commit_staged(struct commit *c)
 {
 	struct blocklist_merge *m = &c->merge;
@@ -478,6 +577,8 @@ static int commit_staged(struct commit *c)
 		c->row.pending = 1;
 		err = blocklist_row_put(&m->txn, &c->row);
 	}
+	if (!err && !c->feed.end)
+		err = ready_start(c);
 	if (!err)
 		err = commit_keys(c, c->im->limit);
 	while (!err && !commit_ended(c)) {
@@ -498,6 +599,7 @@ static int commit_staged(struct commit *c)
 	if (!err)
 		err = commit_last(c);
 	blocklist_txn_abort(&m->txn);
+	ready_end(c);
 	return err;
 }
 

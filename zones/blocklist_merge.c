@@ -66,15 +66,11 @@ static void emit_kept(struct blocklist_merge *m, uint64_t key_hash,
 	emit(m, key_hash, s->bytes, &s->head, s->head.rec.from, to);
 }
 
-static int emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
-		       const struct blocklist_span *before)
+static void emit_new(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
+		     uint16_t words, const struct blocklist_span *before)
 {
 	struct blocklist_head h;
-	uint16_t words;
 	memcpy(&h, want, sizeof h);
-	int err = blocklist_intern(&m->words, &words, &m->txn, want);
-	if (err)
-		return err;
 	h.rec.words = words;
 	h.in_zone = 0;
 	if (before) {
@@ -85,7 +81,16 @@ static int emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8
 		h.rec.entry = m->txn.meta.next_entry++ & BLOCKLIST_ENTRY_ID_MAX;
 	}
 	emit(m, key_hash, want, &h, m->next, BLOCKLIST_FOREVER);
-	return ERR_OK;
+}
+
+static int emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
+		       const struct blocklist_span *before)
+{
+	uint16_t words;
+	int err = blocklist_intern(&m->words, &words, &m->txn, want);
+	if (!err)
+		emit_new(m, key_hash, want, words, before);
+	return err;
 }
 
 static int merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair stands,
@@ -178,16 +183,13 @@ static size_t mix_records(uint8_t *out, const struct blocklist_merge *m,
 }
 
 /* Most names are on one list only: then nothing has to be read first. */
-static int rules_write(struct blocklist_merge *m, const MDB_val *rule, bool was_there)
+static int rules_put(struct blocklist_merge *m, const struct blocklist_pair *own,
+		     bool was_there)
 {
-	uint8_t own[BLOCKLIST_SPANS_MAX * sizeof(struct blocklist_record)];
 	struct blocklist_txn *t = &m->txn;
-	uint64_t key_hash = blocklist_key_hash(rule->mv_data, rule->mv_size);
-	MDB_val k = *rule, old = {0, NULL};
-	MDB_val value = {own_records(m, key_hash, own), own};
+	MDB_val k = own->key, old = {0, NULL};
 	if (!was_there) {
-		const struct blocklist_pair pair = {*rule, value, key_hash};
-		int err = blocklist_txn_put_new(t, t->rules, &pair, &old);
+		int err = blocklist_txn_put_new(t, t->rules, own, &old);
 		if (err != ERR_EXIST)
 			return err;
 	} else {
@@ -197,11 +199,23 @@ static int rules_write(struct blocklist_merge *m, const MDB_val *rule, bool was_
 	}
 	if (old.mv_size % sizeof(struct blocklist_record))
 		return ERR_DAMAGED;
-	int err = rules_room(m, old.mv_size + value.mv_size);
+	int err = rules_room(m, old.mv_size + own->value.mv_size);
 	if (err)
 		return err;
-	MDB_val mixed = {mix_records(m->rules, m, &old, own, value.mv_size), m->rules};
-	return blocklist_txn_put(t, t->rules, rule, &old, mixed.mv_size ? &mixed : NULL);
+	MDB_val mixed = {
+		mix_records(m->rules, m, &old, own->value.mv_data, own->value.mv_size),
+		m->rules};
+	return blocklist_txn_put(t, t->rules, &own->key, &old,
+				 mixed.mv_size ? &mixed : NULL);
+}
+
+static int rules_write(struct blocklist_merge *m, const MDB_val *rule, bool was_there)
+{
+	uint8_t own[BLOCKLIST_SPANS_MAX * sizeof(struct blocklist_record)];
+	uint64_t key_hash = blocklist_key_hash(rule->mv_data, rule->mv_size);
+	const struct blocklist_pair pair = {
+		*rule, {own_records(m, key_hash, own), own}, key_hash};
+	return rules_put(m, &pair, was_there);
 }
 
 static int entry_write(struct blocklist_merge *m, const MDB_val *key, uint64_t key_hash,
@@ -216,16 +230,24 @@ static int entry_write(struct blocklist_merge *m, const MDB_val *key, uint64_t k
 	return err == ERR_EXIST ? ERR_DAMAGED : err;
 }
 
+static void by_kind(const uint8_t *out[BLOCKLIST_KINDS],
+		    const struct blocklist_want *want)
+{
+	for (int kind = 0; kind < BLOCKLIST_KINDS; kind++)
+		out[kind] = NULL;
+	for (int i = want->n; i-- > 0;)
+		out[blocklist_kind_of(want->bytes[i])] = want->bytes[i];
+}
+
 /* What stands, and what is wanted, kind by kind. */
 static int merge_kinds(struct blocklist_merge *m, uint64_t key_hash,
 		       const struct blocklist_span *span, int spans,
 		       const struct blocklist_want *want)
 {
-	const uint8_t *wanted[BLOCKLIST_KINDS] = {NULL};
+	const uint8_t *wanted[BLOCKLIST_KINDS];
 	int err = ERR_OK;
 	m->value_len = 0;
-	for (int i = want->n; i-- > 0;)
-		wanted[blocklist_kind_of(want->bytes[i])] = want->bytes[i];
+	by_kind(wanted, want);
 	for (int kind = 0; kind < BLOCKLIST_KINDS && !err; kind++)
 		if (wanted[kind] || spans)
 			err = merge_kind(m, key_hash, pair_of(m, span, spans, kind),
@@ -233,14 +255,26 @@ static int merge_kinds(struct blocklist_merge *m, uint64_t key_hash,
 	return err;
 }
 
+static MDB_val entry_key(uint8_t out[BLOCKLIST_KEY_MAX + 3], uint16_t list,
+			 const MDB_val *rule)
+{
+	size_t n = blocklist_key_list(out, BLOCKLIST_ENTRY, list);
+	memcpy(out + n, rule->mv_data, rule->mv_size);
+	return (MDB_val){n + rule->mv_size, out};
+}
+
+static void count(struct blocklist_merge *m, const MDB_val *rule, int wanted)
+{
+	bool name = *(const uint8_t *)rule->mv_data == BLOCKLIST_NAME;
+	*(name ? &m->names : &m->addresses) += (uint64_t)wanted;
+}
+
 int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 			const MDB_val *old, const struct blocklist_want *want)
 {
 	uint8_t key[BLOCKLIST_KEY_MAX + 3];
 	struct blocklist_span span[BLOCKLIST_SPANS_MAX];
-	size_t n = blocklist_key_list(key, BLOCKLIST_ENTRY, m->list);
-	MDB_val k = {n + rule->mv_size, key};
-	memcpy(key + n, rule->mv_data, rule->mv_size);
+	MDB_val k = entry_key(key, m->list, rule);
 	int spans = !old->mv_size ? 0
 				  : blocklist_spans(span, key, k.mv_size, old->mv_data,
 						    old->mv_size);
@@ -250,16 +284,93 @@ int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 	int err = merge_kinds(m, key_hash, span, spans, want);
 	if (err)
 		return err;
-	if (((uint8_t *)rule->mv_data)[0] == BLOCKLIST_NAME)
-		m->names += (uint64_t)want->n;
-	else
-		m->addresses += (uint64_t)want->n;
+	count(m, rule, want->n);
 	if (m->value_len == old->mv_size &&
 	    (!old->mv_size || memcmp(m->value, old->mv_data, old->mv_size) == 0))
 		return ERR_OK;
 	m->written++;
 	err = rules_write(m, rule, spans > 0);
 	return err ? err : entry_write(m, &k, key_hash, old);
+}
+
+/* ---- keys where the list has nothing ---- */
+
+size_t blocklist_ready_size(const MDB_val *rule, const struct blocklist_want *want)
+{
+	size_t n = sizeof(struct blocklist_ready) + rule->mv_size;
+	for (int i = 0; i < want->n; i++)
+		n += blocklist_entry_len(want->bytes[i]) +
+		     sizeof(struct blocklist_record);
+	return n;
+}
+
+size_t blocklist_ready_make(uint8_t *out, struct blocklist_getting_ready *g,
+			    const MDB_val *rule, const struct blocklist_want *want)
+{
+	struct blocklist_merge *m = &g->merge;
+	const uint8_t *wanted[BLOCKLIST_KINDS];
+	uint8_t key[BLOCKLIST_KEY_MAX + 3], *p = out + sizeof(struct blocklist_ready);
+	MDB_val k = entry_key(key, m->list, rule);
+	struct blocklist_ready r = {
+		.rule_hash = blocklist_key_hash(rule->mv_data, rule->mv_size),
+		.entry_hash = blocklist_key_hash(key, k.mv_size),
+		.key_len = (uint16_t)rule->mv_size,
+		.good = true,
+	};
+	by_kind(wanted, want);
+	m->value_len = 0;
+	for (int kind = 0; kind < BLOCKLIST_KINDS; kind++) {
+		if (!wanted[kind])
+			continue;
+		r.n++;
+		r.good = r.good && blocklist_words_are(&g->pair, wanted[kind]);
+		emit_new(m, r.entry_hash, wanted[kind], g->words, NULL);
+	}
+	r.value_len = (uint32_t)m->value_len;
+	memcpy(out, &r, sizeof r);
+	memcpy(p, rule->mv_data, rule->mv_size);
+	p += rule->mv_size;
+	memcpy(p, m->value, m->value_len);
+	p += m->value_len;
+	return (size_t)(p - out) + own_records(m, r.rule_hash, p);
+}
+
+void blocklist_ready_want(struct blocklist_sorted *out, const uint8_t *ready)
+{
+	struct blocklist_ready r;
+	memcpy(&r, ready, sizeof r);
+	ready += sizeof r;
+	out->key = (MDB_val){r.key_len, (void *)(uintptr_t)ready};
+	ready += r.key_len;
+	out->want.n = r.n;
+	for (int i = 0; i < r.n; i++) {
+		out->want.bytes[i] = ready;
+		ready += blocklist_entry_len(ready);
+	}
+}
+
+int blocklist_merge_ready(struct blocklist_merge *m, const uint8_t *ready)
+{
+	struct blocklist_ready r;
+	struct blocklist_sorted at;
+	uint8_t key[BLOCKLIST_KEY_MAX + 3];
+	MDB_val there;
+	memcpy(&r, ready, sizeof r);
+	blocklist_ready_want(&at, ready);
+	uint8_t *value = (uint8_t *)at.key.mv_data + r.key_len;
+	const struct blocklist_pair own = {
+		at.key,
+		{r.n * sizeof(struct blocklist_record), value + r.value_len},
+		r.rule_hash};
+	const struct blocklist_pair entry = {
+		entry_key(key, m->list, &at.key), {r.value_len, value}, r.entry_hash};
+	m->changes.added += r.n;
+	m->written++;
+	count(m, &at.key, r.n);
+	int err = rules_put(m, &own, false);
+	if (!err)
+		err = blocklist_txn_put_new(&m->txn, m->txn.entries, &entry, &there);
+	return err == ERR_EXIST ? ERR_DAMAGED : err;
 }
 
 void blocklist_merge_fini(struct blocklist_merge *m)

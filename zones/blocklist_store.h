@@ -394,6 +394,10 @@ struct blocklist_words {
 MUST_CHECK int blocklist_words_load(struct blocklist_words *w,
 				    const struct blocklist_meta *m, MDB_txn *txn,
 				    MDB_dbi dbi);
+/* Of an encoded entry. */
+void blocklist_words_pair(struct blocklist_word_pair *out, const uint8_t *entry);
+/* Whether that is what blocklist_words_pair() would say. */
+bool blocklist_words_are(const struct blocklist_word_pair *pair, const uint8_t *entry);
 /* Whether an encoded entry's number, if it has one, is that of its own words. */
 bool blocklist_words_match(const struct blocklist_words *w, const uint8_t *entry);
 MUST_CHECK int blocklist_words_read(struct blocklist_words_row *out, const MDB_val *key,
@@ -492,6 +496,12 @@ struct blocklist_want {
 	int n;
 };
 
+/* All that a feed has for one key, in the order of kinds. */
+struct blocklist_sorted {
+	MDB_val key;
+	struct blocklist_want want;
+};
+
 /* Brings keys of one list from what stands to what is wanted. */
 struct blocklist_merge {
 	struct blocklist_txn txn;
@@ -513,6 +523,30 @@ struct blocklist_merge {
 /* rule is a NAME or ADDR key, old the ENTRY value that stands (size 0: none), a copy. */
 MUST_CHECK int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rule,
 				   const MDB_val *old, const struct blocklist_want *want);
+/* What a key gets where the list has nothing, made before its turn comes and with no
+ * store at hand: many are made by one thread and put by another. */
+struct blocklist_ready { /* behind it the rule's key, the ENTRY value, n records */
+	uint64_t rule_hash, entry_hash;
+	uint32_t value_len;
+	uint16_t key_len, n;
+	bool good; /* false: it has other words, and only tells what is wanted */
+};
+/* Who makes them. Of merge only list, next, now, and in txn.meta.next_entry the first of
+ * the numbers that nobody else gives away; words is the number of that pair. */
+struct blocklist_getting_ready {
+	struct blocklist_merge merge;
+	struct blocklist_word_pair pair;
+	uint16_t words;
+};
+/* The most bytes that it takes. */
+size_t blocklist_ready_size(const MDB_val *rule, const struct blocklist_want *want);
+/* Returns how many it took. */
+size_t blocklist_ready_make(uint8_t *out, struct blocklist_getting_ready *g,
+			    const MDB_val *rule, const struct blocklist_want *want);
+/* What was wanted, pointing into it. */
+void blocklist_ready_want(struct blocklist_sorted *out, const uint8_t *ready);
+/* As blocklist_merge_key() where the list has nothing. */
+MUST_CHECK int blocklist_merge_ready(struct blocklist_merge *m, const uint8_t *ready);
 void blocklist_merge_fini(struct blocklist_merge *m);
 /* What is visible under one key, wanted again; kind (or -1) is left out. */
 MUST_CHECK int blocklist_want_visible(struct blocklist_want *out, const MDB_val *key,
@@ -563,11 +597,6 @@ void blocklist_import_limit(struct blocklist_import *im, uint64_t changes);
  * name beside the store. Several for one key and kind come out as one: see
  * blocklist_entry_join(). */
 struct blocklist_sort;
-/* All that was put for one key, in the order of kinds. */
-struct blocklist_sorted {
-	MDB_val key;
-	struct blocklist_want want;
-};
 MUST_CHECK int blocklist_sort_open(struct blocklist_sort **out, const char *dir,
 				   size_t memory);
 void blocklist_sort_close(struct blocklist_sort *s);

@@ -78,7 +78,7 @@ static void take_word(char out[BLOCKLIST_WORD_MAX], const uint8_t *text, size_t 
 }
 
 /* The first two texts behind the head. */
-static void pair_of(struct blocklist_word_pair *out, const uint8_t *entry)
+void blocklist_words_pair(struct blocklist_word_pair *out, const uint8_t *entry)
 {
 	struct blocklist_head h;
 	memcpy(&h, entry, sizeof h);
@@ -92,8 +92,7 @@ static bool is_word(const char word[BLOCKLIST_WORD_MAX], const uint8_t *text, si
 	return len < BLOCKLIST_WORD_MAX && !word[len] && memcmp(word, text, len) == 0;
 }
 
-/* As pair_of() would say. */
-static bool is_pair_of(const struct blocklist_word_pair *pair, const uint8_t *entry)
+bool blocklist_words_are(const struct blocklist_word_pair *pair, const uint8_t *entry)
 {
 	struct blocklist_head h;
 	memcpy(&h, entry, sizeof h);
@@ -106,7 +105,7 @@ bool blocklist_words_match(const struct blocklist_words *w, const uint8_t *entry
 	struct blocklist_head h;
 	struct blocklist_word_pair pair;
 	memcpy(&h, entry, sizeof h);
-	pair_of(&pair, entry);
+	blocklist_words_pair(&pair, entry);
 	unsigned number = h.rec.words;
 	return !number ||
 	       (number <= w->n && memcmp(&w->pair[number - 1], &pair, sizeof pair) == 0);
@@ -166,14 +165,15 @@ int blocklist_intern(struct blocklist_interner **table, uint16_t *number,
 	if (!t)
 		return ERR_NOMEM;
 	if (t->txn == mdb_txn_id(txn->txn) && t->words.n == txn->meta.words && t->last &&
-	    t->last <= t->words.n && is_pair_of(&t->words.pair[t->last - 1], entry)) {
+	    t->last <= t->words.n &&
+	    blocklist_words_are(&t->words.pair[t->last - 1], entry)) {
 		*number = t->last;
 		return ERR_OK;
 	}
 	int err = catch_up(t, txn);
 	if (err)
 		return err;
-	pair_of(&pair, entry);
+	blocklist_words_pair(&pair, entry);
 	uint16_t *slot = slot_of(t, &pair);
 	if (!*slot && t->words.n < BLOCKLIST_WORDS_MAX) {
 		err = add(t, txn, &pair);

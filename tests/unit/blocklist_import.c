@@ -796,10 +796,12 @@ START_TEST(large)
 	struct blocklist_item it = lab_item("x.test", RULE_SUBTREE);
 	memset(it.entry.reason, 'r', 250);
 	memset(it.entry.reference, 'r', 250);
-	for (int round = 0; round < 3; round++) {
-		struct blocklist_import *im = open_import(bl, "l");
+	for (int round = 0; round < 4; round++) {
+		/* the last one comes to names that another list has */
+		struct blocklist_import *im = open_import(bl, round < 3 ? "l" : "m");
 		for (unsigned i = 0; i < N; i++) {
 			unsigned n = round == 2 ? i : i * 7 % N;
+			it.entry.family[0] = n % 1000 ? 'f' : 'g';
 			it.key.name[0] = 6;
 			for (int k = 0; k < 6; k++, n /= 10)
 				it.key.name[6 - k] = (uint8_t)('0' + n % 10);
@@ -809,15 +811,16 @@ START_TEST(large)
 		}
 		ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
 		blocklist_import_close(im);
-		ck_assert_uint_eq(round == 0   ? c.added
-				  : round == 1 ? c.unchanged
-					       : c.changed,
+		ck_assert_uint_eq(round % 3 == 0 ? c.added
+				  : round == 1	 ? c.unchanged
+						 : c.changed,
 				  N);
 		ck_assert_int_eq(blocklist_view_renew(v), 0);
 		ck_assert_uint_eq(blocklist_list_named(v, "l")->names, N);
 		ck_assert_uint_eq(blocklist_list_named(v, "l")->version,
 				  round < 2 ? 1 : 2);
-		ck_assert_str_eq(lab_find(v, "a.059999.test"), "l:s/2");
+		ck_assert_str_eq(lab_find(v, "a.059999.test"),
+				 round < 3 ? "l:s/2" : "l:s/2 m:s/2");
 	}
 	lab_verify(v);
 	blocklist_view_close(v);
