@@ -30,6 +30,7 @@ struct bench {
 	uint8_t msg[512], out[DNS_UDP_MAX];
 	size_t msg_len;
 	uint64_t generation;
+	unsigned looked_up;
 	/* what a single stage is given */
 	struct query query;
 	struct verdict verdict;
@@ -180,6 +181,18 @@ static bool ask_policy(struct bench *b)
 			    b->query.qname);
 }
 
+/* Of a whole batch, as questions that were read ahead are looked up. */
+static bool ask_policy_ahead(struct bench *b)
+{
+	const uint8_t *names[BLOCKLIST_FETCH_MAX];
+	if (b->looked_up++ % BLOCKLIST_FETCH_MAX == 0) {
+		for (int i = 0; i < BLOCKLIST_FETCH_MAX; i++)
+			names[i] = b->query.qname;
+		blocklist_fetch_names(b->view, names, BLOCKLIST_FETCH_MAX);
+	}
+	return ask_policy(b);
+}
+
 static bool get_cached(struct bench *b)
 {
 	struct answer_body body;
@@ -236,6 +249,7 @@ static const struct stage {
 	{"query_read", CLEAN, read_query, true, false},
 	{"policy_hit", LISTED, ask_policy, true, false},
 	{"policy_miss", CLEAN_DEEP, ask_policy, true, false},
+	{"policy_ahead", LISTED, ask_policy_ahead, true, false},
 	{"cache_get", CLEAN, get_cached, true, true},
 	{"answer", LISTED, write_answer, true, false},
 	{"hit_put", LISTED, put_hit, true, false},
