@@ -188,7 +188,9 @@ static bool fetch_entry(const struct part *p, uint64_t hash, unsigned qtype)
 
 bool answer_cache_fetch_entry(const struct answer_cache *c, uint64_t hash, uint16_t qtype)
 {
-	return fetch_entry(&c->clean, hash, qtype) | fetch_entry(&c->listed, hash, qtype);
+	bool clean = fetch_entry(&c->clean, hash, qtype); /* both are on their way then */
+	bool listed = fetch_entry(&c->listed, hash, qtype);
+	return clean || listed;
 }
 
 /* A clock set back makes stored > now: not to be trusted either. */
