@@ -9,6 +9,9 @@
  * search. All else does: that there is no such key is for LMDB to say, who then finds
  * near what it reads. No number in a page is taken for true that would lead out of the
  * file. */
+#include <stdatomic.h>
+#include <unistd.h>
+
 #include "zones/blocklist_store.h"
 
 #define LMDB_MAGIC 0xBEEFC0DEU
@@ -49,28 +52,45 @@ struct meta {
 	uint64_t last, txn_id;
 };
 
+/* Where the map begins: a page says which one it is. LMDB never asks it, and lives with a
+ * wrong number; so nothing is read there before the file has the same in that place. */
+static uint8_t *map_of(const MDB_val *meta, const struct blocklist *bl)
+{
+	uint8_t there[sizeof(struct blocklist_meta)];
+	uintptr_t value = (uintptr_t)meta->mv_data, in_page = value % bl->page_size;
+	uint64_t number;
+	int fd;
+	memcpy(&number, (const uint8_t *)meta->mv_data - in_page, sizeof number);
+	off_t at = (off_t)(number * bl->page_size + in_page);
+	if (meta->mv_size != sizeof there || mdb_env_get_fd(bl->env, &fd) || at < 0 ||
+	    pread(fd, there, sizeof there, at) != sizeof there ||
+	    memcmp(there, meta->mv_data, sizeof there) != 0)
+		return NULL;
+	return (uint8_t *)meta->mv_data - at;
+}
+
 void blocklist_pages_find(struct blocklist_pages *out, const struct blocklist *bl,
 			  MDB_txn *txn)
 {
 	uint8_t tag = BLOCKLIST_META;
 	MDB_val value, k = {1, &tag};
-	struct page head;
+	size_t id = mdb_txn_id(txn);
+	MDB_envinfo info;
 	struct meta m;
 	*out = (struct blocklist_pages){.size = bl->page_size};
 	if (mdb_get(txn, bl->dbi, &k, &value))
 		return;
-	/* A page says which one it is: so the map's beginning is known. */
-	uint8_t *page = value.mv_data;
-	page -= (uintptr_t)page % out->size;
-	memcpy(&head, page, sizeof head);
-	out->map = page - head.number * out->size;
-	for (size_t i = 0; i < 2; i++) {
-		memcpy(&m, out->map + i * out->size + sizeof head, sizeof m);
-		if (m.magic == LMDB_MAGIC && m.version == LMDB_DATA_VERSION &&
-		    m.txn_id == mdb_txn_id(txn)) {
-			out->last = m.last;
-			out->root = m.tree[1].root;
-		}
+	out->map = map_of(&value, bl);
+	if (!out->map)
+		return;
+	memcpy(&m, out->map + id % 2 * out->size + sizeof(struct page), sizeof m);
+	/* The commit after the next writes there again: half of it may be that one's,
+	 * unless even the next had not been made by now. */
+	atomic_thread_fence(memory_order_acquire);
+	if (m.magic == LMDB_MAGIC && m.version == LMDB_DATA_VERSION && m.txn_id == id &&
+	    !mdb_env_info(bl->env, &info) && info.me_last_txnid == id) {
+		out->last = m.last;
+		out->root = m.tree[1].root;
 	}
 }
 

@@ -153,6 +153,25 @@ START_TEST(odd_nodes)
 }
 END_TEST
 
+/* The header page of a snapshot that is not the last one may be written just now. */
+START_TEST(old_snapshot)
+{
+	struct blocklist *bl = fill("s", 1);
+	struct blocklist_view *v = lab_view(bl);
+	struct blocklist_pages pages;
+	for (int i = 0; i < 3; i++) {
+		blocklist_pages_find(&pages, bl, blocklist_view_txn(v));
+		ck_assert_int_eq(pages.root != 0, i == 0);
+		lab_add(bl, "l0", "new.test", i);
+	}
+	ck_assert_int_eq(blocklist_view_renew(v), 0);
+	blocklist_pages_find(&pages, bl, blocklist_view_txn(v));
+	ck_assert_uint_ne(pages.root, 0);
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
+
 /* A view sees its own snapshot, whatever is written beside it; a page is not written
  * again before the view lets go. */
 START_TEST(snapshots)
@@ -182,4 +201,5 @@ START_TEST(snapshots)
 }
 END_TEST
 
-UNIT_SUITE("blocklist_ahead", every_pair, no_pair, large_value, odd_nodes, snapshots)
+UNIT_SUITE("blocklist_ahead", every_pair, no_pair, large_value, odd_nodes, old_snapshot,
+	   snapshots)
