@@ -493,10 +493,13 @@ static int commit_keys(struct commit *c, uint64_t limit)
 	return err;
 }
 
+/* Other writers wait for a transaction: the feed is sorted before it begins. */
 static int commit_start(struct commit *c, bool staged)
 {
 	struct blocklist_merge *m = &c->merge;
-	int err = blocklist_txn_begin(&m->txn, c->im->bl, true);
+	int err = feed_start(&c->feed, c->im);
+	if (!err)
+		err = blocklist_txn_begin(&m->txn, c->im->bl, true);
 	if (err)
 		return err;
 	c->epoch = m->txn.meta.epoch;
@@ -510,8 +513,6 @@ static int commit_start(struct commit *c, bool staged)
 	m->changes = (struct blocklist_changes){0};
 	c->keys = 0;
 	c->moved = false;
-	if (!err)
-		err = feed_start(&c->feed, c->im);
 	if (!err)
 		err = blocklist_scan_start(&c->scan, m->txn.entries, m->list, 0);
 	return err;
