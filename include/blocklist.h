@@ -328,7 +328,9 @@ typedef int blocklist_judge_fn(void *arg, const struct blocklist_list *was,
 			       const struct blocklist_changes *changes);
 void blocklist_import_judge(struct blocklist_import *im, blocklist_judge_fn *judge,
 			    void *arg, bool forced);
-/* *stop (may be NULL) is looked at often; non-zero ends with ERR_STOPPED. */
+/* *stop (may be NULL) is looked at often; non-zero ends with ERR_STOPPED. In a long
+ * import a second thread works until this returns; callbacks are the caller's thread's.
+ */
 MUST_CHECK int blocklist_import_commit(struct blocklist_import *im,
 				       struct blocklist_changes *out,
 				       blocklist_progress_fn *progress, void *arg,

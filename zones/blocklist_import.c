@@ -3,7 +3,9 @@
  * Both sides come in key order, the feed's from the sorter, the store's from the list's
  * ENTRY range; each key is then merged on its own. First all is tried in one
  * transaction. When more than BLOCKLIST_TXN_CHANGES keys change, that one is dropped and
- * the changes are staged in several: see the versions in blocklist_store.h. */
+ * the changes are staged in several: see the versions in blocklist_store.h. Then a second
+ * thread has the feed and makes what new keys get; only the first one touches the store.
+ */
 #include "zones/blocklist_store.h"
 #include "zones/byte_ring.h"
 
