@@ -3,7 +3,8 @@
 
 enum {
 	NAMES = 12000, /* three levels of pages, at least */
-	SHARED = 5,    /* that other lists have too */
+	ROUNDS = 1000,
+	SHARED = 5, /* that other lists have too */
 };
 
 static struct blocklist *fill(const char *path, int lists)
@@ -201,5 +202,73 @@ START_TEST(snapshots)
 }
 END_TEST
 
+static void random_name(char out[64], uint64_t *seed)
+{
+	static const char *const label[] = {"a", "b", "w1", "w2", "longer-0", "x-y", "0"};
+	size_t n = 0;
+	for (unsigned labels = lab_random(seed, 4); labels > 0; labels--)
+		n += (size_t)snprintf(out + n, 64 - n, "%s.", label[lab_random(seed, 7)]);
+	snprintf(out + n, 64 - n, "%u.test", lab_random(seed, 9));
+}
+
+static void random_change(struct blocklist *bl, uint64_t *seed)
+{
+	static const char *const list[] = {"l0", "m", "n"};
+	char name[64];
+	random_name(name, seed);
+	const char *l = list[lab_random(seed, 3)];
+	if (lab_random(seed, 3))
+		lab_add(bl, l, name, (int)lab_random(seed, RULE_KIND_N));
+	else
+		(void)!lab_remove(bl, l, name);
+}
+
+/* Two views of one snapshot, one of them after fetching, while others write. */
+START_TEST(as_without)
+{
+	uint64_t seed = 11;
+	struct blocklist *bl = fill("s", 1);
+	struct blocklist_view *with = lab_view(bl), *without = lab_view(bl);
+	for (int round = 0; round < ROUNDS; round++) {
+		struct blocklist_key k[BLOCKLIST_FETCH_MAX];
+		const uint8_t *name[BLOCKLIST_FETCH_MAX];
+		int n = 1 + (int)lab_random(&seed, BLOCKLIST_FETCH_MAX);
+		for (int i = 0; i < n; i++) {
+			char text[64];
+			random_name(text, &seed);
+			k[i] = lab_key(text);
+			name[i] = k[lab_random(&seed, (unsigned)i + 1)].name;
+		}
+		if (lab_random(&seed, 2)) {
+			blocklist_view_reset(with);
+			blocklist_view_reset(without);
+			ck_assert_int_eq(blocklist_view_renew(with), 0);
+			ck_assert_int_eq(blocklist_view_renew(without), 0);
+		}
+		if (round % 2)
+			blocklist_fetch_names(with, name, n);
+		for (int i = 0; i < n; i++) {
+			struct rule r[2][BLOCKLIST_MATCHES_MAX];
+			int found[2];
+			const uint8_t *q = name[lab_random(&seed, (unsigned)n)];
+			if (lab_random(&seed, 8) == 0)
+				random_change(bl, &seed);
+			memset(r, 0, sizeof r);
+			for (int v = 0; v < 2; v++)
+				found[v] = (i % 3 ? blocklist_find_name
+						  : blocklist_find_server)(
+					v ? without : with, r[v], BLOCKLIST_MATCHES_MAX,
+					BLOCKLIST_CLASS_ALL, i % 2 ? q : name[i]);
+			ck_assert_int_ge(found[0], 0);
+			ck_assert_int_eq(found[0], found[1]);
+			ck_assert_mem_eq(r[0], r[1], sizeof r[0]);
+		}
+	}
+	blocklist_view_close(with);
+	blocklist_view_close(without);
+	blocklist_close(bl);
+}
+END_TEST
+
 UNIT_SUITE("blocklist_ahead", every_pair, no_pair, large_value, odd_nodes, old_snapshot,
-	   snapshots)
+	   snapshots, as_without)
