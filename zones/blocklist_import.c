@@ -586,8 +586,10 @@ static int commit_staged(struct commit *c)
 		err = commit_keys(c, c->im->limit);
 	while (!err && !commit_ended(c)) {
 		err = blocklist_txn_commit(&m->txn);
-		if (!err)
+		if (!err) {
+			blocklist_let_others();
 			err = look_around(c);
+		}
 		if (!err)
 			err = blocklist_txn_begin(&m->txn, c->im->bl, true);
 		if (!err && m->txn.meta.epoch != c->epoch) /* restored meanwhile */

@@ -517,8 +517,11 @@ int blocklist_sweep(struct blocklist *bl, const char *list, const volatile int *
 	int err = m && s ? ERR_OK : ERR_NOMEM;
 	if (!err)
 		m->txn.bl = bl;
-	while (!err && !done && !(stop && *stop))
+	while (!err && !done && !(stop && *stop)) {
 		err = sweep_txn(m, s, list, stop, &done, &epoch);
+		if (!err && !done)
+			blocklist_let_others();
+	}
 	if (m)
 		blocklist_merge_fini(m);
 	free(m);

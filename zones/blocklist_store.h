@@ -429,6 +429,9 @@ MUST_CHECK int blocklist_txn_begin_for(struct blocklist_txn *t, struct blocklist
 				       size_t pages);
 MUST_CHECK int blocklist_txn_commit(struct blocklist_txn *t);
 void blocklist_txn_abort(struct blocklist_txn *t);
+/* Between two transactions of one work: LMDB's lock goes to who asks first, and that
+ * would be ourselves again before the next in line has woken up. */
+void blocklist_let_others(void);
 /* The only function that changes a pair: keeps digest and counts. old is what stands
  * now (NULL: nothing), new what shall (NULL: nothing). */
 MUST_CHECK int blocklist_txn_put(struct blocklist_txn *t, MDB_cursor *c,

@@ -10,6 +10,7 @@
 
 enum {
 	LOCK_STEP_MS = 10,
+	TURN_MS = 1, /* enough to wake up in; a large import has 20 of them a million */
 	FILE_MODE = 0660,
 	DISK_FULL_BYTES = 64 * 1024, /* LMDB writes up to 64 pages at once */
 	/* Pages that one transaction may add to the file. An edit touches a few dozen and
@@ -158,6 +159,12 @@ int blocklist_txn_begin_for(struct blocklist_txn *t, struct blocklist *bl, size_
 	if (err)
 		blocklist_txn_abort(t);
 	return err;
+}
+
+void blocklist_let_others(void)
+{
+	const struct timespec turn = {0, TURN_MS * 1000000L};
+	nanosleep(&turn, NULL);
 }
 
 /* A write that the disk cut short comes out of LMDB as EIO. */

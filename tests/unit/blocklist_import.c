@@ -787,6 +787,64 @@ START_TEST(markers_as_the_definition_has_them)
 END_TEST
 
 /* Over the real limit, and over the sorter's memory with long texts. */
+static void edit_for_ever(const char *path)
+{
+	struct blocklist *bl = lab_open_at(path);
+	lab_add(bl, "urgent", "stays.test", RULE_SUBTREE);
+	for (;;) {
+		lab_add(bl, "urgent", "comes-and-goes.test", RULE_SUBTREE);
+		ck_assert_int_eq(lab_remove(bl, "urgent", "comes-and-goes.test"), 0);
+	}
+}
+
+struct turns {
+	struct blocklist_view *v;
+	uint64_t generation;
+	int n; /* steps of the import since whose last one there was an edit */
+};
+
+static void count_turns(void *arg, uint64_t done, uint64_t total)
+{
+	struct turns *t = arg;
+	uint64_t now = lab_generation(t->v);
+	(void)done, (void)total;
+	t->n += now != t->generation;
+	t->generation = now;
+}
+
+/* Edits get in between the transactions of a long import, each of them. */
+START_TEST(edits_have_their_turn)
+{
+	enum { STEPS = 100, STEP = 1000 };
+	const char *path = unit_path("s");
+	blocklist_close(lab_open_at(path));
+	pid_t child = fork();
+	if (child == 0)
+		edit_for_ever(path);
+	struct blocklist *bl = lab_open_at(path);
+	struct blocklist_import *im = open_import(bl, "l");
+	struct blocklist_changes c;
+	blocklist_import_limit(im, STEP);
+	for (int i = 0; i < STEPS * STEP; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "n%d.example.test", i);
+		struct blocklist_item it = lab_item(name, RULE_SUBTREE);
+		ck_assert_int_eq(blocklist_import_put(im, &it), 0);
+	}
+	struct blocklist_view *v = lab_view(bl);
+	while (!blocklist_list_named(v, "urgent"))
+		ck_assert_int_eq(blocklist_view_renew(v), 0);
+	struct turns t = {.v = v, .generation = lab_generation(v)};
+	ck_assert_int_eq(blocklist_import_commit(im, &c, count_turns, &t, NULL), 0);
+	kill(child, SIGKILL);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_int_gt(t.n, STEPS * 3 / 4);
+	blocklist_view_close(v);
+	blocklist_import_close(im);
+	blocklist_close(bl);
+}
+END_TEST
+
 START_TEST(large)
 {
 	enum { N = BLOCKLIST_TXN_CHANGES + 10000 };
@@ -848,6 +906,7 @@ Suite *unit_suite(void)
 	tcase_add_loop_test(c, any_order, 0, 6);
 	tcase_add_test(c, names_of_a_zone_end_wildcards_above);
 	tcase_add_test(c, markers_as_the_definition_has_them);
+	tcase_add_test(c, edits_have_their_turn);
 	tcase_add_test(c, large);
 	suite_add_tcase(s, c);
 	return s;
