@@ -223,6 +223,14 @@ static void random_change(struct blocklist *bl, uint64_t *seed)
 		(void)!lab_remove(bl, l, name);
 }
 
+/* Not as bytes: there are some between the fields. */
+static bool same_rule(const struct rule *a, const struct rule *b)
+{
+	return a->entry == b->entry && a->starts == b->starts &&
+	       a->expires == b->expires && a->list == b->list && a->action == b->action &&
+	       a->kind == b->kind && a->labels == b->labels && a->words == b->words;
+}
+
 /* Two views of one snapshot, one of them after fetching, while others write. */
 START_TEST(as_without)
 {
@@ -253,7 +261,6 @@ START_TEST(as_without)
 			const uint8_t *q = name[lab_random(&seed, (unsigned)n)];
 			if (lab_random(&seed, 8) == 0)
 				random_change(bl, &seed);
-			memset(r, 0, sizeof r);
 			for (int v = 0; v < 2; v++)
 				found[v] = (i % 3 ? blocklist_find_name
 						  : blocklist_find_server)(
@@ -261,7 +268,8 @@ START_TEST(as_without)
 					BLOCKLIST_CLASS_ALL, i % 2 ? q : name[i]);
 			ck_assert_int_ge(found[0], 0);
 			ck_assert_int_eq(found[0], found[1]);
-			ck_assert_mem_eq(r[0], r[1], sizeof r[0]);
+			for (int m = 0; m < found[0]; m++)
+				ck_assert(same_rule(&r[0][m], &r[1][m]));
 		}
 	}
 	blocklist_view_close(with);
