@@ -29,11 +29,11 @@ const volatile int *cli_catch_interrupt(void)
 	return &interrupted;
 }
 
-void cli_give_way(void)
+void cli_give_way(pid_t thread)
 {
 	const struct sched_param none = {0};
-	if (sched_getscheduler(0) == SCHED_OTHER)
-		(void)sched_setscheduler(0, SCHED_IDLE, &none);
+	if (sched_getscheduler(thread) == SCHED_OTHER)
+		(void)sched_setscheduler(thread, SCHED_IDLE, &none);
 }
 
 /* ---- messages ---- */

@@ -1,6 +1,5 @@
 #include "tools/feed_ahead.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,8 +11,8 @@
 
 enum kind { ITEM, SKIP, POSITION };
 
-/* Behind it: an item as blocklist_item_pack() makes it; a text with its
- * NUL; a struct feed_position. */
+/* Behind it: an item as blocklist_item_pack() makes it; a text with its NUL; a struct
+ * feed_position. */
 struct event {
 	uint64_t line;
 	uint8_t kind, why;
@@ -140,7 +139,7 @@ int feed_ahead_read(struct feed_result *out, const char *path,
 	struct ahead a = {out, path, options};
 	if (!is_long(path))
 		return feed_read(out, path, options, cb);
-	cli_give_way(); /* both threads: before there is another */
+	cli_give_way(0); /* both threads: before there is another */
 	if (byte_ring_start(&r, read_ahead, &a))
 		return feed_read(out, path, options, cb);
 	return tell_all(r, cb);

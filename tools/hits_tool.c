@@ -1,7 +1,6 @@
 #include "tools/hits_tool.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -194,14 +193,12 @@ static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 			     dir, segment, err_text(err));
 }
 
-/* Not nice(): a turn of that one lasts milliseconds, in which a commit waits. The main
- * thread's number is the process's. */
+/* The main thread's number is the process's. */
 static void give_way(int sig)
 {
-	const struct sched_param none = {0};
 	(void)sig;
-	(void)sched_setscheduler(0, SCHED_IDLE, &none);
-	(void)sched_setscheduler(getpid(), SCHED_IDLE, &none);
+	cli_give_way(0);
+	cli_give_way(getpid());
 }
 
 /* Of two threads the second one takes the signal, for both. */

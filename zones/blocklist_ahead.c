@@ -140,8 +140,9 @@ static bool enter(struct blocklist_descent *d, const struct blocklist_pages *p)
 	return fetch_next(d, p);
 }
 
-/* What a name shares with the keys on both sides of it, it shares with all in between. */
-static int compare(struct blocklist_descent *d, const struct node *n, size_t len)
+/* Whether ours is not before the node's key, of which len bytes are in the page. What a
+ * name shares with the keys on both sides of it, it shares with all in between. */
+static bool is_behind(struct blocklist_descent *d, const struct node *n, size_t len)
 {
 	size_t same = d->same_low < d->same_high ? d->same_low : d->same_high;
 	if (len > d->key_len)
@@ -157,7 +158,7 @@ static bool step(struct blocklist_descent *d, const struct blocklist_pages *p)
 {
 	const struct node *n = (const void *)d->next;
 	size_t room = p->size - (size_t)(n->key - d->page);
-	if (compare(d, n, n->key_len < room ? n->key_len : room))
+	if (is_behind(d, n, n->key_len < room ? n->key_len : room))
 		d->low = d->middle + 1;
 	else
 		d->high = d->middle - 1;

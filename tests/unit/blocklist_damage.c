@@ -39,6 +39,17 @@ static void make_store(const char *path, int names)
 	blocklist_close(bl);
 }
 
+/* That is in use: read off the header pages through LMDB. */
+static unsigned last_page(const char *path)
+{
+	struct blocklist *bl;
+	MDB_envinfo info;
+	ck_assert_int_eq(blocklist_open(&bl, path, BLOCKLIST_READ, NULL), 0);
+	ck_assert_int_eq(mdb_env_info(bl->env, &info), 0);
+	blocklist_close(bl);
+	return (unsigned)info.me_last_pgno;
+}
+
 static const char *data_of(const char *path)
 {
 	static char out[512];
@@ -271,13 +282,7 @@ START_TEST(truncated)
 	make_store(path, NAMES);
 	ck_assert_int_eq(stat(data_of(path), &st), 0);
 	ck_assert_int_eq(in_child(path, BLOCKLIST_READ, NULL, use_all), 0);
-	/* the last page that is in use: read off the header pages through LMDB */
-	struct blocklist *bl;
-	MDB_envinfo info;
-	ck_assert_int_eq(blocklist_open(&bl, path, BLOCKLIST_READ, NULL), 0);
-	ck_assert_int_eq(mdb_env_info(bl->env, &info), 0);
-	blocklist_close(bl);
-	off_t needed = (off_t)(info.me_last_pgno + 1) * 4096;
+	off_t needed = (off_t)(last_page(path) + 1) * 4096;
 	ck_assert_int_ge(st.st_size, needed);
 	/* without the room ahead it is still sound */
 	ck_assert_int_eq(truncate(data_of(path), needed), 0);
@@ -371,13 +376,8 @@ START_TEST(flipped_bytes)
 	uint64_t seed = 7;
 	int seen[3] = {0}; /* by open or verify, by its death, harmless */
 	unsigned branch[16];
-	struct blocklist *bl;
-	MDB_envinfo info;
 	make_store(path, NAMES);
-	ck_assert_int_eq(blocklist_open(&bl, path, BLOCKLIST_READ, NULL), 0);
-	ck_assert_int_eq(mdb_env_info(bl->env, &info), 0);
-	blocklist_close(bl);
-	unsigned last = (unsigned)info.me_last_pgno;
+	unsigned last = last_page(path);
 	unsigned branches = branch_pages(path, branch, 16, last);
 	ck_assert_uint_gt(branches, 0);
 	for (int i = 0; i < 240; i++) {
@@ -422,13 +422,9 @@ static int use_ahead(struct blocklist *bl)
 START_TEST(page_numbers)
 {
 	const char *path = unit_path("s");
-	struct blocklist *bl;
-	MDB_envinfo info;
 	make_store(path, NAMES);
-	ck_assert_int_eq(blocklist_open(&bl, path, BLOCKLIST_READ, NULL), 0);
-	ck_assert_int_eq(mdb_env_info(bl->env, &info), 0);
-	blocklist_close(bl);
-	for (off_t page = 0; page <= (off_t)info.me_last_pgno; page++)
+	unsigned last = last_page(path);
+	for (off_t page = 0; page <= (off_t)last; page++)
 		for (int i = 0; i < 4; i++) {
 			const off_t at = page * 4096 + (i ? 2 * i : 0);
 			flip(path, at, i ? 0x80 : 1);
