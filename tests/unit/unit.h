@@ -17,6 +17,9 @@ const char *unit_file(const char *name, const char *text);
 
 /* Processor time of this thread so far. */
 double unit_cpu_ms(void);
+/* The least that a few tries return, each the time that it took: a busy machine only
+ * adds. */
+double unit_least(double (*one_try)(void *arg), void *arg);
 /* Instrumented code runs several times slower. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define UNIT_SLOWER 20
