@@ -2,8 +2,9 @@
 # check.sh [--full] [--sanitized] [--only GROUP] BUILD: runs what BUILD holds, one line a group, failures in full,
 # each job's output in BUILD/log. The last line counts everything: "N passed, N failed, N skipped".
 #
-# A job is a command with a time limit. It passes by exit status 0 and is skipped by 77; a job that counts by itself
-# (Check's "Checks: N, Failures: N, Errors: N", or a last line "N passed, N failed, N skipped") is counted by that.
+# A job is a command with a time limit, which ends what hangs: ten times what it takes on a busy machine. It passes by
+# exit status 0 and is skipped by 77; a job that counts by itself (Check's "Checks: N, Failures: N, Errors: N", or a
+# last line "N passed, N failed, N skipped") is counted by that.
 set -u
 cd "$(dirname "$0")/.." || exit 2
 
@@ -115,45 +116,45 @@ programs_of() { # FOLDER NOT...: names of the programs whose sources are tests/F
 
 if begin_group unit; then
 	for p in $(programs_of unit runner support); do
-		start_job unit "$p" 60 "$build/unit/$p"
+		start_job unit "$p" 180 "$build/unit/$p"
 	done
 	end_group unit
 fi
 
 if begin_group scenarios; then
 	for f in tests/scenarios/*.rpl; do
-		[ -e "$f" ] && start_job scenarios "$(basename "$f" .rpl)" 30 "$build/scenarios/scenario" "$f"
+		[ -e "$f" ] && start_job scenarios "$(basename "$f" .rpl)" 120 "$build/scenarios/scenario" "$f"
 	done
 	end_group scenarios
 fi
 
 if begin_group fuzz; then
 	for p in $(programs_of fuzz replay); do
-		start_job fuzz "$p" 60 "$build/fuzz/$p" "tests/fuzz/corpus/$p"
+		start_job fuzz "$p" 180 "$build/fuzz/$p" "tests/fuzz/corpus/$p"
 	done
 	end_group fuzz
 fi
 
 if begin_group source not-sanitized; then
-	start_job source layers 30 tests/layers.sh
-	start_job source rows 30 tests/rows.sh
-	start_job source lint 240 tests/lint.sh
-	start_job source format 60 make --no-print-directory format-check
+	start_job source layers 120 tests/layers.sh
+	start_job source rows 120 tests/rows.sh
+	start_job source lint 600 tests/lint.sh
+	start_job source format 180 make --no-print-directory format-check
 	end_group source
 fi
 
 if begin_group integration; then
 	for f in tests/integration/test_*.py; do
-		start_job integration "$(basename "$f" .py)" 240 python3 "$f" "$build" $full $sanitized
+		start_job integration "$(basename "$f" .py)" 720 python3 "$f" "$build" $full $sanitized
 	done
 	for f in tests/integration/*.sh; do
-		[ -e "$f" ] && start_job integration "$(basename "$f" .sh)" 240 bash "$f" "$build" $full $sanitized
+		[ -e "$f" ] && start_job integration "$(basename "$f" .sh)" 720 bash "$f" "$build" $full $sanitized
 	done
 	end_group integration
 fi
 
 if begin_group instructions not-sanitized; then
-	start_job instructions guard 120 tests/bench/guard.sh "$build"
+	start_job instructions guard 600 tests/bench/guard.sh "$build"
 	end_group instructions
 fi
 

@@ -19,7 +19,7 @@ import time
 import traceback
 
 from dnsmsg import Message, query, tcp, udp
-from lab import CLIENT, RESOLVER, Lab, LabError, die_with_parent, port_free, wait_for
+from lab import CLIENT, RESOLVER, Lab, LabError, die_with_parent, no_idler, port_free, wait_for
 
 tests = []
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -163,11 +163,11 @@ class Resolver:
 
     # ---- tools ----
 
-    def run(self, program, *args, stdin=None, timeout=120):
+    def run(self, program, *args, stdin=None, timeout=600):
         """(status, stdout, stderr) of one of the tools with this configuration."""
         r = subprocess.run([os.path.join(self.build, program), *args, "-c", self.conf_file], input=stdin, text=True,
                            errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
-                           preexec_fn=die_with_parent, **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
+                           preexec_fn=no_idler, **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
         return r.returncode, r.stdout, r.stderr
 
     def must(self, program, *args, **more):
@@ -300,7 +300,7 @@ def in_namespace(args, function, folder, *flags):
     if subprocess.run(command + ["true"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
         raise Skip("this user may not make namespaces (unshare %s)" % " ".join(flags))
     r = subprocess.run(command + [sys.executable, os.path.abspath(sys.argv[0]), args.build, "--inside", function.__name__, folder],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=150)
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
     if r.returncode == 77:
         raise Skip(r.stdout.strip())
     check(r.returncode == 0, r.stdout.strip())

@@ -11,7 +11,7 @@ import time
 import harness
 from dnsmsg import Message, query, udp
 from harness import SINK4, Load, check, equal, test
-from lab import die_with_parent, wait_for
+from lab import no_idler, wait_for
 
 MILLION = 1000000
 
@@ -109,7 +109,7 @@ def million(r):
             else:
                 path = million_list(r, n, first)
             start = time.monotonic()
-            r.must("sinkhole-blocklist", "import", "--list", "million", *options, path, timeout=200)
+            r.must("sinkhole-blocklist", "import", "--list", "million", *options, path)
             figures.append("%s %.1f s" % (what, time.monotonic() - start))
             if first is not None:
                 equal(r.ask("n%d.bench.example" % (first + n - 1)).data("A"), [SINK4], what + ": last name")
@@ -139,7 +139,7 @@ def never_half(r):
     t = threading.Thread(target=look)
     t.start()
     try:
-        r.must("sinkhole-blocklist", "import", "--list", "million", "--force", "--reason", "test", million_list(r, n), timeout=200)
+        r.must("sinkhole-blocklist", "import", "--list", "million", "--force", "--reason", "test", million_list(r, n))
     finally:
         stop.set()
         t.join()
@@ -167,10 +167,13 @@ def interrupted(r):
                "-c", r.conf_file]
     start = time.monotonic()
     stopped = 0
-    for sig, wait in ((signal.SIGINT, 0.05), (signal.SIGKILL, 0.2), (signal.SIGINT, 0.4), (signal.SIGKILL, 0.5),
-                      (signal.SIGKILL, 0.7), (signal.SIGTERM, 0.6)):
+    rounds = ((signal.SIGINT, 0.05), (signal.SIGKILL, 0.2), (signal.SIGINT, 0.4), (signal.SIGKILL, 0.5),
+              (signal.SIGKILL, 0.7), (signal.SIGTERM, 0.6))
+    for number, (sig, wait) in enumerate(rounds + 10 * ((signal.SIGINT, 0.02),)):
+        if number >= len(rounds) and stopped:
+            break  # the others are for a machine where our own signal came too late each time
         p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                             preexec_fn=die_with_parent, text=True)
+                             preexec_fn=no_idler, text=True)
         check(wait_for(lambda: listens(p, sig)), "no handler for signal %d" % sig)
         time.sleep(wait)
         p.send_signal(sig)
@@ -186,11 +189,11 @@ def interrupted(r):
         if not state[0]:  # killed behind the switch: that is done, not half done
             r.import_text("standing.example\n", "cut", "--force", "--reason", "test")
     check(stopped >= 1, "too quick to be interrupted", stopped)
-    r.must("sinkhole-blocklist", "import", "--list", "cut", "--force", "--reason", "test", path, timeout=200)
+    r.must("sinkhole-blocklist", "import", "--list", "cut", "--force", "--reason", "test", path)
     equal(r.ask("n%d.half.example" % (n - 1)).data("A"), [SINK4], "after the same command")
     check(r.ask("standing.example").data("A") != [SINK4], "the old rule is gone")
     r.must("sinkhole-blocklist", "verify")
-    return "%d of 6 stopped, %.1f s" % (stopped, time.monotonic() - start)
+    return "%d of %d stopped, %.1f s" % (stopped, len(rounds), time.monotonic() - start)
 
 
 @test("two imports of different lists at once, and adds beside them, all take effect")

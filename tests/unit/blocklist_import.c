@@ -890,7 +890,7 @@ Suite *unit_suite(void)
 {
 	Suite *s = suite_create("blocklist_import");
 	TCase *c = tcase_create("blocklist_import");
-	tcase_set_timeout(c, 60);
+	tcase_set_timeout(c, UNIT_TIMEOUT_S);
 	tcase_add_test(c, differences);
 	tcase_add_test(c, a_judge_decides_before_anything_is_seen);
 	tcase_add_test(c, a_lease_that_ends_sooner_or_is_renewed_is_a_change);

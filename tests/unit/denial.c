@@ -646,7 +646,7 @@ Suite *unit_suite(void)
 				      many_threads,
 				      a_look_up_costs_microseconds,
 				      hashing_is_bounded};
-	tcase_set_timeout(c, 30);
+	tcase_set_timeout(c, UNIT_TIMEOUT_S);
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_loop_test(c, finds_what_all_records_together_prove, false, true + 1);
 	for (size_t i = 0; i < sizeof tests / sizeof *tests; i++)

@@ -123,7 +123,7 @@ START_TEST(answers_on_each_address)
 		char buf[64];
 		int fd = net_connect(SOCK_DGRAM, &f->listen[i]);
 		ck_assert_int_eq(send(fd, "12A", 3, 0), 3);
-		ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, 2000), 3);
+		ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, NET_WAIT_MS), 3);
 		ck_assert(!memcmp(buf, "12A", 3));
 		ck_assert(addr_equal(&f->last.listener, &f->listen[i]));
 		ck_assert_int_eq(f->last.slot, i);
@@ -194,14 +194,14 @@ START_TEST(sizes)
 	ck_assert_int_eq(f->served, 0);
 	ck_assert_uint_eq(counted(f, STATS_DROP_MALFORMED), 1);
 	ck_assert_int_eq(send(fd, big, DNS_UDP_MAX, 0), DNS_UDP_MAX);
-	ck_assert_int_eq(net_read(&f->loop, fd, answer, sizeof answer, 2000),
+	ck_assert_int_eq(net_read(&f->loop, fd, answer, sizeof answer, NET_WAIT_MS),
 			 DNS_UDP_MAX);
 	ck_assert_int_eq(send(fd, "", 0, 0), 0);
 	ck_assert(!net_wait(&f->loop, fd, 50));
 	ck_assert_int_eq(f->served, 2);
 	ck_assert_uint_eq(f->last_len, 0);
 	ck_assert_int_eq(send(fd, "12B", 3, 0), 3);
-	ck_assert_int_eq(net_read(&f->loop, fd, answer, sizeof answer, 2000),
+	ck_assert_int_eq(net_read(&f->loop, fd, answer, sizeof answer, NET_WAIT_MS),
 			 DNS_UDP_MAX);
 	close(fd);
 	fake_close(f);
@@ -217,7 +217,7 @@ START_TEST(late_answers)
 	ck_assert(!net_wait(&f->loop, fd, 50));
 	struct asker to = f->last;
 	front_udp_send(f->front, &to, (const uint8_t *)"late", 4);
-	ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, 2000), 4);
+	ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, NET_WAIT_MS), 4);
 	front_udp_send(f->front, &to, NULL, 0);
 	ck_assert(!net_wait(&f->loop, fd, 50));
 	to.slot = 1;
@@ -251,12 +251,12 @@ START_TEST(wildcard)
 		to.port = f->listen[0].port;
 		int fd = net_connect(SOCK_DGRAM, &to);
 		ck_assert_int_eq(send(fd, "12A", 3, 0), 3);
-		ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, 2000), 3);
+		ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, NET_WAIT_MS), 3);
 		ck_assert(addr_equal(&f->last.listener, &to));
 		ck_assert_int_eq(send(fd, "12L", 3, 0), 3);
 		ck_assert(!net_wait(&f->loop, fd, 50));
 		front_udp_send(f->front, &f->last, (const uint8_t *)"late", 4);
-		ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, 2000), 4);
+		ck_assert_int_eq(net_read(&f->loop, fd, buf, sizeof buf, NET_WAIT_MS), 4);
 		close(fd);
 		fake_close(f);
 	}

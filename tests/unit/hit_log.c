@@ -56,7 +56,7 @@ static enum hit_put_result put(struct hit_log *log, unsigned number)
 /* Puts one when the writer has made room. */
 static void put_patiently(struct hit_log *log, unsigned number)
 {
-	for (int i = 0; i < 2000 && put(log, number) == HIT_NO_ROOM; i++)
+	for (int i = 0; i < 20000 && put(log, number) == HIT_NO_ROOM; i++)
 		usleep(1000);
 }
 
@@ -135,7 +135,7 @@ START_TEST(stores_and_reads)
 	ck_assert_int_eq(hit_log_start(log), ERR_OK);
 	for (unsigned i = 0; i < 3000; i++)
 		put_patiently(log, i);
-	for (int i = 0; i < 200; i++) { /* the thread gets there by itself */
+	for (int i = 0; i < 2000; i++) { /* the thread gets there by itself */
 		hit_log_stats(log, &st);
 		if (st.records == 3000)
 			break;
@@ -282,7 +282,7 @@ START_TEST(rotates_by_order)
 		for (unsigned i = 0; i < 100; i++)
 			put_patiently(log, 100 * round + i);
 		uint64_t order = hit_log_rotate(log);
-		for (int i = 0; i < 500 && st.rotations < order; i++) {
+		for (int i = 0; i < 2000 && st.rotations < order; i++) {
 			usleep(10000);
 			hit_log_stats(log, &st);
 		}
@@ -382,7 +382,7 @@ static void limit_files(rlim_t bytes)
 static bool wait_for(struct hit_log *log, struct hit_log_stats *st,
 		     enum hit_log_state state, bool drained)
 {
-	for (int i = 0; i < 300; i++, usleep(10000)) {
+	for (int i = 0; i < 2000; i++, usleep(10000)) {
 		hit_log_stats(log, st);
 		if (st->state == state && (!drained || st->waiting_bytes == 0))
 			return true;
@@ -692,7 +692,7 @@ START_TEST(a_reader_follows)
 		unsigned n = 0;
 		if (hit_read_open(&r, &conf))
 			_exit(1);
-		for (int i = 0; i < 2000 && n < 20000; i++, usleep(2000))
+		for (int i = 0; i < 10000 && n < 20000; i++, usleep(2000))
 			while (hit_read_next(r, &row) == 1)
 				n++;
 		_exit(n == 20000 ? 0 : 2);
@@ -783,7 +783,7 @@ START_TEST(a_segment_goes_under_a_reader)
 	for (unsigned i = 500; i < 800; i++)
 		put_patiently(log, i);
 	ck_assert(wait_for(log, &st, HIT_LOG_OK, true));
-	for (int i = 0; i < 300 && st.rotations != order; i++, usleep(10000))
+	for (int i = 0; i < 2000 && st.rotations != order; i++, usleep(10000))
 		hit_log_stats(log, &st);
 	ck_assert_uint_eq(st.records, 800);
 	ck_assert_int_eq(segment_files(&files), 2);
