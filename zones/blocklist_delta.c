@@ -93,20 +93,14 @@ static int look(struct blocklist_delta *d, struct place *p,
 }
 
 /* Makes entry (NULL: nothing) what stands there for a kind. */
-static int put_kind(struct blocklist_delta *d, struct place *p, int kind,
+static int put_kind(struct blocklist_delta *d, struct place *p, unsigned kind,
 		    const uint8_t *entry)
 {
 	struct blocklist_changes *c = &d->merge.changes;
 	uint64_t before = c->added - c->removed;
-	int n = 0;
-	for (int i = 0; i < p->want.n; i++)
-		if (blocklist_kind_of(p->want.bytes[i]) != kind)
-			p->want.bytes[n++] = p->want.bytes[i];
-	if (entry && n == BLOCKLIST_KINDS)
+	blocklist_want_drop(&p->want, kind);
+	if (entry && !blocklist_want_add(&p->want, entry, kind))
 		return ERR_DAMAGED;
-	if (entry)
-		p->want.bytes[n++] = entry;
-	p->want.n = n;
 	int err = blocklist_merge_key(&d->merge, &p->rule, &p->old, &p->want);
 	bool name = p->rule_bytes[0] == BLOCKLIST_NAME;
 	*(name ? &d->row.names : &d->row.addresses) += c->added - c->removed - before;
@@ -126,7 +120,7 @@ struct below {
 static bool has_rule(const struct blocklist_want *want, bool ns)
 {
 	for (int i = 0; i < want->n; i++) {
-		unsigned kind = (unsigned)blocklist_kind_of(want->bytes[i]);
+		unsigned kind = want->kind[i];
 		if (!rule_kind_is_marker(kind) && rule_kind_is_ns(kind) == ns)
 			return true;
 	}
@@ -278,6 +272,7 @@ static int take_out(struct blocklist_delta *d, struct place *p,
 		return ERR_NOENT;
 	blocklist_entry_decode(&stands, was);
 	stands.key = item->key;
+	stands.kind = item->kind;
 	if (stands.action != item->action)
 		return ERR_NOENT;
 	if (stands.action == RULE_LOCAL_DATA) {

@@ -67,12 +67,9 @@ static int edit_key(struct blocklist_merge *m, struct blocklist_row *row,
 	if (!err && !item && !want.n)
 		err = ERR_NOENT;
 	if (!err && item) {
-		if (want.n == BLOCKLIST_KINDS) {
+		blocklist_entry_encode(entry, item);
+		if (!blocklist_want_add(&want, entry, item->kind))
 			err = ERR_DAMAGED;
-		} else {
-			blocklist_entry_encode(entry, item);
-			want.bytes[want.n++] = entry;
-		}
 	}
 	if (!err)
 		err = blocklist_merge_key(m, &rule, &old, item ? &want : &none);

@@ -135,12 +135,11 @@ struct feed_key {
 /* Those of blocklist_import_hide() are here for their markers only. */
 static void drop_hidden(struct blocklist_want *want)
 {
-	int n = 0;
-	for (int i = 0; i < want->n; i++)
-		if (!blocklist_in_zone(want->bytes[i]) ||
-		    !rule_kind_is_marker((unsigned)blocklist_kind_of(want->bytes[i])))
-			want->bytes[n++] = want->bytes[i];
-	want->n = n;
+	const struct blocklist_want all = *want;
+	want->n = 0;
+	for (int i = 0; i < all.n; i++)
+		if (!blocklist_in_zone(all.bytes[i]) || !rule_kind_is_marker(all.kind[i]))
+			blocklist_want_add(want, all.bytes[i], all.kind[i]);
 }
 
 static int side_next(struct feed_side *s)
@@ -173,8 +172,9 @@ static int key_compare(const MDB_val *a, const MDB_val *b)
 static const struct blocklist_sorted *feed_both(struct feed_key *f)
 {
 	f->both = f->item.head;
-	for (int i = 0; i < f->mark.head.want.n && f->both.want.n < BLOCKLIST_KINDS; i++)
-		f->both.want.bytes[f->both.want.n++] = f->mark.head.want.bytes[i];
+	const struct blocklist_want *marks = &f->mark.head.want;
+	for (int i = 0; i < marks->n; i++)
+		blocklist_want_add(&f->both.want, marks->bytes[i], marks->kind[i]);
 	return &f->both;
 }
 
@@ -235,7 +235,7 @@ static int sides(const struct feed_key *f, const struct blocklist_scan *s, MDB_v
 /* ---- diff ---- */
 
 static int diff_show(blocklist_diff_fn *each, void *arg, char how, const MDB_val *key,
-		     const uint8_t *entry)
+		     unsigned kind, const uint8_t *entry)
 {
 	struct blocklist_item item;
 	if (!each)
@@ -244,6 +244,7 @@ static int diff_show(blocklist_diff_fn *each, void *arg, char how, const MDB_val
 	if (err)
 		return err;
 	blocklist_entry_decode(&item, entry);
+	item.kind = (uint8_t)kind;
 	return each(arg, how, &item);
 }
 
@@ -252,20 +253,20 @@ static int diff_key(struct blocklist_changes *out, blocklist_diff_fn *each, void
 		    const struct blocklist_want *will)
 {
 	int err = ERR_OK;
-	for (int kind = 0; !err && kind < BLOCKLIST_KINDS; kind++) {
+	for (unsigned kind = 0; !err && kind < BLOCKLIST_KINDS; kind++) {
 		const uint8_t *a = blocklist_want_kind(was, kind);
 		const uint8_t *b = blocklist_want_kind(will, kind);
 		if (a && b && blocklist_entry_same(a, b)) {
 			out->unchanged++;
 		} else if (a && b) {
 			out->changed++;
-			err = diff_show(each, arg, '~', key, b);
+			err = diff_show(each, arg, '~', key, kind, b);
 		} else if (a) {
 			out->removed++;
-			err = diff_show(each, arg, '-', key, a);
+			err = diff_show(each, arg, '-', key, kind, a);
 		} else if (b) {
 			out->added++;
-			err = diff_show(each, arg, '+', key, b);
+			err = diff_show(each, arg, '+', key, kind, b);
 		}
 	}
 	return err;

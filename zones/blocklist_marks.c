@@ -52,7 +52,7 @@ static int take(struct marking *m, struct blocklist_sort *marks,
 {
 	bool is_there = false, wildcard = false;
 	for (int i = 0; i < at->want.n; i++) {
-		unsigned kind = (unsigned)blocklist_kind_of(at->want.bytes[i]);
+		unsigned kind = at->want.kind[i];
 		if (!blocklist_in_zone(at->want.bytes[i]) ||
 		    rule_kind_is_ns(kind) != m->ns)
 			continue;

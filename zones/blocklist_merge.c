@@ -44,8 +44,36 @@ bool blocklist_entry_same(const uint8_t *entry, const uint8_t *other)
 	       memcmp(entry + sizeof a, other + sizeof b, b.len - sizeof b) == 0;
 }
 
-/* Appends an entry to the new value with its span of versions. */
-static void emit(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *bytes,
+/* Whether wildcard says of what is below a name what exact says of the name, and is as
+ * old: an id that was given is in hits, and stays. */
+static bool are_twins(const uint8_t *exact, const uint8_t *wildcard,
+		      const struct blocklist_head *w)
+{
+	struct blocklist_head e;
+	memcpy(&e, exact, sizeof e);
+	return e.rec.kind == RULE_EXACT && w->rec.kind == RULE_WILDCARD &&
+	       e.rec.from == w->rec.from && e.rec.to == w->rec.to &&
+	       (!w->rec.entry || e.rec.entry == w->rec.entry) &&
+	       e.rec.words == w->rec.words && e.first_listed == w->first_listed &&
+	       blocklist_entry_same(exact, wildcard);
+}
+
+/* Puts an entry into the record of its twin; false: it has none. */
+static bool joined(struct blocklist_merge *m, const uint8_t *bytes,
+		   const struct blocklist_head *h)
+{
+	for (size_t at = 0; at < m->value_len; at += blocklist_entry_len(m->value + at)) {
+		if (!are_twins(m->value + at, bytes, h))
+			continue;
+		m->value[at + offsetof(struct blocklist_head, rec.kind)] = BLOCKLIST_BOTH;
+		return true;
+	}
+	return false;
+}
+
+/* Appends an entry to the new value with its span of versions, and (its id is 0) the next
+ * id. */
+static void emit(struct blocklist_merge *m, const uint8_t *bytes,
 		 const struct blocklist_head *head, uint32_t from, uint32_t to)
 {
 	struct blocklist_head h = *head;
@@ -53,57 +81,79 @@ static void emit(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *by
 	h.rec.from = from;
 	h.rec.to = to;
 	h.rec.list = m->list;
+	if (h.rec.kind == RULE_WILDCARD && joined(m, bytes, &h))
+		return;
+	if (!h.rec.entry)
+		h.rec.entry = m->txn.meta.next_entry++ & BLOCKLIST_ENTRY_ID_MAX;
 	memcpy(p, &h, sizeof h);
 	memcpy(p + sizeof h, bytes + sizeof h, h.len - sizeof h);
-	h.rec.check = blocklist_entry_check(key_hash, p, h.len);
-	memcpy(p, &h, sizeof h);
 	m->value_len += h.len;
 }
 
-static void emit_kept(struct blocklist_merge *m, uint64_t key_hash,
-		      const struct blocklist_span *s, uint32_t to)
+static void emit_kept(struct blocklist_merge *m, const struct blocklist_span *s,
+		      uint32_t to)
 {
-	emit(m, key_hash, s->bytes, &s->head, s->head.rec.from, to);
+	emit(m, s->bytes, &s->head, s->head.rec.from, to);
 }
 
-static void emit_new(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
+/* Of one record with its twin. */
+static bool is_joint(const struct blocklist_span *s)
+{
+	return s->head.rec.kind != blocklist_kind_of(s->bytes);
+}
+
+static void emit_new(struct blocklist_merge *m, const uint8_t *want, int kind,
 		     uint16_t words, const struct blocklist_span *before)
 {
 	struct blocklist_head h;
 	memcpy(&h, want, sizeof h);
+	h.rec.kind = (uint8_t)kind;
 	h.rec.words = words;
 	h.in_zone = 0;
-	if (before) {
+	h.rec.entry =
+		before && !(m->parting && is_joint(before)) ? before->head.rec.entry : 0;
+	if (before)
 		h.first_listed = before->head.first_listed;
-		h.rec.entry = before->head.rec.entry;
-	} else {
-		h.first_listed = h.first_listed ? h.first_listed : m->now;
-		h.rec.entry = m->txn.meta.next_entry++ & BLOCKLIST_ENTRY_ID_MAX;
-	}
-	emit(m, key_hash, want, &h, m->next, BLOCKLIST_FOREVER);
+	else if (!h.first_listed)
+		h.first_listed = m->now;
+	emit(m, want, &h, m->next, BLOCKLIST_FOREVER);
 }
 
-static int emit_wanted(struct blocklist_merge *m, uint64_t key_hash, const uint8_t *want,
+static int emit_wanted(struct blocklist_merge *m, const uint8_t *want, int kind,
 		       const struct blocklist_span *before)
 {
 	uint16_t words;
 	int err = blocklist_intern(&m->words, &words, &m->txn, want);
 	if (!err)
-		emit_new(m, key_hash, want, words, before);
+		emit_new(m, want, kind, words, before);
 	return err;
 }
 
-static int merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair stands,
+/* Once all is there. Returns the number of records. */
+static unsigned write_checks(struct blocklist_merge *m, uint64_t key_hash)
+{
+	unsigned n = 0;
+	for (size_t at = 0, len; at < m->value_len; at += len, n++) {
+		uint8_t *p = m->value + at;
+		len = blocklist_entry_len(p);
+		uint32_t check = blocklist_entry_check(key_hash, p, len);
+		memcpy(p + offsetof(struct blocklist_head, rec.check), &check,
+		       sizeof check);
+	}
+	return n;
+}
+
+static int merge_kind(struct blocklist_merge *m, int kind, struct pair stands,
 		      const uint8_t *want)
 {
 	const struct blocklist_span *now = stands.now, *next = stands.next;
 	if (now && want && blocklist_entry_same(now->bytes, want)) {
 		m->changes.unchanged++;
-		emit_kept(m, key_hash, now, BLOCKLIST_FOREVER);
+		emit_kept(m, now, BLOCKLIST_FOREVER);
 		return ERR_OK;
 	}
 	if (now && m->staged)
-		emit_kept(m, key_hash, now, m->next);
+		emit_kept(m, now, m->next);
 	if (!want) {
 		m->changes.removed += now != NULL;
 		return ERR_OK;
@@ -113,17 +163,26 @@ static int merge_kind(struct blocklist_merge *m, uint64_t key_hash, struct pair 
 	else
 		m->changes.added++;
 	if (!m->staged || !next || !blocklist_entry_same(next->bytes, want))
-		return emit_wanted(m, key_hash, want, now);
-	emit_kept(m, key_hash, next, BLOCKLIST_FOREVER);
+		return emit_wanted(m, want, kind, now);
+	emit_kept(m, next, BLOCKLIST_FOREVER);
 	return ERR_OK;
 }
 
-const uint8_t *blocklist_want_kind(const struct blocklist_want *want, int kind)
+const uint8_t *blocklist_want_kind(const struct blocklist_want *want, unsigned kind)
 {
 	for (int i = 0; i < want->n; i++)
-		if (blocklist_kind_of(want->bytes[i]) == kind)
+		if (want->kind[i] == kind)
 			return want->bytes[i];
 	return NULL;
+}
+
+void blocklist_want_drop(struct blocklist_want *w, unsigned kind)
+{
+	const struct blocklist_want all = *w;
+	w->n = 0;
+	for (int i = 0; i < all.n; i++)
+		if (all.kind[i] != kind)
+			blocklist_want_add(w, all.bytes[i], all.kind[i]);
 }
 
 static int rules_room(struct blocklist_merge *m, size_t n)
@@ -236,7 +295,7 @@ static void by_kind(const uint8_t *out[BLOCKLIST_KINDS],
 	for (int kind = 0; kind < BLOCKLIST_KINDS; kind++)
 		out[kind] = NULL;
 	for (int i = want->n; i-- > 0;)
-		out[blocklist_kind_of(want->bytes[i])] = want->bytes[i];
+		out[want->kind[i]] = want->bytes[i];
 }
 
 /* What stands, and what is wanted, kind by kind. */
@@ -248,10 +307,13 @@ static int merge_kinds(struct blocklist_merge *m, uint64_t key_hash,
 	int err = ERR_OK;
 	m->value_len = 0;
 	by_kind(wanted, want);
+	const uint8_t *exact = wanted[RULE_EXACT], *wildcard = wanted[RULE_WILDCARD];
+	m->parting = exact && wildcard && !blocklist_entry_same(exact, wildcard);
 	for (int kind = 0; kind < BLOCKLIST_KINDS && !err; kind++)
 		if (wanted[kind] || spans)
-			err = merge_kind(m, key_hash, pair_of(m, span, spans, kind),
+			err = merge_kind(m, kind, pair_of(m, span, spans, kind),
 					 wanted[kind]);
+	write_checks(m, key_hash);
 	return err;
 }
 
@@ -322,10 +384,10 @@ size_t blocklist_ready_make(uint8_t *out, struct blocklist_getting_ready *g,
 	for (int kind = 0; kind < BLOCKLIST_KINDS; kind++) {
 		if (!wanted[kind])
 			continue;
-		r.n++;
 		r.good = r.good && blocklist_words_are(&g->pair, wanted[kind]);
-		emit_new(m, r.entry_hash, wanted[kind], g->words, NULL);
+		emit_new(m, wanted[kind], kind, g->words, NULL);
 	}
+	r.records = (uint16_t)write_checks(m, r.entry_hash);
 	r.value_len = (uint32_t)m->value_len;
 	memcpy(out, &r, sizeof r);
 	memcpy(p, rule->mv_data, rule->mv_size);
@@ -341,11 +403,15 @@ void blocklist_ready_want(struct blocklist_sorted *out, const uint8_t *ready)
 	memcpy(&r, ready, sizeof r);
 	ready += sizeof r;
 	out->key = (MDB_val){r.key_len, (void *)(uintptr_t)ready};
+	bool name = *ready == BLOCKLIST_NAME;
 	ready += r.key_len;
-	out->want.n = r.n;
-	for (int i = 0; i < r.n; i++) {
-		out->want.bytes[i] = ready;
-		ready += blocklist_entry_len(ready);
+	out->want.n = 0;
+	for (int i = 0; i < r.records; i++, ready += blocklist_entry_len(ready)) {
+		unsigned kind = (unsigned)blocklist_kind_of(ready);
+		bool both = name && kind == BLOCKLIST_BOTH;
+		blocklist_want_add(&out->want, ready, both ? RULE_EXACT : kind);
+		if (both)
+			blocklist_want_add(&out->want, ready, RULE_WILDCARD);
 	}
 }
 
@@ -360,13 +426,13 @@ int blocklist_merge_ready(struct blocklist_merge *m, const uint8_t *ready)
 	uint8_t *value = (uint8_t *)at.key.mv_data + r.key_len;
 	const struct blocklist_pair own = {
 		at.key,
-		{r.n * sizeof(struct blocklist_record), value + r.value_len},
+		{r.records * sizeof(struct blocklist_record), value + r.value_len},
 		r.rule_hash};
 	const struct blocklist_pair entry = {
 		entry_key(key, m->list, &at.key), {r.value_len, value}, r.entry_hash};
-	m->changes.added += r.n;
+	m->changes.added += (uint64_t)at.want.n;
 	m->written++;
-	count(m, &at.key, r.n);
+	count(m, &at.key, at.want.n);
 	int err = rules_put(m, &own, false);
 	if (!err)
 		err = blocklist_txn_put_new(&m->txn, m->txn.entries, &entry, &there);
@@ -391,11 +457,9 @@ int blocklist_want_visible(struct blocklist_want *out, const MDB_val *key,
 	out->n = 0;
 	for (int i = 0; i < n; i++) {
 		const struct blocklist_record *r = &span[i].head.rec;
-		if (blocklist_visible(r, version) && r->kind != but_kind) {
-			if (out->n == BLOCKLIST_KINDS)
-				return ERR_DAMAGED;
-			out->bytes[out->n++] = span[i].bytes;
-		}
+		if (blocklist_visible(r, version) && r->kind != but_kind &&
+		    !blocklist_want_add(out, span[i].bytes, r->kind))
+			return ERR_DAMAGED;
 	}
 	return n < 0 ? n : ERR_OK;
 }

@@ -500,11 +500,12 @@ int blocklist_sort_next(struct blocklist_sort *s, struct blocklist_sorted *out)
 					s->entry[n - 1], out->want.bytes[n - 1]);
 			take_same(s, s->entry[n - 1]);
 		} else if (n < BLOCKLIST_KINDS) {
-			out->want.bytes[n] =
-				stays ? s->ahead.entry
-				      : entry_copy(s->entry[n], s->ahead.entry);
-			out->want.n++;
 			kind = s->ahead.kind;
+			blocklist_want_add(
+				&out->want,
+				stays ? s->ahead.entry
+				      : entry_copy(s->entry[n], s->ahead.entry),
+				(unsigned)kind);
 		} else { /* kinds are checked: cannot be */
 			return ERR_INVAL;
 		}

@@ -63,10 +63,13 @@ enum blocklist_tag {
 #define BLOCKLIST_ENTRIES_NAME "\003"
 
 enum {
-	BLOCKLIST_FORMAT = 6, /* 1: no local data, 2: no groups, 3: no gardens, 4: no
-			       * words, 5: SipHash for checks and digest */
+	BLOCKLIST_FORMAT = 7, /* 1: no local data, 2: no groups, 3: no gardens, 4: no
+			       * words, 5: SipHash for checks and digest, 6: no BOTH */
 	BLOCKLIST_KEY_MAX = 3 + DNS_NAME_MAX, /* LMDB allows 511 */
 	BLOCKLIST_KINDS = 8, /* per list and key: 7 kinds of name, 7 of address */
+	/* A stored kind of name: RULE_EXACT and RULE_WILDCARD that say the same. Zones
+	 * have most names twice so, and a record less is a third of all bytes. */
+	BLOCKLIST_BOTH = RULE_KIND_N,
 	BLOCKLIST_TEXTS = 6,
 	BLOCKLIST_DEPTHS = DNS_LABELS_MAX + 1,
 	BLOCKLIST_BITS = 129, /* prefix lengths 0 to 128 */
@@ -77,7 +80,8 @@ enum {
 
 /* No implicit padding in what follows: every byte is hashed. */
 struct blocklist_record {
-	uint64_t entry : 48, words : 16; /* words: of its entry, see blocklist_words.c */
+	/* entry: of both kinds, if they are one record; words: see blocklist_words.c */
+	uint64_t entry : 48, words : 16;
 	uint32_t from, to, starts, expires;
 	uint16_t list;
 	uint8_t kind, action;
@@ -115,7 +119,7 @@ static inline bool blocklist_in_zone(const uint8_t *entry)
 	return entry[offsetof(struct blocklist_head, in_zone)];
 }
 
-static inline int blocklist_marker_of(bool ns)
+static inline unsigned blocklist_marker_of(bool ns)
 {
 	return ns ? RULE_NS_ENT : RULE_ENT;
 }
@@ -271,8 +275,8 @@ struct blocklist_span {
 	const uint8_t *bytes; /* head, texts, data */
 	struct blocklist_head head;
 };
-/* Takes an ENTRY pair's value apart, checks included. Returns the count, or
- * ERR_DAMAGED. */
+/* Takes an ENTRY pair's value apart, checks included: one of BLOCKLIST_BOTH comes as two,
+ * whose heads say which. Returns the count, or ERR_DAMAGED. */
 MUST_CHECK int blocklist_spans(struct blocklist_span out[BLOCKLIST_SPANS_MAX],
 			       const uint8_t *key, size_t key_len, const uint8_t *value,
 			       size_t len);
@@ -493,11 +497,25 @@ MUST_CHECK int blocklist_item_check(const struct blocklist_item *item);
 
 /* ---- blocklist_merge.c ---- */
 
-/* What a list shall hold under one key; bytes are encoded entries, by kind. */
+/* What a list shall hold under one key: encoded entries, of which one that is stored
+ * does not say the kind. */
 struct blocklist_want {
 	const uint8_t *bytes[BLOCKLIST_KINDS];
+	uint8_t kind[BLOCKLIST_KINDS];
 	int n;
 };
+/* There is room, or nothing is done and false said. */
+static inline bool blocklist_want_add(struct blocklist_want *w, const uint8_t *bytes,
+				      unsigned kind)
+{
+	if (w->n == BLOCKLIST_KINDS)
+		return false;
+	w->bytes[w->n] = bytes;
+	w->kind[w->n++] = (uint8_t)kind;
+	return true;
+}
+/* Takes a kind out. */
+void blocklist_want_drop(struct blocklist_want *w, unsigned kind);
 
 /* All that a feed has for one key, in the order of kinds. */
 struct blocklist_sorted {
@@ -513,6 +531,7 @@ struct blocklist_merge {
 	uint32_t version; /* of the list: decides what is visible now */
 	uint32_t next;	  /* version that new records begin with */
 	bool staged;	  /* leave what is visible now alone until version = next */
+	bool parting;	  /* a name's wildcard will not say what the name says */
 	uint32_t now;
 	uint64_t written;	   /* keys changed in this transaction */
 	uint64_t names, addresses; /* wanted so far */
@@ -528,10 +547,10 @@ MUST_CHECK int blocklist_merge_key(struct blocklist_merge *m, const MDB_val *rul
 				   const MDB_val *old, const struct blocklist_want *want);
 /* What a key gets where the list has nothing, made before its turn comes and with no
  * store at hand: many are made by one thread and put by another. */
-struct blocklist_ready { /* behind it the rule's key, the ENTRY value, n records */
+struct blocklist_ready { /* behind it the rule's key, the ENTRY value, the records */
 	uint64_t rule_hash, entry_hash;
 	uint32_t value_len;
-	uint16_t key_len, n;
+	uint16_t key_len, records;
 	bool good; /* false: it has other words, and only tells what is wanted */
 };
 /* Who makes them. Of merge only list, next, now, and in txn.meta.next_entry the first of
@@ -556,7 +575,7 @@ MUST_CHECK int blocklist_want_visible(struct blocklist_want *out, const MDB_val 
 				      const MDB_val *old, uint32_t version, int but_kind);
 
 /* The one of a kind, or NULL. */
-const uint8_t *blocklist_want_kind(const struct blocklist_want *want, int kind);
+const uint8_t *blocklist_want_kind(const struct blocklist_want *want, unsigned kind);
 /* Whether two encoded entries of one kind say the same; id, versions and the day it was
  * first listed belong to the store. */
 bool blocklist_entry_same(const uint8_t *entry, const uint8_t *other);

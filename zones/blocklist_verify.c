@@ -11,7 +11,7 @@ struct verify {
 	MDB_txn *txn;
 	MDB_dbi dbi, entries;
 	struct blocklist_meta sum;	 /* counted afresh */
-	uint64_t records, entry_records; /* each record has one entry */
+	uint64_t records, entry_records; /* one of BOTH is two */
 	uint64_t done, total;
 	blocklist_progress_fn *progress;
 	void *arg;
@@ -46,13 +46,11 @@ static int verify_rules(struct verify *f, const MDB_val *k, const MDB_val *v)
 		if (r.check != blocklist_record_check(h, &r) || r.words > f->sum.words ||
 		    r.list >= BLOCKLIST_LISTS_MAX || !f->row[r.list].name[0])
 			return ERR_DAMAGED;
-		f->records++;
-		if (!blocklist_visible(&r, f->version[r.list]))
-			continue;
-		if (key.prefix.addr.family)
-			f->addresses[r.list]++;
-		else
-			f->names[r.list]++;
+		bool name = !key.prefix.addr.family;
+		unsigned n = name && r.kind == BLOCKLIST_BOTH ? 2 : 1;
+		f->records += n;
+		if (blocklist_visible(&r, f->version[r.list]))
+			(name ? f->names : f->addresses)[r.list] += n;
 	}
 	return ERR_OK;
 }
@@ -78,9 +76,11 @@ static int verify_client(const struct verify *f, const MDB_val *k, const MDB_val
 	return known ? ERR_OK : ERR_DAMAGED;
 }
 
-/* Whether a NAME or ADDR value has the record that an entry says it has. */
-static bool rules_have(const MDB_val *v, uint64_t key_hash, struct blocklist_record want)
+/* Whether a NAME or ADDR value has the record that an entry begins with. */
+static bool rules_have(const MDB_val *v, uint64_t key_hash, const uint8_t *entry)
 {
+	struct blocklist_record want;
+	memcpy(&want, entry, sizeof want);
 	want.check = blocklist_record_check(key_hash, &want);
 	for (size_t at = 0; at + sizeof want <= v->mv_size; at += sizeof want)
 		if (memcmp((const uint8_t *)v->mv_data + at, &want, sizeof want) == 0)
@@ -103,7 +103,7 @@ static int verify_entry(struct verify *f, const MDB_val *k, const MDB_val *v)
 	for (int i = 0; i < n; i++)
 		if (span[i].head.rec.list != (p[1] << 8 | p[2]) ||
 		    !blocklist_words_match(&f->words, span[i].bytes) ||
-		    !rules_have(&found, h, span[i].head.rec))
+		    !rules_have(&found, h, span[i].bytes))
 			return ERR_DAMAGED;
 	f->entry_records += (uint64_t)n;
 	return ERR_OK;

@@ -295,6 +295,12 @@ static bool found_counts(const struct found *f, const struct blocklist_record *r
 	return record_visible(f->v, r) && blocklist_class_has(f->v, f->class, r->list);
 }
 
+/* What a record of a listed name is to the name itself (self), or to one below it. */
+static uint8_t kind_for(const struct blocklist_record *r, bool self)
+{
+	return r->kind != BLOCKLIST_BOTH ? r->kind : self ? RULE_EXACT : RULE_WILDCARD;
+}
+
 /* Whether a record of a listed name covers the name asked about, or (self) is its own. */
 static bool covers(const struct found *f, const struct blocklist_record *r, bool self)
 {
@@ -326,12 +332,14 @@ static int found_node(struct found *f, const MDB_val *key, const MDB_val *value,
 	size_t at = 0;
 	int more;
 	while ((more = record_next(&r, value, &at, key_hash)) > 0) {
+		r.kind = kind_for(&r, self);
 		struct rule rule = rule_of(&r, labels);
 		if (covers(f, &r, self) && found_counts(f, &r))
 			found_add(f, &rule);
 	}
 	for (at = 0; !more && at < value->mv_size; at += sizeof r) {
 		memcpy(&r, (const uint8_t *)value->mv_data + at, sizeof r);
+		r.kind = kind_for(&r, self);
 		struct hidden *h =
 			rule_kind_is_ns(r.kind) ? f->ns_wildcards : &f->wildcards;
 		if (h && r.kind != RULE_SUBTREE && record_visible(f->v, &r))
@@ -629,9 +637,17 @@ static int walk_key(void *arg, const MDB_val *k, const MDB_val *value)
 	int more, err = blocklist_key_decode(&key, k->mv_data, k->mv_size);
 	while (!err && (more = record_next(&r, value, &at, key_hash)) != 0) {
 		struct rule rule = rule_of(&r, key_labels(&key));
-		if (more < 0)
-			err = more;
-		else if (record_visible(w->v, &r))
+		bool both = !key.prefix.addr.family && r.kind == BLOCKLIST_BOTH;
+		if (more < 0 || !record_visible(w->v, &r)) {
+			err = more < 0 ? more : ERR_OK;
+			continue;
+		}
+		if (both) {
+			rule.kind = RULE_EXACT;
+			err = w->each(w->arg, &key, &rule);
+			rule.kind = RULE_WILDCARD;
+		}
+		if (!err)
 			err = w->each(w->arg, &key, &rule);
 	}
 	return err;

@@ -506,39 +506,88 @@ END_TEST
 
 /* ---- any order of operations against a plain set ---- */
 
-enum { WORDS = 24 };
+enum { WORDS = 36, ALIKE = 3 };
 
 struct model {
 	bool listed[WORDS];
 	int text[WORDS]; /* which of several entries */
+	/* as the last check found them; id 0: it was not there */
+	uint64_t id[WORDS];
+	int was[WORDS];
 	bool exists;
 };
 
+/* A name has three words: itself, its wildcard, and both with what is below. */
 static struct blocklist_item model_item(int word, int text)
 {
+	static const int kind[ALIKE] = {RULE_EXACT, RULE_WILDCARD, RULE_SUBTREE};
+	int at = word / ALIKE;
 	char name[32];
 	/* every third name is below the one before it */
-	snprintf(name, sizeof name, word % 3 ? "w%d.test" : "x.w%d.test",
-		 word - (word % 3 == 0));
-	struct blocklist_item it = lab_item(name, RULE_SUBTREE);
+	snprintf(name, sizeof name, at % 3 ? "w%d.test" : "x.w%d.test",
+		 at - (at % 3 == 0));
+	struct blocklist_item it = lab_item(name, kind[word % ALIKE]);
 	snprintf(it.entry.reason, sizeof it.entry.reason, "text %d", text);
 	return it;
 }
 
-static void model_check(struct blocklist_view *v, const struct model *m, const char *list)
+/* The rule of that kind for a name; false: none of the list's own for the very name. */
+static bool model_rule(struct rule *out, struct blocklist_view *v, uint16_t list,
+		       const struct blocklist_item *it)
+{
+	struct rule r[BLOCKLIST_MATCHES_MAX];
+	uint8_t below[2 + DNS_NAME_MAX] = {1, 'b'};
+	name_copy(below + 2, it->key.name);
+	int n = blocklist_find_name(v, r, BLOCKLIST_MATCHES_MAX, BLOCKLIST_CLASS_ALL,
+				    it->kind == RULE_EXACT ? it->key.name : below);
+	for (int i = 0; i < n; i++) {
+		if (r[i].list != list || r[i].kind != it->kind ||
+		    r[i].labels != name_labels(it->key.name))
+			continue;
+		*out = r[i];
+		return true;
+	}
+	ck_assert_int_ge(n, 0);
+	return false;
+}
+
+/* An id stays, but that of a name and its wildcard is one of them only when they part;
+ * and it is nobody else's. */
+static void model_check_ids(const struct model *m, const uint64_t *now, int w,
+			    uint64_t id)
+{
+	int twin = w % ALIKE == 0 ? w + 1 : w % ALIKE == 1 ? w - 1 : w;
+	bool part = twin != w && m->id[w] == m->id[twin] && m->listed[twin] &&
+		    m->text[w] != m->text[twin];
+	if (m->id[w] && (m->was[w] == m->text[w] || !part))
+		ck_assert_uint_eq(m->id[w], id);
+	for (int i = 0; i < w; i++)
+		if (m->listed[i] && (i != twin || m->text[i] != m->text[w]))
+			ck_assert_uint_ne(now[i], id);
+}
+
+/* Whatever is listed is found, with its own text and id. */
+static void model_check(struct blocklist_view *v, struct model *m, const char *list)
 {
 	const struct blocklist_list *l = blocklist_list_named(v, list);
+	uint64_t id[WORDS] = {0};
 	int n = 0;
 	ck_assert_int_eq(l != NULL, m->exists);
 	for (int w = 0; l && w < WORDS; w++) {
 		struct blocklist_item it = model_item(w, m->text[w]);
 		struct blocklist_entry e;
-		int err = blocklist_entry_get(v, &e, l->id, &it.key);
-		ck_assert_int_eq(err, m->listed[w] ? 0 : ERR_NOENT);
-		if (!err)
-			ck_assert_str_eq(e.reason, it.entry.reason);
+		struct rule r;
 		n += m->listed[w];
+		ck_assert_int_eq(model_rule(&r, v, l->id, &it), m->listed[w]);
+		if (!m->listed[w])
+			continue;
+		ck_assert_int_eq(blocklist_entry_of_rule(v, &e, &r, &it.key), 0);
+		ck_assert_str_eq(e.reason, it.entry.reason);
+		model_check_ids(m, id, w, r.entry);
+		id[w] = r.entry;
 	}
+	memcpy(m->id, id, sizeof id);
+	memcpy(m->was, m->text, sizeof m->was);
 	if (l) {
 		ck_assert_int_eq(lab_count(v, l->id), n);
 		ck_assert_uint_eq(l->names, (unsigned)n);
@@ -570,7 +619,21 @@ static void model_import(struct blocklist *bl, struct model *m, const char *list
 		return;
 	ck_assert_int_eq(err, 0);
 	ck_assert_mem_eq(&c, &d, sizeof c);
+	memcpy(next.id, m->id, sizeof next.id);
+	memcpy(next.was, m->was, sizeof next.was);
 	*m = next;
+}
+
+/* All words of a name; whether one was listed. */
+static bool model_remove(struct model *m, int word)
+{
+	bool was = false;
+	int first = word - word % ALIKE;
+	for (int w = first; w < first + ALIKE; w++) {
+		was = was || m->listed[w];
+		m->listed[w] = false;
+	}
+	return was;
 }
 
 static void model_step(struct blocklist *bl, struct model *m, const char *list,
@@ -588,8 +651,7 @@ static void model_step(struct blocklist *bl, struct model *m, const char *list,
 	case 2:
 	case 3:
 		ck_assert_int_eq(blocklist_remove(bl, list, &it.key),
-				 m->listed[w] ? 0 : ERR_NOENT);
-		m->listed[w] = false;
+				 model_remove(m, w) ? 0 : ERR_NOENT);
 		break;
 	case 4:
 		if (lab_random(seed, 3) == 0) {
@@ -602,6 +664,65 @@ static void model_step(struct blocklist *bl, struct model *m, const char *list,
 		model_import(bl, m, list, seed);
 	}
 }
+
+/* ---- a name and its wildcard ---- */
+
+/* Of a key of the only list, in the resolver's pair. */
+static size_t records(struct blocklist_view *v, const char *name)
+{
+	uint8_t key[BLOCKLIST_KEY_MAX];
+	struct blocklist_key at = lab_key(name);
+	MDB_val value, k = {blocklist_key_rule(key, &at), key};
+	ck_assert_int_eq(
+		mdb_get(blocklist_view_txn(v), blocklist_view_store(v)->dbi, &k, &value),
+		0);
+	return value.mv_size / sizeof(struct blocklist_record);
+}
+
+/* wildcard: 0 none, 1 says what exact says, 2 something else. */
+static void import_pair(struct blocklist *bl, bool exact, int wildcard)
+{
+	struct blocklist_import *im = open_import(bl, "l");
+	struct blocklist_item e = lab_item("a.test", RULE_EXACT),
+			      w = lab_item("a.test", RULE_WILDCARD);
+	struct blocklist_changes c;
+	strcpy(w.entry.family, wildcard == 2 ? "Other" : "");
+	if (exact)
+		ck_assert_int_eq(blocklist_import_put(im, &e), 0);
+	if (wildcard)
+		ck_assert_int_eq(blocklist_import_put(im, &w), 0);
+	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	blocklist_import_close(im);
+}
+
+START_TEST(alike_they_are_one_record)
+{
+	static const struct {
+		bool exact;
+		int wildcard;
+		size_t records;
+		const char *self, *below;
+	} row[] = {
+		{true, 1, 1, "l:e/2", "l:w/2"}, {true, 2, 2, "l:e/2", "l:w/2"},
+		{true, 1, 2, "l:e/2", "l:w/2"}, /* each keeps the id it has */
+		{true, 0, 1, "l:e/2", ""},	{false, 1, 1, "", "l:w/2"},
+	};
+	struct blocklist *bl = lab_open("s");
+	struct blocklist_view *v = lab_view(bl);
+	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+		import_pair(bl, row[i].exact, row[i].wildcard);
+		lab_verify(v);
+		ck_assert_uint_eq(records(v, "a.test"), row[i].records);
+		ck_assert_str_eq(lab_find(v, "a.test"), row[i].self);
+		ck_assert_str_eq(lab_find(v, "b.a.test"), row[i].below);
+		ck_assert_int_eq(lab_count(v, 0), row[i].exact + !!row[i].wildcard);
+		ck_assert_int_eq(lab_count(v, UINT16_MAX),
+				 row[i].exact + !!row[i].wildcard);
+	}
+	blocklist_view_close(v);
+	blocklist_close(bl);
+}
+END_TEST
 
 START_TEST(any_order)
 {
@@ -904,6 +1025,7 @@ Suite *unit_suite(void)
 	tcase_add_test(c, stopped_first_import);
 	tcase_add_test(c, list_half_removed);
 	tcase_add_loop_test(c, any_order, 0, 6);
+	tcase_add_test(c, alike_they_are_one_record);
 	tcase_add_test(c, names_of_a_zone_end_wildcards_above);
 	tcase_add_test(c, markers_as_the_definition_has_them);
 	tcase_add_test(c, edits_have_their_turn);
