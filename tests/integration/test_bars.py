@@ -11,7 +11,7 @@ import time
 
 import harness
 from dnsmsg import name_wire
-from harness import Resolver, check, test
+from harness import Resolver, check, in_time, test
 from puppet import Puppets, record, reply
 from wide import PUPPETS, WideLab
 
@@ -183,6 +183,7 @@ def costs(r, say, names, victim=True, qtype="A", rcode="SERVFAIL"):
     most = at_victim = 0
     spent = 0.0
     with Puppets(r.lab, (ATTACK, VICTIM, SECOND), lambda asked: say(asked, r.lab)) as puppets:
+        r.must("sinkholectl", "flush")
         for name in names:
             before, seen, ms, start = sent(r), len(puppets.asked), cpu_ms(r.process.pid), time.monotonic()
             ends(r, name, qtype, rcode)
@@ -203,8 +204,8 @@ def ends(r, name, qtype="A", rcode="SERVFAIL"):
 
 def within_bars(r, most, at_victim, ms):
     text = "at most %d packets, %d at the victim, %.2f ms of processor time a question" % (most, at_victim, ms)
-    check(most <= SENDS and at_victim <= AT_VICTIM and ms <= r.cpu_ms,
-          "over the bars of %d, %d and %.1f: %s" % (SENDS, AT_VICTIM, r.cpu_ms, text))
+    check(most <= SENDS and at_victim <= AT_VICTIM, "over the bars of %d and %d: %s" % (SENDS, AT_VICTIM, text))
+    in_time(ms <= r.cpu_ms, "over the bar of %.1f: %s" % (r.cpu_ms, text))
     return text
 
 
@@ -224,6 +225,7 @@ def nxns_dead(r):
     """All at once: one alone has its six seconds of timer ticks counted to it."""
     keys = ["s%d" % i for i in range(ROUNDS)]
     with Puppets(r.lab, (ATTACK, VICTIM), lambda asked: nxns_silent(asked, r.lab)) as puppets:
+        r.must("sinkholectl", "flush")
         before, ms, start = sent(r), cpu_ms(r.process.pid), time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(ROUNDS) as pool:
             list(pool.map(lambda key: ends(r, "www.%s-250.nxns.attack.example" % key), keys))

@@ -10,7 +10,7 @@ import time
 
 import harness
 from dnsmsg import Message, query
-from harness import Resolver, check, equal, test
+from harness import Resolver, check, equal, in_time, test
 from puppet import Puppets, record, reply
 from wide import PUPPETS, WideLab
 
@@ -84,16 +84,18 @@ def wrong_ids(r):
     rng, rounds = random.Random(1), 1000
     with Puppets(r.lab, (SERVER,), lambda x: spray(int(x.qname[1:].split(".")[0]) * 64, rng, x) if x.qname[0] == "s" else
                  address(x, TRUTH)) as puppets:
+        r.must("sinkholectl", "flush")
         r.ask("first.ports.example")
         start = time.monotonic()
-        answers = [r.ask("s%d.ports.example" % i, timeout=3) for i in range(rounds)]
+        answers = [r.ask("s%d.ports.example" % i) for i in range(rounds)]
         took = time.monotonic() - start
         check(not puppets.faults, "server", puppets.faults)
         asked = [x for x in puppets.asked if x.qname[0] == "s"]
     equal(sum(m is not None and FORGED in m.data("A") for m in answers), 0, "forged answers believed")
     equal(sum(m is not None and m.data("A") == [TRUTH] for m in answers), rounds, "right answers")
     udp, tcp = sum(x.over == "udp" for x in asked), sum(x.over == "tcp" for x in asked)
-    check(tcp >= rounds and udp <= rounds * 1.01, "questions over UDP and TCP", udp, tcp)
+    check(tcp >= rounds, "questions over TCP", tcp)
+    in_time(udp <= rounds * 1.01, "questions over UDP", udp)
     return "%d over UDP, %d over TCP, %.1f ms a round" % (udp, tcp, took * 1000 / rounds)
 
 
@@ -124,6 +126,7 @@ def birthday(r):
     late, socks, good = 0.25, [], 0
     with contextlib.ExitStack() as stack, \
             Puppets(r.lab, (SERVER,), lambda x: (late, address(x, TRUTH))) as puppets:
+        r.must("sinkholectl", "flush")
         for i in range(6):  # both workers learn how slow the server is, or they would ask again before it answers
             r.ask("slow%d.ports.example" % i)
         for i in range(50):  # neighbourhoods of their own: no cap answers for the others
@@ -137,13 +140,13 @@ def birthday(r):
                 time.sleep(0.003)
         time.sleep(late / 2)
         first = [x for x in puppets.asked if x.qname == "birthday.ports.example"]
-        end = time.monotonic() + 3
+        end = time.monotonic() + 8
         while good < 1000 and time.monotonic() < end:
             for s in select.select(socks, [], [], 0.1)[0]:
                 good += Message(s.recv(4096)).data("A") == [TRUTH]
         sent = [x for x in puppets.asked if x.qname == "birthday.ports.example"]
     equal(good, 1000, "answers")
-    check(1 <= len(first) <= 2, "open at once, two workers", len(first))
+    in_time(1 <= len(first) <= 2, "open at once, two workers", len(first))
     equal({o for x in sent for o in options(x)} & {8}, set(), "client subnets sent on")
     return "%d open at once, %d sent in all" % (len(first), len(sent))
 

@@ -6,7 +6,7 @@ import time
 
 import harness
 from dnsmsg import AA, AD
-from harness import SINK4, check, equal, test
+from harness import SINK4, check, equal, in_time, test
 from lab import OPTED_OUT
 
 WWW, MAIL, BETA = "192.0.2.11", "192.0.2.12", "192.0.2.21"
@@ -77,7 +77,7 @@ def loops(r):
         for name in ("one.loop.example", "two.loop.example"):
             m = r.ask(name)
             check(m is not None and m.rcode in ("NXDOMAIN", "SERVFAIL") and len(chain(m)) == 1, name, m)
-        check(time.monotonic() - start < 5, "a loop takes time", time.monotonic() - start)
+        in_time(time.monotonic() - start < 5, "a loop takes time", time.monotonic() - start)
     with garden(r, "self.alpha.example", "*.self.alpha.example"):
         m = r.ask("self.alpha.example")
         check(m is not None and len(chain(m)) == 1, "within itself", m)

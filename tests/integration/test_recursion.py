@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Recursion against the lab: what each question must be answered with."""
 import contextlib
+import math
 import socket
 import time
 
 import harness
 from dnsmsg import AA, AD, RA, RD, TC, Message, query
-from harness import check, equal, test
+from harness import check, equal, in_time, test
 
 # qname, qtype -> rcode, answer section as a set ("" = empty). Owners in lower case.
 TABLE = """
@@ -133,10 +134,11 @@ def case(r):
 
 @test("TTLs count down in the cache, and what has run out is asked again")
 def ttl(r):
+    start = time.monotonic()
     first = r.ask("short.alpha.example").answer[0].ttl
     time.sleep(2.1)
     second = r.ask("short.alpha.example").answer[0].ttl
-    check(first == 5 and 2 <= second <= 3, "TTL", first, second)
+    check(first == 5 and 5 - math.ceil(time.monotonic() - start) <= second <= 3, "TTL", first, second)
     time.sleep(3.5)
     check(r.ask("short.alpha.example").answer[0].ttl == 5, "TTL after it ran out")
 
@@ -166,7 +168,7 @@ def around(r):
     start = time.monotonic()
     for i in range(12, 24):
         check(r.ask("a%d.wild.alpha.example" % i), "no answer")
-    check(time.monotonic() - start < 6, "twelve names took", time.monotonic() - start)
+    in_time(time.monotonic() - start < 6, "twelve names took", time.monotonic() - start)
 
 
 @test("SERVFAIL says why in its EDE")
@@ -185,11 +187,11 @@ def mute(r):
     start = time.monotonic()
     m = r.ask("www.mute.example", over="tcp", timeout=12)
     check(m is not None and m.rcode == "SERVFAIL", "TCP", m)
-    check(time.monotonic() - start < 8, "took", time.monotonic() - start)
+    in_time(time.monotonic() - start < 8, "took", time.monotonic() - start)
     for i in range(3):
         start = time.monotonic()
-        m = r.ask("late%d.mute.example" % i, timeout=7)  # answers.max_wait is 1.9 s
-        check(m is None or time.monotonic() - start < 2.1, "a late answer over UDP after", time.monotonic() - start, m)
+        m = r.ask("late%d-%d.mute.example" % (i, time.time_ns()), timeout=7)  # answers.max_wait is 1.9 s
+        in_time(m is None or time.monotonic() - start < 2.1, "a late answer over UDP after", time.monotonic() - start, m)
 
 
 @test("CNAME loops end")

@@ -7,7 +7,8 @@ import signal
 import time
 
 import harness
-from harness import SINK4, check, equal, test
+from harness import SINK4, check, equal, in_time, test
+from lab import wait_for
 
 LIFE_S, MAX_AGE_S, PATIENCE_S = 2, 20, 0.5
 NAME, TRUTH = "www.beta.example", ["192.0.2.21"]
@@ -44,22 +45,25 @@ def stale(r, name, truth):
     """Asks, and wants what was known before; returns how long it took."""
     start = time.monotonic()
     m = r.ask(name)
+    took = time.monotonic() - start
     check(m is not None and m.data("A") == truth, "%s: expected what is stale" % name, m)
     equal(m.ede[0][0], 3, "EDE")
     equal({a.ttl for a in m.answer}, {30}, "TTL")
-    return time.monotonic() - start
+    return took
 
 
 @test("1B row 41, serve-stale abuse: the upstream is dead, a name is listed, the rule wins; TTL 30; not past max_age")
 def row_41(r):
+    r.must("sinkholectl", "flush")
     equal(r.ask(NAME).data("A"), TRUTH, "before")
     equal(r.ask("mail.beta.example").data("A"), ["192.0.2.22"], "before")
     expired = time.monotonic() + LIFE_S
     with dead(r):
         time.sleep(LIFE_S + 0.2)
         took = stale(r, NAME, TRUTH)
-        check(PATIENCE_S <= took < PATIENCE_S + 0.4, "an answer after %.2f s" % took)
-        check(stale(r, NAME, TRUTH) < 0.4, "who comes later waits again")
+        check(PATIENCE_S <= took, "an answer after %.2f s" % took)
+        in_time(took < PATIENCE_S + 0.4, "an answer after %.2f s" % took)
+        in_time(stale(r, NAME, TRUTH) < 0.4, "who comes later waits again")
         for over in ("udp", "tcp"):
             r.add(NAME)
             m = r.ask(NAME, over=over)
@@ -87,7 +91,7 @@ def refreshed(r):
     with dead(r):
         time.sleep(LIFE_S + 0.2)
         stale(r, NAME, TRUTH)
-    time.sleep(1)
+    wait_for(lambda: not r.ask(NAME).ede, 5)
     m = r.ask(NAME)
     check(m.data("A") == TRUTH and not m.ede and m.answer[0].ttl <= LIFE_S, "the next answer", m)
 
@@ -97,10 +101,12 @@ def refreshed_without_rd(r):
     r.must("sinkholectl", "flush")
     equal(r.ask(NAME).data("A"), TRUTH, "before")
     time.sleep(LIFE_S + 0.2)
+    asked = time.monotonic()
     m = r.ask(NAME, rd=False)
     check(m.data("A") == TRUTH and m.ede[0][0] == 3, "stale at once", m)
-    time.sleep(0.5)
+    wait_for(lambda: not r.ask(NAME, rd=False).ede, 1)
     m = r.ask(NAME, rd=False)
+    in_time(time.monotonic() - asked < LIFE_S, "asked again after", time.monotonic() - asked)
     check(m.data("A") == TRUTH and not m.ede, "the next answer", m)
 
 
