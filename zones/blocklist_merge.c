@@ -162,7 +162,9 @@ static int merge_kind(struct blocklist_merge *m, int kind, struct pair stands,
 		m->changes.changed++;
 	else
 		m->changes.added++;
-	if (!m->staged || !next || !blocklist_entry_same(next->bytes, want))
+	bool again = m->staged && next && blocklist_entry_same(next->bytes, want) &&
+		     !(m->parting && is_joint(next));
+	if (!again)
 		return emit_wanted(m, want, kind, now);
 	emit_kept(m, next, BLOCKLIST_FOREVER);
 	return ERR_OK;

@@ -679,48 +679,93 @@ static size_t records(struct blocklist_view *v, const char *name)
 	return value.mv_size / sizeof(struct blocklist_record);
 }
 
-/* wildcard: 0 none, 1 says what exact says, 2 something else. */
-static void import_pair(struct blocklist *bl, bool exact, int wildcard)
+/* Each of that family, or (NULL) not at all; stopped after so many keys, or (-1) never.
+ */
+static int import_pair(struct blocklist *bl, const char *exact, const char *wildcard,
+		       int after)
 {
 	struct blocklist_import *im = open_import(bl, "l");
-	struct blocklist_item e = lab_item("a.test", RULE_EXACT),
-			      w = lab_item("a.test", RULE_WILDCARD);
+	const char *const family[] = {exact, wildcard, wildcard ? wildcard : "Last"};
+	struct blocklist_item item[] = {lab_item("a.test", RULE_EXACT),
+					lab_item("a.test", RULE_WILDCARD),
+					lab_item("z.test", RULE_EXACT)};
+	struct stopper s = {.after = after};
 	struct blocklist_changes c;
-	strcpy(w.entry.family, wildcard == 2 ? "Other" : "");
-	if (exact)
-		ck_assert_int_eq(blocklist_import_put(im, &e), 0);
-	if (wildcard)
-		ck_assert_int_eq(blocklist_import_put(im, &w), 0);
-	ck_assert_int_eq(blocklist_import_commit(im, &c, NULL, NULL, NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		if (!family[i])
+			continue;
+		item[i].entry.first_listed = 1000;
+		strcpy(item[i].entry.family, family[i]);
+		ck_assert_int_eq(blocklist_import_put(im, &item[i]), 0);
+	}
+	if (after >= 0)
+		blocklist_import_limit(im, 1);
+	int err = blocklist_import_commit(im, &c, after < 0 ? NULL : stop_later, &s,
+					  &s.stop);
 	blocklist_import_close(im);
+	return err;
 }
 
 START_TEST(alike_they_are_one_record)
 {
 	static const struct {
-		bool exact;
-		int wildcard;
+		const char *exact, *wildcard;
 		size_t records;
 		const char *self, *below;
 	} row[] = {
-		{true, 1, 1, "l:e/2", "l:w/2"}, {true, 2, 2, "l:e/2", "l:w/2"},
-		{true, 1, 2, "l:e/2", "l:w/2"}, /* each keeps the id it has */
-		{true, 0, 1, "l:e/2", ""},	{false, 1, 1, "", "l:w/2"},
+		{"A", "A", 1, "l:e/2", "l:w/2"},
+		{"B", "B", 1, "l:e/2", "l:w/2"},
+		{"B", "C", 2, "l:e/2", "l:w/2"},
+		{"B", "B", 2, "l:e/2", "l:w/2"}, /* each keeps the id it has */
+		{"B", NULL, 1, "l:e/2", ""},
+		{NULL, "B", 1, "", "l:w/2"},
 	};
 	struct blocklist *bl = lab_open("s");
 	struct blocklist_view *v = lab_view(bl);
 	for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
-		import_pair(bl, row[i].exact, row[i].wildcard);
+		int n = !!row[i].exact + !!row[i].wildcard + 1;
+		ck_assert_int_eq(import_pair(bl, row[i].exact, row[i].wildcard, -1), 0);
 		lab_verify(v);
 		ck_assert_uint_eq(records(v, "a.test"), row[i].records);
 		ck_assert_str_eq(lab_find(v, "a.test"), row[i].self);
 		ck_assert_str_eq(lab_find(v, "b.a.test"), row[i].below);
-		ck_assert_int_eq(lab_count(v, 0), row[i].exact + !!row[i].wildcard);
-		ck_assert_int_eq(lab_count(v, UINT16_MAX),
-				 row[i].exact + !!row[i].wildcard);
+		ck_assert_int_eq(lab_count(v, 0), n);
+		ck_assert_int_eq(lab_count(v, UINT16_MAX), n);
 	}
 	blocklist_view_close(v);
 	blocklist_close(bl);
+}
+END_TEST
+
+/* What a stopped import made one is not, where only the wildcard comes after all. */
+START_TEST(parted_by_who_comes_next)
+{
+	int err = ERR_STOPPED;
+	for (int after = 0; err == ERR_STOPPED; after++) {
+		char name[16];
+		snprintf(name, sizeof name, "s%d", after);
+		struct blocklist *bl = lab_open(name);
+		struct blocklist_view *v = lab_view(bl);
+		struct blocklist_item a = lab_item("a.test", RULE_EXACT);
+		uint8_t below[DNS_NAME_MAX];
+		struct rule exact, wildcard;
+		ck_assert_int_eq(name_from_str(below, "b.a.test"), 0);
+		ck_assert_int_eq(import_pair(bl, "A", NULL, -1), 0);
+		err = import_pair(bl, "B", "B", after);
+		ck_assert_int_eq(import_pair(bl, "A", "B", 100), 0);
+		lab_verify(v);
+		ck_assert_int_eq(blocklist_find_name(v, &exact, 1, BLOCKLIST_CLASS_ALL,
+						     a.key.name),
+				 1);
+		ck_assert_int_eq(
+			blocklist_find_name(v, &wildcard, 1, BLOCKLIST_CLASS_ALL, below),
+			1);
+		ck_assert_uint_ne(exact.entry, wildcard.entry);
+		blocklist_view_close(v);
+		blocklist_close(bl);
+		ck_assert_int_lt(after, 20);
+	}
+	ck_assert_int_eq(err, 0);
 }
 END_TEST
 
@@ -1026,6 +1071,7 @@ Suite *unit_suite(void)
 	tcase_add_test(c, list_half_removed);
 	tcase_add_loop_test(c, any_order, 0, 6);
 	tcase_add_test(c, alike_they_are_one_record);
+	tcase_add_test(c, parted_by_who_comes_next);
 	tcase_add_test(c, names_of_a_zone_end_wildcards_above);
 	tcase_add_test(c, markers_as_the_definition_has_them);
 	tcase_add_test(c, edits_have_their_turn);
