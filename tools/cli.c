@@ -1,6 +1,5 @@
 #include <errno.h>
 #include <limits.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,13 +26,6 @@ const volatile int *cli_catch_interrupt(void)
 	sigaction(SIGINT, &sa, NULL);
 	sigaction(SIGTERM, &sa, NULL);
 	return &interrupted;
-}
-
-void cli_give_way(pid_t thread)
-{
-	const struct sched_param none = {0};
-	if (sched_getscheduler(thread) == SCHED_OTHER)
-		(void)sched_setscheduler(thread, SCHED_IDLE, &none);
 }
 
 /* ---- messages ---- */

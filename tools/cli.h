@@ -103,11 +103,6 @@ MUST_CHECK int cli_state_path(char *out, size_t size, const struct cli *c,
 			      const char *sub);
 /* From here on SIGINT and SIGTERM only set the number this points to. */
 const volatile int *cli_catch_interrupt(void);
-/* From here on that thread (0: this one), and those it makes, take only the processor
- * time that nobody else wants: what is long must not slow a resolver beside it. Who was
- * started under another policy than the usual one keeps it (chrt(1)). Not nice(): a turn
- * of that one lasts milliseconds, in which a resolver waits. */
-void cli_give_way(pid_t thread);
 
 /* ---- times, numbers, text ---- */
 

@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "tools/cli.h"
+#include "tools/small_share.h"
 #include "zones/byte_ring.h"
 
 /* Events are short, for each byte goes from one processor to another. */
@@ -139,7 +139,7 @@ int feed_ahead_read(struct feed_result *out, const char *path,
 	struct ahead a = {out, path, options};
 	if (!is_long(path))
 		return feed_read(out, path, options, cb);
-	cli_give_way(0); /* both threads: before there is another */
+	small_share(); /* both threads: before there is another */
 	if (byte_ring_start(&r, read_ahead, &a))
 		return feed_read(out, path, options, cb);
 	return tell_all(r, cb);

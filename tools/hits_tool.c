@@ -1,6 +1,7 @@
 #include "tools/hits_tool.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <time.h>
@@ -193,12 +194,21 @@ static void on_trouble(void *arg, const char *dir, const char *segment, int err,
 			     dir, segment, err_text(err));
 }
 
+/* From here on a thread takes only the processor time that nobody else wants, unless it
+ * was started under a policy of its own. */
+static void only_idle_time(pid_t thread)
+{
+	const struct sched_param none = {0};
+	if (sched_getscheduler(thread) == SCHED_OTHER)
+		(void)sched_setscheduler(thread, SCHED_IDLE, &none);
+}
+
 /* The main thread's number is the process's. */
 static void give_way(int sig)
 {
 	(void)sig;
-	cli_give_way(0);
-	cli_give_way(getpid());
+	only_idle_time(0);
+	only_idle_time(getpid());
 }
 
 /* Of two threads the second one takes the signal, for both. */

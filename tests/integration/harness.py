@@ -19,7 +19,7 @@ import time
 import traceback
 
 from dnsmsg import Message, query, tcp, udp
-from lab import CLIENT, RESOLVER, Lab, LabError, die_with_parent, no_idler, port_free, wait_for
+from lab import CLIENT, RESOLVER, Lab, LabError, die_with_parent, port_free, wait_for
 
 tests = []
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -180,7 +180,7 @@ class Resolver:
         """(status, stdout, stderr) of one of the tools with this configuration."""
         r = subprocess.run([os.path.join(self.build, program), *args, "-c", self.conf_file], input=stdin, text=True,
                            errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=timeout,
-                           preexec_fn=no_idler, **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
+                           preexec_fn=die_with_parent, **({} if stdin is not None else {"stdin": subprocess.DEVNULL}))
         return r.returncode, r.stdout, r.stderr
 
     def must(self, program, *args, **more):

@@ -56,13 +56,6 @@ def die_with_parent():
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def no_idler():
-    """In a child that shall end in time beside anything: a tool gives way to others only when it has the usual policy,
-    and beside busy processes an import of a second takes minutes then."""
-    die_with_parent()
-    os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-
-
 def port_free(address, port):
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):

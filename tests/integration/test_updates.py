@@ -11,7 +11,7 @@ import time
 import harness
 from dnsmsg import Message, query, udp
 from harness import SINK4, Load, check, equal, test
-from lab import no_idler, wait_for
+from lab import die_with_parent, wait_for
 
 MILLION = 1000000
 
@@ -173,7 +173,7 @@ def interrupted(r):
         if number >= len(rounds) and stopped:
             break  # the others are for a machine where our own signal came too late each time
         p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                             preexec_fn=no_idler, text=True)
+                             preexec_fn=die_with_parent, text=True)
         check(wait_for(lambda: listens(p, sig)), "no handler for signal %d" % sig)
         time.sleep(wait)
         p.send_signal(sig)

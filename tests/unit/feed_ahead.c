@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "include/hash.h"
@@ -138,12 +139,13 @@ START_TEST(gives_way)
 	ck_assert_int_eq(sched_getscheduler(0), SCHED_OTHER);
 	ck_assert_int_eq(sched_setscheduler(0, SCHED_BATCH, &none), 0);
 	ck_assert_int_eq(read_with(feed_ahead_read, &t, &r, path, 0), 0);
-	ck_assert_int_eq(sched_getscheduler(0), SCHED_BATCH);
+	ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), 0);
 	if (sched_setscheduler(0, SCHED_OTHER, &none) == 0) {
 		ck_assert_int_eq(dup2(in, STDIN_FILENO), STDIN_FILENO);
 		ck_assert_int_eq(read_with(feed_ahead_read, &u, &r, "-", 0), 0);
 		ck_assert_mem_eq(&t, &u, sizeof t);
-		ck_assert_int_eq(sched_getscheduler(0), SCHED_IDLE);
+		ck_assert_int_eq(sched_getscheduler(0), SCHED_BATCH);
+		ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), 10);
 	}
 	close(in);
 }
