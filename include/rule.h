@@ -81,8 +81,8 @@ enum {
 
 /* One record of one list, copied out of the store. */
 struct rule {
-	uint64_t entry;	 /* id, never given again; a name and its wildcard may share it */
-	uint32_t starts; /* 0 = at once */
+	uint64_t entry;	  /* id, of none else; a name and its wildcard may share it */
+	uint32_t starts;  /* 0 = at once */
 	uint32_t expires; /* 0 = never; only never-block rules may have that */
 	uint16_t list;	  /* id, see blocklist_list() */
 	uint8_t action;	  /* enum rule_action */

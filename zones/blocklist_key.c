@@ -270,12 +270,11 @@ int blocklist_spans(struct blocklist_span out[BLOCKLIST_SPANS_MAX], const uint8_
 {
 	uint64_t key_hash = blocklist_key_hash(key, key_len);
 	int n = 0;
-	bool name = key_len > 3 && key[3] == BLOCKLIST_NAME;
 	for (size_t at = 0; at < len; at += out[n++].head.len) {
 		if (n == BLOCKLIST_SPANS_MAX ||
 		    span_read(&out[n], key_hash, value + at, len - at))
 			return ERR_DAMAGED;
-		if (!name || out[n].head.rec.kind != BLOCKLIST_BOTH)
+		if (key_len <= 3 || !blocklist_is_both(key + 3, out[n].head.rec.kind))
 			continue;
 		if (n + 1 == BLOCKLIST_SPANS_MAX)
 			return ERR_DAMAGED;

@@ -405,12 +405,11 @@ void blocklist_ready_want(struct blocklist_sorted *out, const uint8_t *ready)
 	memcpy(&r, ready, sizeof r);
 	ready += sizeof r;
 	out->key = (MDB_val){r.key_len, (void *)(uintptr_t)ready};
-	bool name = *ready == BLOCKLIST_NAME;
 	ready += r.key_len;
 	out->want.n = 0;
 	for (int i = 0; i < r.records; i++, ready += blocklist_entry_len(ready)) {
 		unsigned kind = (unsigned)blocklist_kind_of(ready);
-		bool both = name && kind == BLOCKLIST_BOTH;
+		bool both = blocklist_is_both(out->key.mv_data, kind);
 		blocklist_want_add(&out->want, ready, both ? RULE_EXACT : kind);
 		if (both)
 			blocklist_want_add(&out->want, ready, RULE_WILDCARD);

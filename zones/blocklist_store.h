@@ -114,6 +114,13 @@ static inline size_t blocklist_entry_len(const uint8_t *entry)
 	return len;
 }
 
+/* Whether a stored kind stands for two: under a NAME key, for the bits of an address are
+   a number. */
+static inline bool blocklist_is_both(const void *rule_key, unsigned kind)
+{
+	return kind == BLOCKLIST_BOTH && *(const uint8_t *)rule_key == BLOCKLIST_NAME;
+}
+
 static inline bool blocklist_in_zone(const uint8_t *entry)
 {
 	return entry[offsetof(struct blocklist_head, in_zone)];

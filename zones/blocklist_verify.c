@@ -47,7 +47,7 @@ static int verify_rules(struct verify *f, const MDB_val *k, const MDB_val *v)
 		    r.list >= BLOCKLIST_LISTS_MAX || !f->row[r.list].name[0])
 			return ERR_DAMAGED;
 		bool name = !key.prefix.addr.family;
-		unsigned n = name && r.kind == BLOCKLIST_BOTH ? 2 : 1;
+		unsigned n = blocklist_is_both(k->mv_data, r.kind) ? 2 : 1;
 		f->records += n;
 		if (blocklist_visible(&r, f->version[r.list]))
 			(name ? f->names : f->addresses)[r.list] += n;

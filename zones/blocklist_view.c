@@ -636,13 +636,12 @@ static int walk_key(void *arg, const MDB_val *k, const MDB_val *value)
 	uint64_t key_hash = blocklist_key_hash(k->mv_data, k->mv_size);
 	int more, err = blocklist_key_decode(&key, k->mv_data, k->mv_size);
 	while (!err && (more = record_next(&r, value, &at, key_hash)) != 0) {
-		struct rule rule = rule_of(&r, key_labels(&key));
-		bool both = !key.prefix.addr.family && r.kind == BLOCKLIST_BOTH;
-		if (more < 0 || !record_visible(w->v, &r)) {
-			err = more < 0 ? more : ERR_OK;
+		if (more < 0)
+			return more;
+		if (!record_visible(w->v, &r))
 			continue;
-		}
-		if (both) {
+		struct rule rule = rule_of(&r, key_labels(&key));
+		if (blocklist_is_both(k->mv_data, r.kind)) {
 			rule.kind = RULE_EXACT;
 			err = w->each(w->arg, &key, &rule);
 			rule.kind = RULE_WILDCARD;

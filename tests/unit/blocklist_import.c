@@ -297,6 +297,14 @@ static void stop_later(void *arg, uint64_t done, uint64_t total)
 		s->stop = 1;
 }
 
+/* One of many stores of a test. */
+static struct blocklist *open_numbered(int n)
+{
+	char name[16];
+	snprintf(name, sizeof name, "s%d", n);
+	return lab_open(name);
+}
+
 /* As import_all(), in transactions of two keys, stopped after some of them. */
 static int import_stopped(struct blocklist *bl, const char *list, const char *names,
 			  int after)
@@ -347,9 +355,7 @@ START_TEST(stopped_anywhere)
 {
 	int err = ERR_STOPPED;
 	for (int after = 0; err == ERR_STOPPED; after++) {
-		char name[16];
-		snprintf(name, sizeof name, "s%d", after);
-		struct blocklist *bl = lab_open(name);
+		struct blocklist *bl = open_numbered(after);
 		struct blocklist_view *v = lab_view(bl);
 		import_all(bl, "l", old_names);
 		uint64_t g = lab_generation(v);
@@ -440,9 +446,7 @@ END_TEST
 START_TEST(stopped_first_import)
 {
 	for (int next = 0; next < 4; next++) {
-		char name[8];
-		snprintf(name, sizeof name, "s%d", next);
-		struct blocklist *bl = lab_open(name);
+		struct blocklist *bl = open_numbered(next);
 		struct blocklist_view *v = lab_view(bl);
 		struct blocklist_stats st;
 		ck_assert_int_eq(import_stopped(bl, "l", old_names, 3), ERR_STOPPED);
@@ -742,9 +746,7 @@ START_TEST(parted_by_who_comes_next)
 {
 	int err = ERR_STOPPED;
 	for (int after = 0; err == ERR_STOPPED; after++) {
-		char name[16];
-		snprintf(name, sizeof name, "s%d", after);
-		struct blocklist *bl = lab_open(name);
+		struct blocklist *bl = open_numbered(after);
 		struct blocklist_view *v = lab_view(bl);
 		struct blocklist_item a = lab_item("a.test", RULE_EXACT);
 		uint8_t below[DNS_NAME_MAX];
